@@ -1,0 +1,1 @@
+"""Collectors observe the world and write counts and events."""

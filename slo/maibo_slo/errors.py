@@ -1,0 +1,34 @@
+"""The errors of maibo-slo.
+
+* MaiboError
+    * DocumentsError     documents that cannot be used; holds every problem found, not the first alone
+    * StoreError
+        * StoreInUse     another process owns the embedded store
+        * StoreSchemaError   the store's schema is newer than this code, or a migration failed
+    * ServiceError       the running service cannot be reached, or answered with a problem
+    * PluginError        a plugin breaks its contract
+"""
+
+
+class MaiboError(Exception):
+    """Anything a person can mend; its text says what was being done, what was wrong, and the mend."""
+
+
+class StoreError(MaiboError):
+    """The store refused or could not do what was asked."""
+
+
+class StoreInUse(StoreError):  # noqa: N818 -- the name says what is so
+    """Another process owns the embedded store."""
+
+
+class StoreSchemaError(StoreError):
+    """The store's schema does not fit this code."""
+
+
+class ServiceError(MaiboError):
+    """The running service cannot be reached, or answered with a problem."""
+
+
+class PluginError(MaiboError):
+    """A plugin breaks its contract."""

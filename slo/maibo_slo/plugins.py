@@ -1,0 +1,132 @@
+"""What a plugin is, and the one place that looks plugins up.
+
+A plugin is a function without arguments, registered under the entry-point group ``maibo.plugins``, that returns one `Plugin`.
+Built-in ones register exactly like a stranger's::
+
+    [project.entry-points."maibo.plugins"]
+    mine = "my_package.plugin:plugin"
+
+    def plugin() -> Plugin:
+        return Plugin(name="mine", summary="says hello", routes=my_router)
+
+A plugin that fails to load never takes the command line down: `discover` reports it, with the reason, beside those that work.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+    from pathlib import Path
+
+    import click
+    from fastapi import APIRouter
+    from prometheus_client import CollectorRegistry
+
+    from maibo_slo.documents import Catalogue
+    from maibo_slo.store import Store
+
+GROUP = "maibo.plugins"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A setting of `maibo serve` that a plugin brings: ``--NAME`` on the command line, ``MAIBO_NAME`` in the environment."""
+
+    name: str
+    default: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a running service lends to its plugins."""
+
+    store: Store
+    data_dir: Path
+    """A folder of this service's own, for logs and temporary files; it outlives restarts."""
+    catalogue: Callable[[], Catalogue]
+    """The documents in force now; ask again instead of keeping the answer."""
+    options: Mapping[str, str]
+    """Values of every plugin's `Option`s by name."""
+    registry: CollectorRegistry
+    """What ``/metrics`` shows; register collectors here."""
+    report: Callable[[str, str | None], None]
+    """``report("otlp", None)``: this part works; ``report("otlp", "log is full")``: it does not, and why (see ``/readyz``)."""
+    stopping: asyncio.Event
+    """Set when the service stops: a task finishes its work and returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """One generated file: its path relative to ``--out``, and its text."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """`maibo generate NAME`: files made from documents."""
+
+    name: str
+    help: str
+    generate: Callable[[Catalogue], Iterable[Artefact]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """What a plugin brings; every field but the name is optional."""
+
+    name: str
+    summary: str = ""
+    options: Sequence[Option] = ()
+    task: Callable[[Context], Coroutine[Any, Any, None]] | None = None
+    """Runs beside the service, from its start until `Context.stopping`; it reports itself ready."""
+    routes: Callable[[Context], APIRouter] | None = None
+    commands: Callable[[], Sequence[click.Command]] | None = None
+    generators: Sequence[Generator] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry point, and what came of it: a plugin or an error."""
+
+    entry_point: str
+    distribution: str
+    version: str
+    plugin: Plugin | None = None
+    error: str | None = None
+    value: str = field(default="", compare=False)
+
+
+@cache
+def discover() -> tuple[Found, ...]:
+    """Every entry point of the group ``maibo.plugins``, by name; loaded once a process."""
+    found = [_load(point) for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)]
+    return tuple(found)
+
+
+def plugins() -> tuple[Plugin, ...]:
+    """Those plugins that loaded."""
+    return tuple(found.plugin for found in discover() if found.plugin is not None)
+
+
+def _load(point: EntryPoint) -> Found:
+    distribution = point.dist.name if point.dist else "?"
+    version = point.dist.version if point.dist else "?"
+    try:
+        plugin = point.load()()
+        if not isinstance(plugin, Plugin):
+            raise TypeError(f"{point.value} returned {type(plugin).__name__}, not maibo_slo.plugins.Plugin")  # noqa: TRY301
+    except Exception as error:  # noqa: BLE001 -- a stranger's code may raise anything; it must not take ours down
+        log.warning("plugin %s of %s %s failed to load: %s", point.name, distribution, version, error)
+        return Found(point.name, distribution, version, error=f"{type(error).__name__}: {error}", value=point.value)
+    return Found(point.name, distribution, version, plugin=plugin, value=point.value)

@@ -1,0 +1,189 @@
+"""What the API answers: one model an answer. The pages and the command line show these and nothing else.
+
+Times are RFC 3339 in UTC, durations carry their unit in the name, a quantity without data is ``null`` (never NaN, never 0).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Answer(BaseModel):
+    """Strict JSON: no NaN or infinity leaves the service."""
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="null", allow_inf_nan=False)
+
+
+class Span(Answer):
+    """The window that an answer really covers (asked for, widened to the store's grid)."""
+
+    begin: datetime
+    end: datetime
+    seconds: int
+
+
+class Flow(Answer):
+    """Counts and latency of a set of events. Latency is over successes and failures; abandoned ones have no end to time."""
+
+    count: int = Field(description="events of any outcome")
+    rate_per_second: float
+    outcomes: dict[str, int]
+    success_ratio: float | None = Field(description="success / (success + failure); null without data")
+    p50_us: float | None
+    p90_us: float | None
+    p99_us: float | None
+
+
+class Part(Flow):
+    """The flow of one value of a dimension: a tier, a version, a region, or one step."""
+
+    value: str
+
+
+class Point(Answer):
+    """One slice of a series."""
+
+    at: datetime
+    count: int
+    rate_per_second: float
+    outcomes: dict[str, int]
+    p99_us: float | None
+
+
+class JourneyAnswer(Flow):
+    """One journey over a window."""
+
+    name: str
+    display_name: str
+    declared: bool = Field(description="whether a Journey document names it")
+    threshold_us: int | None
+    within_threshold: int | None = Field(description="events at or under the threshold; exact")
+    last_event_at: datetime | None
+    age_seconds: float | None
+    steps: list[Part] = []
+    by: dict[str, list[Part]] = Field(default={}, description="tier, version, region -> parts")
+    series: list[Point] = []
+
+
+class JourneysAnswer(Answer):
+    """GET /v1/journeys"""
+
+    now: datetime
+    window: Span
+    journeys: list[JourneyAnswer]
+
+
+class Bar(Answer):
+    """One bin with data: events in (lower_us, upper_us], by outcome."""
+
+    lower_us: float
+    upper_us: float
+    outcomes: dict[str, int]
+
+
+class HistogramAnswer(Answer):
+    """GET /v1/journeys/{name}/histogram"""
+
+    now: datetime
+    window: Span
+    journey: str
+    step: str
+    threshold_us: int | None
+    count: int
+    p50_us: float | None
+    p90_us: float | None
+    p99_us: float | None
+    bars: list[Bar]
+
+
+class BurnRate(Answer):
+    """How fast the budget burns over one window: bad share / (1 - target). 1 spends exactly the budget over the SLO's window."""
+
+    window: str = Field(examples=["5m", "1h"])
+    window_seconds: int
+    good: int
+    bad: int
+    burn_rate: float | None = Field(description="null: no data")
+    coverage: float
+
+
+class ObjectiveAnswer(Answer):
+    """One objective of one SLO."""
+
+    name: str
+    target: float
+    good: int
+    bad: int
+    attainment: float | None = Field(description="good / (good + bad) over what was observed; null: no data")
+    budget_events: float = Field(description="bad events that the observed events allow: (1 - target) x (good + bad)")
+    budget_remaining: float | None = Field(description="1 - bad / budget_events, over what was observed; may be negative")
+    budget_remaining_projected: float | None = Field(
+        description="the same, if the rest of the window brings events at the observed rate and no bad ones; see coverage"
+    )
+    burn_rates: list[BurnRate]
+    state: str = Field(description="ok | burning | burning_fast | exhausted | no_data | stale", examples=["ok"])
+    first_burning_at: datetime | None = Field(
+        default=None, description="when this service first saw the burn that is under way now"
+    )
+    coverage: float = Field(description="observed minutes / minutes of the window, 0 to 1")
+    age_seconds: float | None = Field(description="since the newest minute with data; null: never any")
+
+
+class SloAnswer(Answer):
+    """GET /v1/slos/{name}"""
+
+    name: str
+    display_name: str
+    description: str
+    service: str
+    journey: str
+    window: str = Field(examples=["28d"])
+    window_seconds: int
+    threshold_us: int | None
+    objectives: list[ObjectiveAnswer]
+    evaluated_at: datetime | None
+
+
+class SlosAnswer(Answer):
+    """GET /v1/slos"""
+
+    now: datetime
+    slos: list[SloAnswer]
+
+
+class ScorecardRow(Answer):
+    """One service on the scorecard."""
+
+    service: str
+    journeys: int
+    slos: int
+    objectives_met: int
+    objectives_missed: int
+    objectives_without_data: int
+    worst_budget_remaining: float | None
+    count: int
+    p99_us: float | None
+    score: float | None = Field(description="objectives met / objectives with data; null: none has data")
+
+
+class ScorecardAnswer(Answer):
+    """GET /v1/scorecard"""
+
+    now: datetime
+    window: Span
+    rows: list[ScorecardRow]
+
+
+class IngestAnswer(Answer):
+    """GET /v1/ingest: what came in since the store was made."""
+
+    now: datetime
+    bodies: int
+    duplicate_bodies: int
+    spans: int
+    counted: int
+    ignored: int
+    rejected: int
+    undrained_segments: int | None = Field(default=None, description="null: no collector runs in this process")
