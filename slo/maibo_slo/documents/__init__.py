@@ -1,6 +1,6 @@
 """Documents are what people write: OpenSLO v1 kinds and maibo.dev/v1 kinds, in multi-document YAML or JSON."""
 
-from maibo_slo.documents.catalogue import Catalogue, load
+from maibo_slo.documents.catalogue import Catalogue, check, load
 from maibo_slo.documents.kinds import CellSelector, Journey, Objective, Origin, Service, Sli, Slo, Step
 from maibo_slo.documents.problems import DocumentsError, Problem
 
@@ -16,5 +16,6 @@ __all__ = [
     "Sli",
     "Slo",
     "Step",
+    "check",
     "load",
 ]

@@ -1,10 +1,34 @@
-"""STUB (owner: documents helper)."""
-from collections.abc import Mapping, Sequence
+"""The catalogue: every document in force, by name, with references resolved.
+
+`load` gives a whole catalogue or raises every problem of every file at once; a catalogue with a part missing does not exist.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from maibo_slo.documents.kinds import Journey, Service, Slo
-from maibo_slo.documents.problems import Problem
+from maibo_slo.documents import openslo
+from maibo_slo.documents.document import Document, Known, open_document
+from maibo_slo.documents.fields import Fields
+from maibo_slo.documents.journeys import journey
+from maibo_slo.documents.problems import DocumentsError, Position, Problem, Report, TooManyProblems
+from maibo_slo.documents.selectors import BUILT_IN, MetricType
+from maibo_slo.documents.yaml import MAX_BYTES, List, Map, Node, Scalar, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from maibo_slo.documents.kinds import Journey, Service, Sli, Slo
+
+SUFFIXES: Final = (".yaml", ".yml", ".json")
+STDIN: Final = "-"
+_READ: Final = ("Service", "Journey", "SLI", "SLO")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +39,129 @@ class Catalogue:
     journeys: Mapping[str, Journey] = field(default_factory=dict)
     slos: Mapping[str, Slo] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
+    slis: Mapping[str, Sli] = field(default_factory=dict)
+    """SLIs that are documents of their own; an inline one is in its SLO alone."""
+
+    def slos_of_journey(self, journey: str) -> tuple[Slo, ...]:
+        """SLOs that count this journey or a step of it, by name."""
+        return tuple(slo for _, slo in sorted(self.slos.items()) if slo.indicator.total.journey == journey)
+
+    def slos_of_service(self, service: str) -> tuple[Slo, ...]:
+        """SLOs of this Service, by name."""
+        return tuple(slo for _, slo in sorted(self.slos.items()) if slo.service == service)
 
 
-def load(sources: Sequence[str | Path]) -> Catalogue:
-    """Files, folders (every .yaml/.yml/.json below, sorted) or '-' for stdin. Raises DocumentsError with every problem."""
-    raise NotImplementedError
+def load(sources: Sequence[str | Path], *, metric_types: Mapping[str, MetricType] = BUILT_IN) -> Catalogue:
+    """Files, folders (every .yaml, .yml and .json below, sorted) or ``-`` for stdin. Raises DocumentsError with every problem."""
+    catalogue, problems = check(sources, metric_types=metric_types)
+    if catalogue is None:
+        raise DocumentsError(problems)
+    return catalogue
+
+
+def check(
+    sources: Sequence[str | Path], *, metric_types: Mapping[str, MetricType] = BUILT_IN
+) -> tuple[Catalogue | None, tuple[Problem, ...]]:
+    """As `load`, but tells everything, errors and warnings, instead of raising; the catalogue is None when there is an error."""
+    report = Report()
+    catalogue = None
+    with suppress(TooManyProblems):  # the report says so itself
+        documents = [open_document(fields) for fields in _mappings(sources, report)]
+        catalogue = _read(documents, metric_types, report)
+    return (None if report.errors else catalogue), report.problems()
+
+
+def _read(opened: Sequence[Document], types: Mapping[str, MetricType], report: Report) -> Catalogue:
+    """Kinds in the order in which they refer to each other, so that a reference can be checked where it is read."""
+    known = Known()
+    for document in opened:
+        if document.kind and document.name:
+            known.declare(document)
+    documents = [document for document in opened if document.usable]
+    services = _sound(documents, "Service", openslo.service, report)
+    known.journeys = _sound(documents, "Journey", lambda document: journey(document, known), report)
+    known.slis = _sound(documents, "SLI", lambda document: openslo.sli(document, known, types), report)
+    slos = _sound(documents, "SLO", lambda document: openslo.slo(document, known, types), report)
+    for document in documents:
+        if document.kind not in _READ:
+            document.fields.warning("kind", f"{document.kind} is a kind of OpenSLO that this version ignores")
+    warnings = tuple(problem for problem in report.problems() if problem.severity == "warning")
+    return Catalogue(services, known.journeys, slos, warnings, known.slis)
+
+
+def _sound(documents: Sequence[Document], kind: str, read: Callable[[Document], _T], report: Report) -> dict[str, _T]:
+    """The documents of a kind that have no errors, by name."""
+    found = {}
+    for document in documents:
+        if document.kind == kind:
+            errors_before = report.errors
+            value = read(document)
+            document.fields.close()
+            if report.errors == errors_before:
+                found[document.name] = value
+    return found
+
+
+def _mappings(sources: Sequence[str | Path], report: Report) -> Iterator[Fields]:
+    """Each document of each file, as its fields."""
+    for file, data in _contents(sources, report):
+        for node in parse(data, file=file, report=report):
+            yield from _documents(node, report)
+
+
+def _documents(node: Node, report: Report) -> Iterator[Fields]:
+    """A mapping is a document, a list is several, nothing is none."""
+    items = (
+        [("", node)] if not isinstance(node, List) else [(f"[{index}]", item) for index, item in enumerate(node.items)]
+    )
+    for path, item in items:
+        if isinstance(item, Map):
+            yield Fields(item, path, report)
+        elif not (isinstance(item, Scalar) and item.value is None):
+            report.error(item.at, path, "a document must be a mapping with apiVersion, kind, metadata and spec")
+
+
+def _contents(sources: Sequence[str | Path], report: Report) -> Iterator[tuple[str, bytes]]:
+    """(name, bytes) of each file once, however often it is given; what cannot be read goes to the report."""
+    seen: set[Path] = set()
+    for source in sources:
+        if str(source) == STDIN:
+            yield "<stdin>", sys.stdin.buffer.read(MAX_BYTES + 1)
+            continue
+        for path in _files(Path(source), report):
+            real = path.resolve()
+            if real not in seen:
+                seen.add(real)
+                try:
+                    with path.open("rb") as opened:
+                        yield str(path), opened.read(MAX_BYTES + 1)
+                except OSError as error:
+                    _cannot_read(path, error, report)
+
+
+def _files(source: Path, report: Report) -> list[Path]:
+    """The source itself, or the documents below it, sorted. Hidden ones are left out: in a mounted ConfigMap they are the same again."""
+    try:
+        if not source.is_dir():
+            source.stat()
+            return [source]
+        found = []
+        for folder, folders, files in os.walk(source, onerror=_raise):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            found += [Path(folder, name) for name in files if name.endswith(SUFFIXES) and not name.startswith(".")]
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        _cannot_read(source, error, report)
+        return []
+    if not found:
+        message = f"no {', '.join(SUFFIXES)} file in this folder"
+        report.error(Position(str(source), 1, 1), "", message, "name the folder that holds the documents")
+    return sorted(found)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _cannot_read(path: Path, error: Exception, report: Report) -> None:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    report.error(Position(str(path), 1, 1), "", f"cannot be read: {reason}")

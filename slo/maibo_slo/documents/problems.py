@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from maibo_slo.errors import MaiboError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_PROBLEMS: Final = 1000
+MAX_TEXT: Final = 500
+"""Characters of a message, its mend and its path."""
+
+
+class Position(NamedTuple):
+    """A place in a file; line and column count from 1, in characters."""
+
+    file: str
+    line: int
+    column: int
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -22,8 +37,9 @@ class Problem:
     """``error`` or ``warning``"""
 
     def __str__(self) -> str:
+        path = f"{self.path}: " if self.path else ""
         mend = f" ({self.mend})" if self.mend else ""
-        return f"{self.file}:{self.line}:{self.column}: {self.severity}: {self.path}: {self.message}{mend}"
+        return f"{self.file}:{self.line}:{self.column}: {self.severity}: {path}{self.message}{mend}"
 
 
 class DocumentsError(MaiboError):
@@ -32,3 +48,44 @@ class DocumentsError(MaiboError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems))
         super().__init__("\n".join(map(str, self.problems)))
+
+
+class TooManyProblems(Exception):  # noqa: N818 -- not an error of the program; ends the reading, never leaves the package
+    """The report is full."""
+
+
+class Report:
+    """Collects problems while documents are read: reading goes on after an error, so that all are told at once.
+
+    At most `MAX_PROBLEMS` of them: then the last says so and `TooManyProblems` ends the reading, so that a hostile file costs
+    bounded time. Texts are bounded too, and whatever would move a terminal's cursor is escaped.
+    """
+
+    def __init__(self) -> None:
+        self._problems: set[Problem] = set()  # the same place read twice (an alias) is one problem
+        self.errors = 0
+
+    def error(self, at: Position, path: str, message: str, mend: str = "") -> None:
+        self.errors += 1
+        self._add(Problem(*at, _clean(path), _clean(message), _clean(mend)))
+
+    def warning(self, at: Position, path: str, message: str, mend: str = "") -> None:
+        self._add(Problem(*at, _clean(path), _clean(message), _clean(mend), severity="warning"))
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Every problem so far, in the order of file and line."""
+        return tuple(sorted(self._problems))
+
+    def _add(self, problem: Problem) -> None:
+        self._problems.add(problem)
+        if len(self._problems) >= MAX_PROBLEMS:
+            self.errors += 1
+            message = f"{MAX_PROBLEMS:,} problems; reading stopped here"
+            self._problems.add(Problem(problem.file, problem.line, problem.column, "", message, "mend these first"))
+            raise TooManyProblems
+
+
+def _clean(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        text = f"{text[:MAX_TEXT]}…"
+    return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -1,0 +1,158 @@
+"""What every document has: apiVersion, kind, metadata; and what is known of the others, for references."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from maibo_slo.documents.fields import Fields, at_most, dns_label, meant, text_of
+from maibo_slo.documents.kinds import Journey, Origin, Sli
+from maibo_slo.documents.yaml import List
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from maibo_slo.documents.problems import Position
+
+OPENSLO: Final = "openslo/v1"
+MAIBO: Final = "maibo.dev/v1"
+KINDS: Final[Mapping[str, tuple[str, ...]]] = {
+    OPENSLO: ("Service", "SLI", "SLO", "DataSource", "AlertPolicy", "AlertCondition", "AlertNotificationTarget"),
+    MAIBO: ("Journey",),
+}
+_OTHER_VERSIONS: Final = {
+    "openslo/v1alpha": "write it as openslo/v1: an SLI's ratioMetric with metricSource, timeWindow, budgetingMethod",
+    "openslo/v2alpha": "write it as openslo/v1: indicator and indicatorRef for sli and sliRef",
+    "openslo.com/v2alpha": "write it as openslo/v1: indicator and indicatorRef for sli and sliRef",
+}
+_LABEL_KEY: Final = re.compile(r"[a-zA-Z0-9]([-._a-zA-Z0-9]{0,61}[a-zA-Z0-9])?")
+_ANNOTATION_PREFIX: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document, its head checked, its spec not yet read. `usable` is false where kind and version are not ours to read."""
+
+    kind: str
+    name: str
+    display_name: str
+    labels: Mapping[str, tuple[str, ...]]
+    fields: Fields
+    usable: bool
+
+    @property
+    def origin(self) -> Origin:
+        return Origin(self.fields.at.file, self.fields.at.line)
+
+
+@dataclass(slots=True)
+class Known:
+    """What the documents declare: names even of those with errors, so that one error does not bring others."""
+
+    places: dict[str, dict[str, Position]] = field(default_factory=dict)
+    journeys: dict[str, Journey] = field(default_factory=dict)
+    slis: dict[str, Sli] = field(default_factory=dict)
+    begun_by: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(service, route) that begins a journey -> the journey."""
+    undescribed: set[str] = field(default_factory=set)
+    """Journeys that SLIs name and no document describes, as told already."""
+
+    def names(self, kind: str) -> Mapping[str, Position]:
+        return self.places.get(kind, {})
+
+    def declare(self, document: Document) -> None:
+        """Enter a document's name; the same name twice is an error that tells both places."""
+        places = self.places.setdefault(document.kind, {})
+        if (first := places.get(document.name)) is None:
+            places[document.name] = document.fields.at
+            return
+        message = f"a second {document.kind} named {document.name!r}; the first is at {first.file}:{first.line}"
+        document.fields.mapping("metadata").error("name", message, "rename one of them")
+
+    def refer(self, fields: Fields, name: str, kind: str) -> str:
+        """The field's text, which must name a declared document of the kind."""
+        wanted = fields.text(name)
+        if wanted and wanted not in self.names(kind):
+            fields.error(
+                name,
+                f"there is no {kind} named {wanted!r}",
+                choose(wanted, self.names(kind), f"add a document of kind {kind}"),
+            )
+        return wanted
+
+
+def choose(wanted: str, known: Mapping[str, object], otherwise: str) -> str:
+    """The mend for a name that is not known: the nearest one, and those there are."""
+    if not known:
+        return otherwise
+    names = sorted(known)
+    some = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
+    return "; ".join(filter(None, (meant(wanted, names), f"known: {some}")))
+
+
+def open_document(fields: Fields) -> Document:
+    """Check apiVersion, kind and metadata."""
+    kind, usable = _kind(fields)
+    name, display_name, labels = metadata(fields)
+    return Document(kind, name, display_name, labels, fields, usable)
+
+
+def metadata(fields: Fields) -> tuple[str, str, Mapping[str, tuple[str, ...]]]:
+    """``metadata``: name, displayName (the name where there is none), labels."""
+    head = fields.mapping("metadata")
+    name = head.text("name", rule=dns_label)
+    display_name = head.text("displayName", default="", rule=at_most(63))
+    labels = _labels(head)
+    _check_annotations(head)
+    head.close()
+    return name, display_name or name, labels
+
+
+def _kind(fields: Fields) -> tuple[str, bool]:
+    """The kind, and whether it and its version are ours to read."""
+    version = fields.text("apiVersion", mend=f"write {OPENSLO} or {MAIBO}")
+    kind = fields.text("kind", mend="such as SLO")
+    if not version or not kind:
+        return kind, False
+    if mend := _OTHER_VERSIONS.get(version):
+        fields.error("apiVersion", f"this version does not read {version}", mend)
+        return kind, False
+    if version not in KINDS:
+        fields.error("apiVersion", f"unknown apiVersion {version!r}", choose(version, dict.fromkeys(KINDS), ""))
+        return kind, False
+    if kind not in KINDS[version]:
+        elsewhere = next((other for other, kinds in KINDS.items() if kind in kinds), "")
+        mend = f"{kind} is of apiVersion {elsewhere}" if elsewhere else choose(kind, dict.fromkeys(KINDS[version]), "")
+        fields.error("kind", f"unknown kind {kind!r} of {version}", mend)
+        return kind, False
+    return kind, True
+
+
+def _labels(head: Fields) -> dict[str, tuple[str, ...]]:
+    labels = {}
+    for key, at, path, node in head.pairs("labels"):
+        if not _LABEL_KEY.fullmatch(key):
+            message = "is not a label's key"
+            head.report.error(
+                at,
+                path,
+                message,
+                "use at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit",
+            )
+        values = enumerate(node.items) if isinstance(node, List) else [(None, node)]
+        texts = [text_of(item, path if index is None else f"{path}[{index}]", head.report) for index, item in values]
+        labels[key] = tuple(text for text in texts if text is not None)
+    return labels
+
+
+def _check_annotations(head: Fields) -> None:
+    for key, at, path, node in head.pairs("annotations"):
+        prefix, slash, name = key.rpartition("/")
+        if not _LABEL_KEY.fullmatch(name) or (
+            slash and not (len(prefix) <= 253 and _ANNOTATION_PREFIX.fullmatch(prefix))
+        ):
+            head.report.error(at, path, "is not an annotation's key", "write name or example.com/name")
+        elif prefix == "openslo.com":
+            head.report.error(at, path, "the prefix openslo.com/ is reserved", "use a prefix of your own")
+        text_of(node, path, head.report)
