@@ -1,0 +1,178 @@
+"""Log segments: files of records, readable after any crash.
+
+A segment is written by one acceptor as ``NAME.open``, locked for as long as that acceptor lives, and becomes ``NAME.log`` when it
+is sealed. Names begin with the time, sort by it, and are never used twice: a segment's name is the token under which its counts are
+inserted. Of a segment whose acceptor died, `recover` cuts the torn tail (bytes that nobody was told are safe) and seals the rest.
+
+A record is a fixed header and a body exactly as received. Header and body have a checksum each, so that damage to one record never
+costs the next: a damaged body is skipped by its length, a damaged header by looking for the next good one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from maibo_collectors.otlp.body import BODY_LIMIT, Encoding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+OPEN = ".open"
+SEALED = ".log"
+UNNAMED = ".new"
+"""Made, and not locked yet."""
+TRACES_PROTOBUF = 1
+"""What a body holds; other signals and formats get other numbers."""
+
+_MAGIC = b"mbo1"
+_ENCODINGS = frozenset(map(int, Encoding))
+_FIELDS = struct.Struct(
+    "<4sIQIBBH16sI"
+)  # magic, body length, received, spans, kind, encoding, reserved, hash, body's crc
+_CHECK = struct.Struct("<I")
+HEADER_BYTES = _FIELDS.size + _CHECK.size
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One accepted body."""
+
+    body_hash: bytes
+    """First 16 bytes of the SHA-256 of the unpacked body: the same spans sent again have the same hash."""
+    received_ns: int
+    spans: int
+    encoding: Encoding
+    body: bytes
+    kind: int = TRACES_PROTOBUF
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Bytes [begin, end) of a segment that are no record; `torn` when they reach to the end of the file."""
+
+    begin: int
+    end: int
+    torn: bool
+
+
+def body_hash(unpacked: bytes) -> bytes:
+    """What a retry is recognised by."""
+    return hashlib.sha256(unpacked).digest()[:16]
+
+
+def header(record: Record) -> bytes:
+    """The header to be written before the record's body."""
+    fields = _FIELDS.pack(
+        _MAGIC,
+        len(record.body),
+        record.received_ns,
+        record.spans,
+        record.kind,
+        record.encoding,
+        0,
+        record.body_hash,
+        zlib.crc32(record.body),
+    )
+    return fields + _CHECK.pack(zlib.crc32(fields))
+
+
+def parse(data: bytes) -> Iterator[Record | Damage]:
+    """Every whole record of a segment, and what lies between them."""
+    position = 0
+    while position < len(data):
+        fields = _header_at(data, position)
+        if fields is None:
+            end = _next_header(data, position + 1)
+            yield Damage(position, end, torn=end == len(data))
+            position = end
+            continue
+        length, received_ns, spans, kind, encoding, digest, crc = fields
+        begin = position + HEADER_BYTES
+        end = begin + length
+        if end > len(data):
+            # The length is not to be doubted (the header has its checksum), yet records may follow where pages were lost.
+            end = _next_header(data, begin)
+            yield Damage(position, end, torn=end == len(data))
+        elif zlib.crc32(body := data[begin:end]) != crc:
+            yield Damage(position, end, torn=end == len(data))
+        else:
+            yield Record(digest, received_ns, spans, Encoding(encoding), body, kind)
+        position = end
+
+
+def recover(path: Path) -> int | None:
+    """Seals the ``.open`` segment of an acceptor that is gone. Returns how many torn bytes were cut; None: its acceptor lives.
+
+    Raises OSError when the disk refuses; the segment stays as it is and can be recovered later.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return None  # sealed in this very moment
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read()
+        keep = _whole_bytes(data)
+        if keep < len(data):
+            os.ftruncate(descriptor, keep)
+            os.fsync(descriptor)
+        try:
+            if keep:
+                path.rename(path.with_suffix(SEALED))
+            else:
+                path.unlink()
+        except FileNotFoundError:
+            return None  # its acceptor sealed it between our opening and our locking it
+        fsync_folder(path.parent)
+        return len(data) - keep
+    finally:
+        os.close(descriptor)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Makes the names in a folder survive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _whole_bytes(data: bytes) -> int:
+    """How much of a segment is left when its torn tail is cut."""
+    for item in parse(data):
+        if isinstance(item, Damage) and item.torn:
+            return item.begin
+    return len(data)
+
+
+def _header_at(data: bytes, position: int) -> tuple[int, int, int, int, int, bytes, int] | None:
+    end = position + HEADER_BYTES
+    if end > len(data) or data[position : position + 4] != _MAGIC:
+        return None
+    fields = data[position : position + _FIELDS.size]
+    if _CHECK.unpack_from(data, position + _FIELDS.size)[0] != zlib.crc32(fields):
+        return None
+    _, length, received_ns, spans, kind, encoding, _, digest, crc = _FIELDS.unpack(fields)
+    if length > BODY_LIMIT or encoding not in _ENCODINGS:
+        return None
+    return length, received_ns, spans, kind, encoding, digest, crc
+
+
+def _next_header(data: bytes, position: int) -> int:
+    while (position := data.find(_MAGIC, position)) >= 0:
+        if _header_at(data, position) is not None:
+            return position
+        position += 1
+    return len(data)

@@ -1,0 +1,250 @@
+"""Real cores with real acceptors, and OTLP bodies to send them."""
+
+import contextlib
+import gzip
+import http.client
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+
+SCRIPT = Path(__file__).with_name("core_process.py")
+PROTOBUF = "application/x-protobuf"
+
+
+@dataclass
+class Reply:
+    code: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def status(self) -> Status:
+        """Only a refusal has one."""
+        assert self.headers["content-type"] == PROTOBUF
+        return Status.FromString(self.body)
+
+    @property
+    def response(self) -> ExportTraceServiceResponse:
+        assert self.code == 200, self.status
+        assert self.headers["content-type"] == PROTOBUF
+        return ExportTraceServiceResponse.FromString(self.body)
+
+
+@dataclass
+class Core:
+    """A running core process, and its address."""
+
+    data_dir: Path
+    options: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[str] | None = None
+    address: tuple[str, int] = ("127.0.0.1", 0)
+
+    def start(self) -> "Core":
+        with (self.data_dir / "stderr.txt").open("a") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, SCRIPT, self.data_dir, *(f"{name}={value}" for name, value in self.options.items())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
+        told = self._read()
+        assert "ready" in told, (told, self.stderr())
+        self.address = self._find_address()
+        return self
+
+    def ask(self, **question):
+        assert self.process is not None
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(question) + "\n")
+        self.process.stdin.flush()
+        return self._read()
+
+    def rows(self, sql: str):
+        return self.ask(rows=sql)
+
+    def metric(self, sample: str) -> float:
+        """One sample of /metrics, such as ``maibo_otlp_requests_total{code="200"}``."""
+        for line in self.ask(metrics=0).splitlines():
+            if line.startswith(sample + " "):
+                return float(line.rpartition(" ")[2])
+        raise KeyError(sample)
+
+    def counted(self, journey: str) -> int:
+        return int(self.rows(f"SELECT sum(n) FROM cells_10s WHERE journey = '{journey}'")[0][0])
+
+    def wait_counted(self, journey: str, count: int, *, seconds: float = 20) -> None:
+        """Waits until that many are counted, and sees that there are no more."""
+        deadline = time.monotonic() + seconds
+        while (now := self.counted(journey)) < count and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert now == count
+
+    def acceptors(self) -> list[int]:
+        """Process ids of the acceptors that live."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [pid for pid in map(int, children) if "otlp.acceptor" in Path(f"/proc/{pid}/cmdline").read_text()]
+
+    def stop(self) -> None:
+        """In order."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        assert self.process.wait(40) == 0, self.stderr()
+        self._close()
+
+    def kill(self, *, acceptors: bool = True) -> None:
+        """With kill -9, the core first, its acceptors with it or left behind."""
+        assert self.process is not None
+        pids = self.acceptors() if acceptors else []
+        self.process.kill()
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(10)
+        self._close()
+
+    def send(self, body: bytes = b"", *, method: str = "POST", path: str = "/v1/traces", **headers: str) -> Reply:
+        """One request on a connection of its own. Headers as keywords: content_type=…"""
+        connection = http.client.HTTPConnection(*self.address, timeout=30)
+        try:
+            named = {"content-type": PROTOBUF} | {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body, named)
+            answer = connection.getresponse()
+            return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+    def stderr(self) -> str:
+        return (self.data_dir / "stderr.txt").read_text()
+
+    def _read(self):
+        assert self.process is not None
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, self.stderr()
+        return json.loads(line)
+
+    def _close(self) -> None:
+        assert self.process is not None
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.stdout.close()
+        self.process = None
+
+    def _find_address(self) -> tuple[str, int]:
+        url = self.stderr().rpartition("taking OTLP at http://")[2].split("/")[0]
+        host, _, port = url.rpartition(":")
+        return host, int(port)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def core_at() -> Iterator[Callable[..., Core]]:
+    """Makes cores (not started yet); those that still run at the end are killed."""
+    made: list[Core] = []
+
+    def make(data_dir: Path, **options: str) -> Core:
+        data_dir.mkdir(exist_ok=True)
+        core = Core(
+            data_dir, {"otlp-http": "127.0.0.1:0"} | {name.replace("_", "-"): value for name, value in options.items()}
+        )
+        made.append(core)
+        return core
+
+    yield make
+    for core in made:
+        if core.process is not None:
+            core.kill()
+
+
+@pytest.fixture(scope="module")
+def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Core]:
+    """One core for a whole module; tests tell themselves apart by their journey's name."""
+    running = Core(tmp_path_factory.mktemp("core"), {"otlp-http": "127.0.0.1:0", "acceptors": "1"}).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def journey(request: pytest.FixtureRequest) -> str:
+    """A journey name that no other test has."""
+    return f"{request.node.originalname}-{secrets.token_hex(3)}"
+
+
+def _set(owner, attributes) -> None:
+    for key, value in attributes.items():
+        each = owner.attributes.add(key=key)
+        if isinstance(value, bool):
+            each.value.bool_value = value
+        elif isinstance(value, int):
+            each.value.int_value = value
+        elif isinstance(value, bytes):
+            each.value.bytes_value = value
+        else:
+            each.value.string_value = value
+
+
+def _request(*spans: dict, resource: dict | None = None, now_ns: int | None = None) -> ExportTraceServiceRequest:
+    """Spans from attribute dicts; ``end`` and ``duration`` (ns) and ``error`` beside the attributes say the rest."""
+    now_ns = time.time_ns() if now_ns is None else now_ns
+    request = ExportTraceServiceRequest()
+    of_resource = request.resource_spans.add()
+    _set(of_resource.resource, {"service.name": "shop"} if resource is None else resource)
+    of_scope = of_resource.scope_spans.add()
+    for attributes in spans:
+        rest = dict(attributes)
+        end = rest.pop("end", now_ns)
+        duration = rest.pop("duration", 50_000_000)
+        span = of_scope.spans.add(
+            trace_id=secrets.token_bytes(16),
+            span_id=secrets.token_bytes(8),
+            name="a span",
+            start_time_unix_nano=end - duration,
+            end_time_unix_nano=end,
+        )
+        if rest.pop("error", False):
+            span.status.code = span.status.STATUS_CODE_ERROR
+        _set(span, rest)
+    return request
+
+
+@pytest.fixture(scope="session")
+def otlp_request() -> Callable[..., ExportTraceServiceRequest]:
+    return _request
+
+
+@pytest.fixture(scope="session")
+def otlp_body() -> Callable[..., bytes]:
+    """``otlp_body("checkout", 3)``: a body of three plain spans of that journey."""
+
+    def body(journey: str, count: int = 1) -> bytes:
+        return _request(*({"journey.name": journey} for _ in range(count))).SerializeToString()
+
+    return body
+
+
+@pytest.fixture(scope="session")
+def zipped() -> Callable[[bytes], bytes]:
+    return lambda body: gzip.compress(body, 1)
