@@ -1,1 +1,1 @@
-"""Alert rules, generated from the documents."""
+"""Alert rules from the documents: `maibo generate rules`."""

@@ -1,1 +1,1 @@
-"""Grafana dashboards, generated from the documents."""
+"""Grafana dashboards from the documents: `maibo generate dashboards`."""
