@@ -15,7 +15,6 @@ A plugin that fails to load never takes the command line down: `discover` report
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import click
@@ -117,6 +117,26 @@ def discover() -> tuple[Found, ...]:
 def plugins() -> tuple[Plugin, ...]:
     """Those plugins that loaded."""
     return tuple(found.plugin for found in discover() if found.plugin is not None)
+
+
+def options() -> tuple[Option, ...]:
+    """Every option that a plugin brings; of two with one name, the first plugin's."""
+    named: dict[str, Option] = {}
+    for plugin in plugins():
+        for option in plugin.options:
+            named.setdefault(option.name, option)
+    return tuple(named.values())
+
+
+def commands() -> tuple[click.Command, ...]:
+    """Every command that a plugin brings; a plugin whose commands fail brings none."""
+    found: list[click.Command] = []
+    for plugin in plugins():
+        try:
+            found.extend(plugin.commands() if plugin.commands is not None else ())
+        except Exception as error:  # noqa: BLE001 -- a stranger's code may raise anything; it must not take ours down
+            log.warning("the commands of plugin %s cannot be had: %s", plugin.name, error)
+    return tuple(found)
 
 
 def _load(point: EntryPoint) -> Found:

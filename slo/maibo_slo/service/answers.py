@@ -5,7 +5,7 @@ Times are RFC 3339 in UTC, durations carry their unit in the name, a quantity wi
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime  # noqa: TC003 -- pydantic reads annotations at run time
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -118,7 +118,9 @@ class ObjectiveAnswer(Answer):
     bad: int
     attainment: float | None = Field(description="good / (good + bad) over what was observed; null: no data")
     budget_events: float = Field(description="bad events that the observed events allow: (1 - target) x (good + bad)")
-    budget_remaining: float | None = Field(description="1 - bad / budget_events, over what was observed; may be negative")
+    budget_remaining: float | None = Field(
+        description="1 - bad / budget_events, over what was observed; may be negative"
+    )
     budget_remaining_projected: float | None = Field(
         description="the same, if the rest of the window brings events at the observed rate and no bad ones; see coverage"
     )

@@ -1,0 +1,5 @@
+"""``python -m maibo_slo.cli``."""
+
+from maibo_slo.cli import main
+
+main()

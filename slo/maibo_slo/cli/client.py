@@ -1,0 +1,56 @@
+"""The running service, asked over its API. An embedded store has one owner, so the command line asks that one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import quote
+
+import click
+
+from maibo_slo.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import httpx2
+
+    from maibo_slo.service.answers import Answer
+
+    A = TypeVar("A", bound=Answer)
+
+TIMEOUT_SECONDS: Final = 30.0
+
+url_option = click.option(
+    "--url",
+    default="http://127.0.0.1:8080",
+    envvar="MAIBO_URL",
+    show_default=True,
+    show_envvar=True,
+    help="Where the service answers.",
+)
+
+
+def ask(url: str, path: str, model: type[A], parameters: Mapping[str, str] | None = None) -> A:
+    """GET `path` as an answer. ServiceError when the service cannot be reached, or answers with a problem."""
+    import httpx2
+    from pydantic import ValidationError
+
+    address = url.rstrip("/") + quote(path)
+    try:
+        response = httpx2.get(address, params=dict(parameters or {}), timeout=TIMEOUT_SECONDS)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise ServiceError(
+            f"cannot reach the service at {url}: {error}; start one with `maibo serve`, or say where it is with --url"
+        ) from error
+    if response.status_code != 200:
+        raise ServiceError(f"{address}: {_problem(response)}")
+    try:
+        return model.model_validate_json(response.content)
+    except ValidationError as error:
+        raise ServiceError(f"{address} does not answer as maibo does; is it another service?") from error
+
+
+def _problem(response: httpx2.Response) -> str:
+    if response.headers.get("content-type", "").startswith("application/problem+json"):
+        return str(response.json().get("detail", response.status_code))
+    return f"answered {response.status_code}"

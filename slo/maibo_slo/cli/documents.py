@@ -1,0 +1,101 @@
+"""``maibo validate`` and ``maibo generate``: what needs documents and no running service."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import click
+
+from maibo_slo.cli.example import examples
+from maibo_slo.cli.output import output_option, print_json
+from maibo_slo.errors import MaiboError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from maibo_slo.documents import Problem
+    from maibo_slo.plugins import Artefact, Generator
+
+
+@click.command(
+    epilog=examples("maibo validate slos/", "maibo validate journeys.yaml slos.yaml", "cat slo.yaml | maibo validate -")
+)
+@click.argument("documents", nargs=-1, required=True)
+@output_option
+def validate(documents: tuple[str, ...], *, output: str) -> None:
+    """Check documents: every problem of every file at once, with its place and its mend.
+
+    DOCUMENTS are files, folders, or - for standard input. Exits with 1 when there are errors; warnings alone are no failure.
+    """
+    from maibo_slo.documents import Catalogue, DocumentsError, load
+
+    catalogue = Catalogue()
+    try:
+        catalogue = load(documents)
+        problems: Sequence[Problem] = catalogue.warnings
+    except DocumentsError as error:
+        problems = error.problems
+    errors = sum(problem.severity == "error" for problem in problems)
+    counts = {name: len(getattr(catalogue, name)) for name in ("services", "journeys", "slos")}
+    if output == "json":
+        print_json({"valid": errors == 0, **counts, "problems": [asdict(problem) for problem in problems]})
+    else:
+        for problem in problems:
+            click.echo(str(problem), err=problem.severity == "error")
+        if errors:
+            click.echo(f"{errors} error{'s' if errors > 1 else ''}", err=True)
+        else:
+            click.echo("valid: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    if errors:
+        raise SystemExit(1)
+
+
+@click.command(epilog=examples("maibo generate grafana slos/ --out dashboards/", "maibo plugins"))
+@click.argument("what")
+@click.argument("documents", nargs=-1, required=True)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder to write to; it is made when it is not there.",
+)
+@output_option
+def generate(what: str, documents: tuple[str, ...], *, out: Path, output: str) -> None:
+    """Make files from documents: dashboards, rules, whatever the installed plugins know to make.
+
+    WHAT is the name of a generator; DOCUMENTS are files, folders, or - for standard input.
+    """
+    from maibo_slo.documents import load
+
+    generator = _generator(what)
+    written = [_write(artefact, out) for artefact in generator.generate(load(documents))]
+    if output == "json":
+        print_json({"generator": generator.name, "written": [str(path) for path in written]})
+        return
+    for path in written:
+        click.echo(str(path))
+
+
+def _generator(name: str) -> Generator:
+    from maibo_slo.plugins import plugins
+
+    known = {generator.name: generator for plugin in plugins() for generator in plugin.generators}
+    if name not in known:
+        there = ", ".join(f"{one.name} ({one.help})" for one in known.values()) or "none; see `maibo plugins`"
+        raise click.UsageError(f"there is no generator {name!r}; installed: {there}")
+    return known[name]
+
+
+def _write(artefact: Artefact, out: Path) -> Path:
+    relative = PurePosixPath(artefact.path)
+    if relative.is_absolute() or ".." in relative.parts:
+        raise MaiboError(f"a generator wants to write {artefact.path!r}, outside of {out}")
+    path = out / relative
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(artefact.text, encoding="utf-8")
+    except OSError as error:
+        raise MaiboError(f"cannot write {path}: {error.strerror}") from error
+    return path

@@ -1,0 +1,103 @@
+"""``maibo serve``."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from maibo_slo.cli.example import examples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from maibo_slo.plugins import Option
+
+
+def _parameter(option: Option) -> str:
+    return f"plugin_{option.name.replace('-', '_')}"
+
+
+def _with_plugin_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Every option that an installed plugin brings: ``--NAME``, or ``MAIBO_NAME`` in the environment."""
+    from maibo_slo.plugins import options
+
+    for option in reversed(options()):
+        command = click.option(
+            f"--{option.name}",
+            _parameter(option),
+            default=option.default,
+            envvar=f"MAIBO_{option.name.upper().replace('-', '_')}",
+            show_default=bool(option.default),
+            show_envvar=True,
+            help=option.help,
+        )(command)
+    return command
+
+
+@click.command(
+    epilog=examples(
+        "maibo serve",
+        "maibo serve slos/ journeys.yaml",
+        "maibo serve slos/ --store chdb:///var/lib/maibo --listen 127.0.0.1:9000",
+        "MAIBO_STORE=clickhouse://user:password@host:8123/maibo maibo serve slos/",
+    )
+)
+@click.argument("documents", nargs=-1)
+@click.option(
+    "--store",
+    envvar="MAIBO_STORE",
+    show_envvar=True,
+    metavar="DSN",
+    help="chdb:///folder (embedded) or clickhouse://…  [default: embedded, in the data folder]",
+)
+@click.option(
+    "--listen",
+    default="127.0.0.1:8080",
+    envvar="MAIBO_LISTEN",
+    show_envvar=True,
+    show_default=True,
+    help="Address of API and pages; loopback only.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="MAIBO_DATA_DIR",
+    show_envvar=True,
+    help="Folder for logs and the embedded store.  [default: ~/.local/share/maibo]",
+)
+@click.option(
+    "--tick", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="Seconds between evaluations."
+)
+@_with_plugin_options
+def serve(
+    documents: tuple[str, ...],
+    *,
+    store: str | None,
+    listen: str,
+    data_dir: Path | None,
+    tick: float,
+    **of_plugins: str,
+) -> None:
+    """Run the service: collectors, engine, API and pages, in one process.
+
+    DOCUMENTS are files or folders of journeys and SLOs; without any, journeys are shown as they come in. SIGHUP reads them again.
+    """
+    from maibo_slo.plugins import options
+    from maibo_slo.service import runtime
+    from maibo_slo.service.places import default_data_dir, default_store
+
+    logging.getLogger("maibo_slo").setLevel(min(logging.INFO, logging.getLogger().level))
+    logging.getLogger("maibo_collectors").setLevel(min(logging.INFO, logging.getLogger().level))
+    folder = data_dir or default_data_dir()
+    settings = runtime.Settings(
+        store=store or default_store(folder),
+        data_dir=folder,
+        documents=documents,
+        listen=listen,
+        tick_seconds=tick,
+        options={option.name: of_plugins[_parameter(option)] for option in options()},
+    )
+    runtime.serve(settings, announce=click.echo)

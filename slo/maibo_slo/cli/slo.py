@@ -1,0 +1,113 @@
+"""``maibo slo list`` and ``maibo slo show``."""
+
+# ruff: noqa: RUF001 -- a dash for nothing and a times sign are typography, not typing errors
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from maibo_slo.cli.client import ask, url_option
+from maibo_slo.cli.example import examples
+from maibo_slo.cli.output import NOTHING, ago, console, duration, output_option, percent, print_json, table
+
+if TYPE_CHECKING:
+    from maibo_slo.service.answers import ObjectiveAnswer
+
+COLOURS: Final = {
+    "ok": "green",
+    "burning": "yellow",
+    "burning_fast": "bold red",
+    "exhausted": "red",
+    "stale": "magenta",
+    "no_data": "dim",
+}
+BAR_WIDTH: Final = 20
+
+
+@click.group()
+def slo() -> None:
+    """SLOs: attainment, error budgets, burn rates (asks a running service)."""
+
+
+@slo.command(
+    "list",
+    epilog=examples("maibo slo list", "maibo slo list --output json", "maibo slo list --url http://127.0.0.1:9000"),
+)
+@url_option
+@output_option
+def list_(*, url: str, output: str) -> None:
+    """Every SLO, one line an objective."""
+    from maibo_slo.service.answers import SlosAnswer
+
+    answer = ask(url, "/v1/slos", SlosAnswer)
+    if output == "json":
+        print_json(answer.model_dump(mode="json"))
+        return
+    numbers = ("target", "attained", "budget left", "burn 1h", "age")
+    shown = table("slo", "state", "target", "attained", "budget left", "burn 1h", "age", numbers=numbers)
+    for one in answer.slos:
+        for objective in one.objectives:
+            shown.add_row(
+                one.name,
+                _state(objective),
+                percent(objective.target, 3),
+                percent(objective.attainment, 3),
+                percent(objective.budget_remaining, 1),
+                _burn(objective, "1h"),
+                ago(objective.age_seconds),
+            )
+    console().print(shown if answer.slos else "no SLO: start the service with documents, `maibo serve slos/`")
+
+
+@slo.command(epilog=examples("maibo slo show checkout-fast"))
+@click.argument("name")
+@url_option
+@output_option
+def show(name: str, *, url: str, output: str) -> None:
+    """One SLO: budget and burn rates of each objective."""
+    from maibo_slo.service.answers import SloAnswer
+
+    answer = ask(url, f"/v1/slos/{name}", SloAnswer)
+    if output == "json":
+        print_json(answer.model_dump(mode="json"))
+        return
+    out = console()
+    out.print(f"[bold]{answer.display_name or answer.name}[/]  {answer.description}")
+    within = f" within {duration(answer.threshold_us)}" if answer.threshold_us else ""
+    out.print(f"journey {answer.journey}{within}, over {answer.window}, service {answer.service or NOTHING}")
+    for objective in answer.objectives:
+        out.print()
+        out.print(
+            f"objective {objective.name}: {_state(objective)}, {_bar(objective.budget_remaining)} budget left over what was observed"
+        )
+        out.print(
+            f"  {objective.good} good, {objective.bad} bad, attained {percent(objective.attainment, 4)} of "
+            f"{percent(objective.target, 4)}; projected budget left {percent(objective.budget_remaining_projected, 1)}; "
+            f"coverage {percent(objective.coverage, 1)}, age {ago(objective.age_seconds)}"
+        )
+        if objective.first_burning_at:
+            out.print(f"  burning since {objective.first_burning_at:%Y-%m-%d %H:%M:%S} UTC")
+        burns = table("window", "burn", "good", "bad", "coverage", numbers=("burn", "good", "bad", "coverage"))
+        for burn in objective.burn_rates:
+            burns.add_row(burn.window, _rate(burn.burn_rate), str(burn.good), str(burn.bad), percent(burn.coverage, 0))
+        out.print(burns)
+
+
+def _state(objective: ObjectiveAnswer) -> str:
+    return f"[{COLOURS.get(objective.state, 'default')}]{objective.state}[/]"
+
+
+def _burn(objective: ObjectiveAnswer, window: str) -> str:
+    return next((_rate(burn.burn_rate) for burn in objective.burn_rates if burn.window == window), NOTHING)
+
+
+def _rate(burn: float | None) -> str:
+    return NOTHING if burn is None else f"{burn:.2f}×"
+
+
+def _bar(remaining: float | None) -> str:
+    if remaining is None:
+        return NOTHING
+    filled = round(max(0.0, min(1.0, remaining)) * BAR_WIDTH)
+    return "█" * filled + "░" * (BAR_WIDTH - filled) + f" {percent(remaining, 1)}"

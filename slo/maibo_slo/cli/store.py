@@ -1,0 +1,91 @@
+"""``maibo store migrate`` and ``maibo store info``: the store itself, with no service running on it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from maibo_slo.cli.example import examples
+from maibo_slo.cli.output import console, output_option, print_json, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _store_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option(
+            "--data-dir",
+            type=click.Path(file_okay=False, path_type=Path),
+            envvar="MAIBO_DATA_DIR",
+            show_envvar=True,
+            help="Where the embedded store is when no --store is given.  [default: ~/.local/share/maibo]",
+        ),
+        click.option(
+            "--store",
+            "dsn",
+            envvar="MAIBO_STORE",
+            show_envvar=True,
+            metavar="DSN",
+            help="chdb:///folder or clickhouse://…",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def store() -> None:
+    """The store: its schema and its size. An embedded store has one owner: stop the service first."""
+
+
+@store.command(epilog=examples("maibo store migrate --store chdb:///var/lib/maibo"))
+@_store_options
+def migrate(*, dsn: str | None, data_dir: Path | None) -> None:
+    """Bring the schema up to this version of maibo; doing it again changes nothing."""
+    from maibo_slo.store.client import Store
+    from maibo_slo.store.schema import migrate as apply
+    from maibo_slo.store.schema import version_of
+
+    with Store(_dsn(dsn, data_dir)) as opened:
+        applied = apply(opened)
+        done = f"applied {', '.join(map(str, applied))}" if applied else "nothing to do"
+        click.echo(f"{opened}: {done}; the schema is at version {version_of(opened)}")
+
+
+@store.command(
+    epilog=examples("maibo store info", "maibo store info --store clickhouse://user:password@host:8123/maibo")
+)
+@_store_options
+@output_option
+def info(*, dsn: str | None, data_dir: Path | None, output: str) -> None:
+    """Schema version, tables, rows and bytes."""
+    from maibo_slo.store import open_store
+    from maibo_slo.store.schema import info as read
+
+    with open_store(_dsn(dsn, data_dir), migrate=False) as opened:
+        said = read(opened)
+    if output == "json":
+        print_json(asdict(said))
+        return
+    numbers = ("rows", "parts", "on disk", "uncompressed")
+    shown = table("table", "rows", "parts", "on disk", "uncompressed", numbers=numbers)
+    for one in said.tables:
+        sizes = (_mib(one.bytes_on_disk), _mib(one.bytes_uncompressed))
+        shown.add_row(one.table, str(one.rows), str(one.parts), *sizes)
+    out = console()
+    out.print(f"{said.dsn}: schema {said.schema}, ClickHouse {said.engine_version}")
+    out.print(shown)
+
+
+def _dsn(dsn: str | None, data_dir: Path | None) -> str:
+    from maibo_slo.service.places import default_data_dir, default_store
+
+    return dsn or default_store(data_dir or default_data_dir())
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.2f} MiB"

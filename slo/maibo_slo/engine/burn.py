@@ -1,0 +1,92 @@
+"""Burn rates from counts, and when a burn is worth a person's attention.
+
+``burn(w) = (bad(w) / events(w)) / (1 - target)``: 1 spends exactly the budget over the SLO's window. A burn is judged over a
+pair of windows, as the SRE Workbook does: the long one says that enough has been spent, the short one that it goes on.
+
+The factor of a pair is scaled to the SLO's own window P, ``k = share x P / long``, so that "2 % of the budget in an hour" stays
+true for every P (14.4 belongs to 30 days alone), and then kept
+* at 1 or above: a burn below 1 ends the window inside its budget, however short the window;
+* at most 0.9 / (1 - target): with a target of 90 %, 13.44 would need more bad events than there are events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from maibo_slo.engine.budget import error_budget
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HOUR: Final = 3600
+BURN_WINDOWS: Final[Mapping[str, int]] = {
+    "5m": 300,
+    "30m": 1800,
+    "1h": HOUR,
+    "2h": 2 * HOUR,
+    "6h": 6 * HOUR,
+    "1d": 24 * HOUR,
+    "3d": 72 * HOUR,
+}
+
+MIN_BAD_EVENTS: Final = 3
+"""In a pair's long window. At 99.9 % one failure among a new service's first ten requests is a burn of 100: noise, no news."""
+
+REACHABLE: Final = 0.9
+"""A pair is reached at the latest when nine events of ten are bad."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Good and bad events of one window, and how many of its minutes had any."""
+
+    good: int
+    bad: int
+    observed_minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Reached when the burn over both windows is above the factor."""
+
+    long_seconds: int
+    short_seconds: int
+    factor: float
+
+
+def burn_rate(good: int, bad: int, *, target: float) -> float | None:
+    """How fast the budget burns; None without events.
+
+    >>> burn_rate(985, 15, target=0.999)
+    15.0
+    """
+    events = good + bad
+    return None if events == 0 else bad / events / error_budget(target)
+
+
+def fast_pairs(window_seconds: int, *, target: float) -> tuple[Pair, Pair]:
+    """2 % of the budget within 1 h (and still over 5 min), 5 % within 6 h (and still over 30 min)."""
+    return (
+        Pair(HOUR, 300, _factor(0.02, window_seconds, HOUR, target=target)),
+        Pair(6 * HOUR, 1800, _factor(0.05, window_seconds, 6 * HOUR, target=target)),
+    )
+
+
+def slow_pair() -> Pair:
+    """Faster than the budget lasts, over 6 h and still over 30 min."""
+    return Pair(6 * HOUR, 1800, 1.0)
+
+
+def reached(pair: Pair, counts: Mapping[int, Counts], *, target: float) -> bool:
+    """Whether both windows of the pair burn above its factor, with enough bad events to mean something."""
+    long, short = counts.get(pair.long_seconds), counts.get(pair.short_seconds)
+    if long is None or short is None or long.bad < MIN_BAD_EVENTS:
+        return False
+    rates = (burn_rate(window.good, window.bad, target=target) for window in (long, short))
+    return all(rate is not None and rate > pair.factor for rate in rates)
+
+
+def _factor(share: float, window_seconds: int, long_seconds: int, *, target: float) -> float:
+    scaled = share * window_seconds / long_seconds
+    return max(1.0, min(scaled, REACHABLE / error_budget(target)))

@@ -1,0 +1,60 @@
+"""What the engine remembers over a restart: how far it has read, and what it has counted with which indicator.
+
+A small file beside the service's logs, replaced atomically. Losing it costs a recount, never a number: the ledger's rows of a
+minute are replaced by the recount's equal ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One objective's counts in the ledger: from which source, over how long a window, since when."""
+
+    source: str
+    window_seconds: int
+    first_t: int | None = None
+    """Begin of the oldest minute with data, unix s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Where the last tick that finished left off."""
+
+    mark: int = 0
+    """Of `segments.changed_minutes`."""
+    version: int = 0
+    """Of the newest ledger rows: the next must be greater, even if the clock was set back."""
+    counted: Mapping[str, Counted] = field(default_factory=dict)
+    """``slo/objective`` -> what was counted."""
+
+
+def recall(path: Path, *, store: str) -> Memory:
+    """What is remembered about this store; nothing when the file is missing, damaged or about another store."""
+    try:
+        said = json.loads(path.read_text())
+        if said["format"] != FORMAT or said["store"] != store:
+            return Memory()
+        counted = {name: Counted(**one) for name, one in said["counted"].items()}
+        return Memory(mark=int(said["mark"]), version=int(said["version"]), counted=counted)
+    except (OSError, ValueError, KeyError, TypeError):
+        return Memory()  # a recount mends it
+
+
+def remember(path: Path, memory: Memory, *, store: str) -> None:
+    """Replace the file as a whole."""
+    said = {"format": FORMAT, "store": store, **asdict(memory)}
+    draft = path.with_suffix(".new")
+    draft.write_text(json.dumps(said))
+    os.replace(draft, path)  # noqa: PTH105 -- Path.replace says the same; os.replace is known to be atomic

@@ -1,0 +1,116 @@
+"""The API, version 1: questions over HTTP. See ``/openapi.json`` for every answer's shape, with examples."""
+
+# ruff: noqa: TC001, TC003 -- FastAPI reads annotations at run time
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, HTTPException, Query
+
+from maibo_slo.service import examples
+from maibo_slo.service.answers import (
+    Answer,
+    HistogramAnswer,
+    IngestAnswer,
+    JourneyAnswer,
+    JourneysAnswer,
+    ScorecardAnswer,
+    SloAnswer,
+    SlosAnswer,
+)
+from maibo_slo.service.parameters import DayOf, FiltersOf, WindowOf
+from maibo_slo.service.problems import Problem
+from maibo_slo.service.questions import Questions
+
+A = TypeVar("A", bound=Answer)
+
+
+def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
+    """Routes over these questions. Plain functions: FastAPI runs them in worker threads, never on the event loop."""
+    routes = APIRouter(prefix="/v1")
+
+    @routes.get("/journeys", responses=_answers(examples.JOURNEYS), tags=["journeys"])
+    def journeys(
+        asked: WindowOf,
+        filters: FiltersOf,
+        *,
+        series: Annotated[bool, Query(description="With at most 60 points of rate, outcomes and P99.")] = False,
+    ) -> JourneysAnswer:
+        """Every journey: count, rate, outcomes, P50/P90/P99."""
+        at = now()
+        begin, end = asked.at(at)
+        return questions.journeys(begin=begin, end=end, where=filters, series=series, now=at)
+
+    @routes.get("/journeys/{name}", responses=_answers(examples.JOURNEY, 404), tags=["journeys"])
+    def journey(
+        name: str,
+        asked: WindowOf,
+        filters: FiltersOf,
+        *,
+        series: Annotated[bool, Query(description="With at most 60 points of rate, outcomes and P99.")] = True,
+    ) -> JourneyAnswer:
+        """One journey, with its steps, and by tier, version and region."""
+        at = now()
+        begin, end = asked.at(at)
+        answer = questions.journey(name, begin=begin, end=end, where=filters, series=series, now=at)
+        return _known(answer, f"no journey {name!r} is declared or was seen within 35 days")
+
+    @routes.get("/journeys/{name}/histogram", responses=_answers(examples.HISTOGRAM, 404), tags=["journeys"])
+    def histogram(
+        name: str,
+        asked: WindowOf,
+        filters: FiltersOf,
+        step: Annotated[str, Query(description="One step; the journey as a whole where not given.")] = "",
+    ) -> HistogramAnswer:
+        """The latency distribution: the bins that have events, by outcome."""
+        at = now()
+        begin, end = asked.at(at)
+        answer = questions.histogram(name, step=step, where=filters, begin=begin, end=end, now=at)
+        if not answer.count and not questions.knows(name, now=at):
+            raise HTTPException(404, f"no journey {name!r} is declared or was seen within 35 days")
+        return answer
+
+    @routes.get("/slos", responses=_answers(examples.SLOS), tags=["slos"])
+    def slos() -> SlosAnswer:
+        """Every SLO: attainment, budget, burn rates, coverage and age of each objective, as of the engine's last tick."""
+        return questions.slos(now())
+
+    @routes.get("/slos/{name}", responses=_answers(examples.SLO, 404), tags=["slos"])
+    def slo(name: str) -> SloAnswer:
+        """One SLO."""
+        return _known(questions.slo(name, now()), f"no document in force names an SLO {name!r}")
+
+    @routes.get("/scorecard", responses=_answers(examples.SCORECARD), tags=["slos"])
+    def scorecard(asked: DayOf) -> ScorecardAnswer:
+        """Every service: objectives met and missed, the worst budget, its journeys' traffic within the window."""
+        at = now()
+        begin, end = asked.at(at)
+        return questions.scorecard(begin=begin, end=end, now=at)
+
+    @routes.get("/ingest", responses=_answers(examples.INGEST), tags=["service"])
+    def ingest() -> IngestAnswer:
+        """What came in since the store was made, and what became of it."""
+        return questions.ingest(now())
+
+    return routes
+
+
+def _known(answer: A | None, otherwise: str) -> A:
+    if answer is None:
+        raise HTTPException(404, otherwise)
+    return answer
+
+
+def _answers(example: Answer, *also: int) -> dict[int | str, dict[str, Any]]:
+    """What a route answers, for OpenAPI: an example, and the problems that are possible."""
+    problems = {422: "A parameter is wrong", 503: "The store cannot answer now", 404: "Unknown name"}
+    described: dict[int | str, dict[str, Any]] = {
+        status: {
+            "description": problems[status],
+            "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+        }
+        for status in (*also, 422, 503)
+    }
+    described[200] = {"content": {"application/json": {"example": example.model_dump(mode="json")}}}
+    return described

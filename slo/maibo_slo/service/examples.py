@@ -1,0 +1,153 @@
+"""An example of every answer, for OpenAPI. They are real answer models, so an example that no longer fits cannot be written."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from maibo_slo.service.answers import (
+    Bar,
+    BurnRate,
+    HistogramAnswer,
+    IngestAnswer,
+    JourneyAnswer,
+    JourneysAnswer,
+    ObjectiveAnswer,
+    Part,
+    Point,
+    ScorecardAnswer,
+    ScorecardRow,
+    SloAnswer,
+    SlosAnswer,
+    Span,
+)
+
+_NOW: Final = datetime(2026, 1, 31, 12, 0, 4, tzinfo=UTC)
+_WINDOW: Final = Span(begin=_NOW - timedelta(seconds=304), end=_NOW, seconds=304)
+
+JOURNEY: Final = JourneyAnswer(
+    name="checkout",
+    display_name="Checkout",
+    declared=True,
+    threshold_us=500_000,
+    within_threshold=2_986,
+    count=3_042,
+    rate_per_second=10.0066,
+    outcomes={"abandoned": 31, "failure": 6, "success": 3_005},
+    success_ratio=0.998007,
+    p50_us=86_994.7,
+    p90_us=212_469.1,
+    p99_us=467_474.7,
+    last_event_at=_NOW,
+    age_seconds=0.0,
+    steps=[
+        Part(
+            value="payment",
+            count=3_011,
+            rate_per_second=9.9046,
+            outcomes={"failure": 6, "success": 3_005},
+            success_ratio=0.998007,
+            p50_us=40_987.3,
+            p90_us=94_497.4,
+            p99_us=227_472.5,
+        )
+    ],
+    by={
+        "tier": [
+            Part(
+                value="vip",
+                count=301,
+                rate_per_second=0.9901,
+                outcomes={"success": 301},
+                success_ratio=1.0,
+                p50_us=71_994.2,
+                p90_us=152_980.4,
+                p99_us=312_480.0,
+            )
+        ]
+    },
+    series=[
+        Point(
+            at=_NOW - timedelta(seconds=14),
+            count=101,
+            rate_per_second=10.1,
+            outcomes={"abandoned": 1, "success": 100},
+            p99_us=457_471.0,
+        )
+    ],
+)
+JOURNEYS: Final = JourneysAnswer(
+    now=_NOW, window=_WINDOW, journeys=[JOURNEY.model_copy(update={"steps": [], "by": {}, "series": []})]
+)
+HISTOGRAM: Final = HistogramAnswer(
+    now=_NOW,
+    window=_WINDOW,
+    journey="checkout",
+    step="",
+    threshold_us=500_000,
+    count=118,
+    p50_us=86_994.7,
+    p90_us=86_994.7,
+    p99_us=507_475.0,
+    bars=[
+        Bar(lower_us=86_000, upper_us=87_000, outcomes={"success": 112}),
+        Bar(lower_us=500_000, upper_us=510_000, outcomes={"failure": 1, "success": 5}),
+    ],
+)
+SLO: Final = SloAnswer(
+    name="checkout-fast",
+    display_name="Checkout is fast",
+    description="Customers get their order within half a second.",
+    service="shop",
+    journey="checkout",
+    window="28d",
+    window_seconds=28 * 86_400,
+    threshold_us=500_000,
+    objectives=[
+        ObjectiveAnswer(
+            name="0.99",
+            target=0.99,
+            good=1_197_000,
+            bad=3_000,
+            attainment=0.9975,
+            budget_events=12_000.0,
+            budget_remaining=0.75,
+            budget_remaining_projected=0.75,
+            burn_rates=[BurnRate(window="1h", window_seconds=3_600, good=35_100, bad=900, burn_rate=2.5, coverage=1.0)],
+            state="burning",
+            first_burning_at=_NOW - timedelta(minutes=7),
+            coverage=0.998,
+            age_seconds=0.0,
+        )
+    ],
+    evaluated_at=_NOW - timedelta(seconds=3),
+)
+SLOS: Final = SlosAnswer(now=_NOW, slos=[SLO])
+SCORECARD: Final = ScorecardAnswer(
+    now=_NOW,
+    window=Span(begin=_NOW - timedelta(days=1), end=_NOW, seconds=86_400),
+    rows=[
+        ScorecardRow(
+            service="shop",
+            journeys=2,
+            slos=3,
+            objectives_met=3,
+            objectives_missed=1,
+            objectives_without_data=0,
+            worst_budget_remaining=-0.25,
+            count=864_112,
+            p99_us=467_474.7,
+            score=0.75,
+        )
+    ],
+)
+INGEST: Final = IngestAnswer(
+    now=_NOW,
+    bodies=48_112,
+    duplicate_bodies=3,
+    spans=962_240,
+    counted=961_012,
+    ignored=1_216,
+    rejected=12,
+    undrained_segments=1,
+)

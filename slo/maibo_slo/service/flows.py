@@ -1,0 +1,178 @@
+"""From the store's counts to the numbers of answers: rates, quantiles, parts, series. Pure but for the series' query."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, TypedDict
+
+import numpy as np
+
+from maibo.semconv import FAILURE, SUCCESS
+from maibo_slo.service.answers import Bar, JourneyAnswer, Part, Point, Span
+from maibo_slo.store import Store, cells
+from maibo_slo.store.cells import CellFilter, Distribution, Slice, Window
+from maibo_slo.store.histogram import BINS, EDGES_NS, Histogram
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from maibo_slo.documents import Journey
+
+SLICES: Final = (10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400)
+POINTS: Final = 60
+"""A series has at most this many points: more cannot be read on a phone."""
+
+
+class Flow(TypedDict):
+    """The numbers every flow has, by the names of the answers."""
+
+    count: int
+    rate_per_second: float
+    outcomes: dict[str, int]
+    success_ratio: float | None
+    p50_us: float | None
+    p90_us: float | None
+    p99_us: float | None
+
+
+def utc(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, tz=UTC)
+
+
+def window_of(begin: int | None, end: int | None, window_seconds: int, *, now: float) -> tuple[Window, Span]:
+    """The window asked for, widened to the store's grid; what is still to come counts for no time."""
+    last = int(now) + 1 if end is None else end
+    first = last - window_seconds if begin is None else begin
+    window = cells.covered(Window(first, last), now=int(now))
+    until = max(window.begin + 1, min(window.end, int(now) + 1))
+    return window, Span(begin=utc(window.begin), end=utc(until), seconds=until - window.begin)
+
+
+def flow_of(found: Iterable[Distribution], *, seconds: float) -> Flow:
+    """Counts, rate and latency of some groups together."""
+    outcomes = outcomes_of(found)
+    counts = {outcome: int(bins.sum()) for outcome, bins in sorted(outcomes.items())}
+    total = sum(counts.values())
+    ended = counts.get(SUCCESS, 0) + counts.get(FAILURE, 0)
+    latency = latency_of(outcomes)
+    return Flow(
+        count=total,
+        rate_per_second=total / seconds,
+        outcomes=counts,
+        success_ratio=counts.get(SUCCESS, 0) / ended if ended else None,
+        p50_us=latency.quantile(0.5),
+        p90_us=latency.quantile(0.9),
+        p99_us=latency.quantile(0.99),
+    )
+
+
+def journey_of(
+    name: str,
+    declared: Journey | None,
+    found: Sequence[Distribution],
+    *,
+    seconds: float,
+    last_event: int | None,
+    now: float,
+    series: Sequence[Point],
+    steps: Sequence[Part] = (),
+    by: Mapping[str, list[Part]] | None = None,
+) -> JourneyAnswer:
+    """`last_event` counts only where `found` has none."""
+    last = max((one.last_event for one in found if one.last_event is not None), default=last_event)
+    threshold = declared.threshold_us if declared else None
+    return JourneyAnswer(
+        **flow_of(found, seconds=seconds),
+        name=name,
+        display_name=declared.display_name if declared else name,
+        declared=declared is not None,
+        threshold_us=threshold,
+        within_threshold=None if threshold is None else latency_of(outcomes_of(found)).within(threshold),
+        last_event_at=None if last is None else utc(min(last, now)),
+        age_seconds=None if last is None else max(0.0, now - last),
+        steps=list(steps),
+        by=dict(by or {}),
+        series=list(series),
+    )
+
+
+def parts_of(found: Iterable[Distribution], at: int, *, seconds: float) -> list[Part]:
+    """One part for each value of the dimension at this place of the groups; the busiest first."""
+    groups: dict[str, list[Distribution]] = defaultdict(list)
+    for distribution in found:
+        groups[distribution.group[at]].append(distribution)
+    parts = [Part(value=value, **flow_of(group, seconds=seconds)) for value, group in groups.items()]
+    return sorted(parts, key=lambda part: (-part.count, part.value))
+
+
+def outcomes_of(found: Iterable[Distribution]) -> dict[str, NDArray[np.uint64]]:
+    """Counts by outcome and bin of some groups together."""
+    outcomes: dict[str, NDArray[np.uint64]] = {}
+    for distribution in found:
+        for outcome, counts in distribution.outcomes.items():
+            known = outcomes.get(outcome)
+            outcomes[outcome] = counts if known is None else known + counts
+    return outcomes
+
+
+def latency_of(outcomes: Mapping[str, NDArray[np.uint64]]) -> Histogram:
+    """Successes and failures: an abandoned journey has no end to time."""
+    return Histogram.of([outcomes[outcome] for outcome in (SUCCESS, FAILURE) if outcome in outcomes])
+
+
+def bars_of(outcomes: Mapping[str, NDArray[np.uint64]]) -> Iterable[Bar]:
+    """The bins that have events, the fastest first."""
+    filled = np.flatnonzero(np.sum(list(outcomes.values()), axis=0)) if outcomes else ()
+    for at in map(int, filled):
+        lower = float(EDGES_NS[at - 1]) / 1000 if at else 0.0
+        # The last bin is open (beyond 11.6 days); JSON knows no infinity, so it is drawn ten times as wide as it begins.
+        upper = float(EDGES_NS[at]) / 1000 if at < BINS - 1 else lower * 10
+        counts = {outcome: int(bins[at]) for outcome, bins in sorted(outcomes.items()) if bins[at]}
+        yield Bar(lower_us=lower, upper_us=upper, outcomes=counts)
+
+
+def points_by_journey(store: Store, window: Window, which: CellFilter, *, now: float) -> dict[str, list[Point]]:
+    """The series of each journey that has events; every slice that is over, those without events too."""
+    size = _slice_seconds(window, now=now)
+    found: dict[str, dict[int, Slice]] = defaultdict(dict)
+    for piece in cells.series(store, window, which, slice_seconds=size, by=("journey",), now=int(now)):
+        found[piece.group[0]][piece.t] = piece
+    slots = _slots(window, now=now)
+    return {
+        name: [_point(pieces[at], size) if at in pieces else _gap(at) for at in slots] for name, pieces in found.items()
+    }
+
+
+def gaps(window: Window, *, now: float) -> list[Point]:
+    """The series of a journey without events."""
+    return [_gap(at) for at in _slots(window, now=now)]
+
+
+def _slice_seconds(window: Window, *, now: float) -> int:
+    """The finest that gives no more than `POINTS`, and that the store still knows so far back."""
+    grid = cells.tier_of(window, now=int(now)).seconds
+    return next((size for size in SLICES if size >= grid and window.seconds / size <= POINTS), SLICES[-1])
+
+
+def _slots(window: Window, *, now: float) -> range:
+    """Begins of the whole slices that are over: the running one would be drawn as a fall in traffic."""
+    size = _slice_seconds(window, now=now)
+    return range(-(-window.begin // size) * size, min(window.end, int(now)) // size * size, size)
+
+
+def _gap(at: int) -> Point:
+    return Point(at=utc(at), count=0, rate_per_second=0.0, outcomes={}, p99_us=None)
+
+
+def _point(piece: Slice, size: int) -> Point:
+    count = sum(piece.outcomes.values())
+    return Point(
+        at=utc(piece.t),
+        count=count,
+        rate_per_second=count / size,
+        outcomes=dict(sorted(piece.outcomes.items())),
+        p99_us=piece.p99_us,
+    )

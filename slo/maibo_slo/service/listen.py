@@ -1,0 +1,93 @@
+"""Where the service listens, and who may ask: loopback only, under a loopback name.
+
+Without tokens the address is the only lock, so an address that others can reach is refused. Checking the ``Host`` header closes
+the way round it: a web page whose name was re-pointed at 127.0.0.1 (DNS rebinding) still says its own name there.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from starlette.requests import Request
+
+from maibo_slo.errors import ServiceError
+from maibo_slo.service.problems import problem
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+class Address(NamedTuple):
+    """A host and a port; port 0 takes any free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def address(text: str) -> Address:
+    """``127.0.0.1:8080``, ``[::1]:8080`` or ``localhost:8080``. ServiceError for anything else, and for what is not loopback."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+        raise ServiceError(f"--listen {text!r} is no address; write it as 127.0.0.1:8080")
+    if host != "localhost" and not _is_loopback(host):
+        raise ServiceError(
+            f"--listen {text!r} can be reached by others, and this version has no tokens yet: listen on 127.0.0.1 and put "
+            "a proxy that authenticates in front"
+        )
+    return Address(host, int(port))
+
+
+def bind(where: Address) -> socket.socket:
+    """A listening socket. ServiceError when the port is taken."""
+    family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((where.host, where.port))
+    except OSError as error:
+        listener.close()
+        raise ServiceError(f"cannot listen on {where}: {error.strerror}; choose another with --listen") from error
+    listener.listen(128)
+    return listener
+
+
+class LocalNames:
+    """Middleware: only requests that name this machine's loopback as their host."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or _named(scope) in LOCAL_NAMES:
+            await self.app(scope, receive, send)
+            return
+        refused = problem(
+            Request(scope),
+            421,
+            f"this service answers to {', '.join(sorted(LOCAL_NAMES))} only, not to {_named(scope)!r}",
+            name="misdirected",
+        )
+        await refused(scope, receive, send)
+
+
+def _named(scope: Scope) -> str:
+    """The request's Host without its port."""
+    host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "").lower()
+    bracket = host.rfind("]")
+    colon = host.rfind(":")
+    return host[:colon] if colon > bracket else host
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,140 @@
+"""``/metrics``: SLOs from the engine's last tick, and the service's own health.
+
+Everything is read from memory but the ingest totals. A number without data is absent, not NaN: one NaN would poison every average
+and sum over it for as long as the window that holds it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from maibo_slo.engine.state import STATES, Assessment
+from maibo_slo.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from maibo_slo.engine.snapshot import Snapshot
+    from maibo_slo.service.answers import IngestAnswer
+    from maibo_slo.service.health import PartHealth
+
+LABELS: Final = ("slo", "objective", "service")
+
+_NUMBERS: Final[Sequence[tuple[str, str, Callable[[Assessment], float | None]]]] = (
+    ("maibo_slo_objective_ratio", "Target of the objective.", lambda a: a.objective.target),
+    ("maibo_slo_window_seconds", "Length of the SLO's window.", lambda a: a.slo.window_seconds),
+    ("maibo_slo_good_events", "Good events in the SLO's window.", lambda a: a.good),
+    ("maibo_slo_bad_events", "Bad events in the SLO's window.", lambda a: a.bad),
+    ("maibo_slo_attainment_ratio", "Good events / events, over what was observed.", lambda a: a.budget.attainment),
+    (
+        "maibo_slo_error_budget_remaining_ratio",
+        "1 - bad events / those that the budget allows, over what was observed; negative when overspent.",
+        lambda a: a.budget.remaining,
+    ),
+    (
+        "maibo_slo_error_budget_remaining_projected_ratio",
+        "The same, had the part of the window before the first event been flawless at the observed rate.",
+        lambda a: a.budget.projected,
+    ),
+    ("maibo_slo_coverage_ratio", "Minutes with data / minutes of the SLO's window.", lambda a: a.coverage),
+    ("maibo_slo_age_seconds", "Time since the newest minute with data.", lambda a: a.age_seconds),
+)
+
+
+class SloCollector(Collector):
+    """Objectives as of the engine's last tick."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot], *, now: Callable[[], float] = time.time) -> None:
+        self._snapshot = snapshot
+        self._now = now
+
+    def collect(self) -> Iterable[Metric]:
+        snapshot, now = self._snapshot(), self._now()
+        assessed = snapshot.assess(now=now)
+        for name, text, number in _NUMBERS:
+            yield _gauge(name, text, ((_labels(one), number(one)) for one in assessed))
+        yield _gauge(
+            "maibo_slo_burn_rate",
+            "How fast the budget burns over a window; 1 spends exactly the budget over the SLO's window.",
+            (((*_labels(one), burn.window), burn.rate) for one in assessed for burn in one.burns),
+            extra="window",
+        )
+        yield _gauge(
+            "maibo_slo_burn_bad_events",
+            "Bad events in a burn rate's window: one failure of ten is no news, hundred of a thousand are.",
+            (((*_labels(one), burn.window), float(burn.bad)) for one in assessed for burn in one.burns),
+            extra="window",
+        )
+        yield _gauge(
+            "maibo_slo_state",
+            "1 for the state that the objective is in, 0 for the others.",
+            (((*_labels(one), state), float(one.state == state)) for one in assessed for state in STATES),
+            extra="state",
+        )
+        yield from _evaluation(snapshot, now=now)
+
+
+class ServiceCollector(Collector):
+    """The service's own health: its parts, and what came in."""
+
+    def __init__(self, parts: Callable[[], Sequence[PartHealth]], ingest: Callable[[], IngestAnswer]) -> None:
+        self._parts = parts
+        self._ingest = ingest
+
+    def collect(self) -> Iterable[Metric]:
+        up = GaugeMetricFamily("maibo_part_up", "Whether this part of the service works.", labels=("part",))
+        for part in self._parts():
+            up.add_metric((part.part,), float(part.ok))
+        yield up
+        try:
+            ingest = self._ingest()
+        except StoreError:
+            return  # absent rather than wrong; the engine's part says that the store fails
+        spans = CounterMetricFamily(
+            "maibo_ingest_spans", "Spans drained into the store, by what became of them.", labels=("result",)
+        )
+        for result in ("counted", "ignored", "rejected"):
+            spans.add_metric((result,), getattr(ingest, result))
+        yield spans
+        bodies = CounterMetricFamily(
+            "maibo_ingest_bodies", "Request bodies drained into the store.", labels=("duplicate",)
+        )
+        bodies.add_metric(("no",), ingest.bodies - ingest.duplicate_bodies)
+        bodies.add_metric(("yes",), ingest.duplicate_bodies)
+        yield bodies
+
+
+def _evaluation(snapshot: Snapshot, *, now: float) -> Iterator[Metric]:
+    numbers = (
+        ("timestamp_seconds", "When the engine last read the ledger, unix time.", snapshot.evaluated_at),
+        (
+            "age_seconds",
+            "Time since the engine last read the ledger.",
+            None if snapshot.evaluated_at is None else max(0.0, now - snapshot.evaluated_at),
+        ),
+        ("duration_seconds", "How long the engine's last tick took.", snapshot.duration_seconds),
+        ("backlog", "Minutes of cells that wait to be counted.", snapshot.pending_minutes),
+    )
+    for name, text, value in numbers:
+        family = GaugeMetricFamily(f"maibo_slo_evaluation_{name}", text)
+        if value is not None:
+            family.add_metric((), value)
+        yield family
+
+
+def _gauge(
+    name: str, text: str, samples: Iterable[tuple[Sequence[str], float | None]], *, extra: str = ""
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=(*LABELS, extra) if extra else LABELS)
+    for labels, value in samples:
+        if value is not None:
+            family.add_metric(labels, value)
+    return family
+
+
+def _labels(assessed: Assessment) -> tuple[str, str, str]:
+    return assessed.slo.name, assessed.objective.name, assessed.slo.service

@@ -1,0 +1,232 @@
+"""The routes of the pages, and their static files.
+
+A page is asked for and rendered in a worker thread. A browser that would wait longer than `PATIENCE_SECONDS` gets the page's head and
+a skeleton at once, and the rest when it is there; every other client gets one answer with its right status. Whatever goes wrong, the
+reader gets a page: a store that is down is a 503 that says what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from maibo_slo.errors import MaiboError
+from maibo_slo.service.pages import templates, units, views
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from maibo_slo.service.questions import Questions
+
+log = logging.getLogger(__name__)
+
+PATIENCE_SECONDS: Final = 0.4
+STALE_AFTER_SECONDS: Final = 60.0
+ENDPOINT: Final = "http://127.0.0.1:4318"
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is known of a page before its data."""
+
+    title: str
+    base: str
+    window: str
+    windows: tuple[views.WindowLink, ...]
+    asked_at: float
+
+    @property
+    def seconds(self) -> int:
+        return views.WINDOWS[self.window]
+
+    @property
+    def asked_time(self) -> str:
+        return units.clock(datetime.fromtimestamp(self.asked_at, UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Main:
+    """The part of a page that needs data."""
+
+    html: str
+    status: int = 200
+
+
+class Pages:
+    """The pages over these questions; see `router`."""
+
+    def __init__(
+        self, questions: Questions, *, endpoint: str, stale_after_seconds: float, clock: Callable[[], float]
+    ) -> None:
+        self._questions = questions
+        self._endpoint = endpoint
+        self._stale_after_seconds = stale_after_seconds
+        self._clock = clock
+        self.assets = templates.assets()
+        self._templates = templates.environment(self.assets)
+
+    async def overview(self, request: Request) -> Response:
+        base = _base(request)
+        page = self._page(request, "maibo", lambda window: f"{base}/?window={window}")
+        return await self._answer(request, page, lambda: self._overview(page))
+
+    async def journey(self, request: Request, name: str) -> Response:
+        filters = {key: request.query_params[key] for key in views.FILTERS if key in request.query_params}
+        page = self._page(
+            request,
+            f"{name} \u00b7 maibo",
+            lambda window: views.journey_href(name, base=_base(request), window=window, filters=filters),
+        )
+        return await self._answer(request, page, lambda: self._journey(page, name, filters))
+
+    async def slo(self, request: Request, name: str) -> Response:
+        page = self._page(request, f"{name} \u00b7 maibo", None)
+        return await self._answer(request, page, lambda: self._slo(page, name))
+
+    def _overview(self, page: Page) -> Main:
+        now = page.asked_at
+        view = views.overview(
+            self._questions.journeys(now=now, window_seconds=page.seconds, series=True),
+            self._questions.slos(now),
+            self._questions.ingest(now),
+            self._questions.health(),
+            base=page.base,
+            window=page.window,
+            stale_after_seconds=self._stale_after_seconds,
+        )
+        return Main(self._render("overview.html", page, view=view, endpoint=self._endpoint))
+
+    def _journey(self, page: Page, name: str, filters: Mapping[str, str]) -> Main:
+        now = page.asked_at
+        answer = self._questions.journey(name, now=now, window_seconds=page.seconds, series=True)
+        if answer is None:
+            return self._not_found(page, "journey", name)
+        histogram = self._questions.histogram(
+            name,
+            now=now,
+            window_seconds=page.seconds,
+            step=filters.get("step", ""),
+            where={dimension: [value] for dimension, value in filters.items() if dimension != "step"},
+        )
+        view = views.journey_page(
+            answer,
+            histogram,
+            self._questions.slos(now),
+            filters=filters,
+            base=page.base,
+            window=page.window,
+            stale_after_seconds=self._stale_after_seconds,
+        )
+        return Main(self._render("journey.html", page, view=view))
+
+    def _slo(self, page: Page, name: str) -> Main:
+        slo = self._questions.slo(name, page.asked_at)
+        if slo is None:
+            return self._not_found(page, "SLO", name)
+        view = views.slo_page(slo, now=page.asked_at, base=page.base, window=page.window)
+        return Main(self._render("slo.html", page, view=view))
+
+    def _not_found(self, page: Page, what: str, name: str) -> Main:
+        return Main(self._render("missing.html", page, what=what, name=name), status=404)
+
+    def _page(self, request: Request, title: str, href: Callable[[str], str] | None) -> Page:
+        asked = request.query_params.get("window", "")
+        window = asked if asked in views.WINDOWS else views.DEFAULT_WINDOW
+        links = (
+            () if href is None else tuple(views.WindowLink(each, href(each), each == window) for each in views.WINDOWS)
+        )
+        return Page(title, _base(request), window, links, self._clock())
+
+    async def _answer(self, request: Request, page: Page, main: Callable[[], Main]) -> Response:
+        work = asyncio.create_task(run_in_threadpool(self._whatever_happens, page, main))
+        # Only a navigation asks for text/html by name; the page's own script and tools wait for the status.
+        patience = PATIENCE_SECONDS if "text/html" in request.headers.get("accept", "") else None
+        done, _ = await asyncio.wait({work}, timeout=patience)
+        headers = {**HEADERS, "Cache-Control": "no-store"}
+        if not done:
+            return StreamingResponse(self._slowly(page, work), headers=headers, media_type="text/html")
+        rendered = work.result()
+        html = self._render("head.html", page) + rendered.html + self._render("tail.html", page)
+        return HTMLResponse(html, status_code=rendered.status, headers=headers)
+
+    async def _slowly(self, page: Page, work: asyncio.Task[Main]) -> AsyncIterator[str]:
+        yield self._render("head.html", page) + self._render("skeleton.html", page)
+        rendered = await work
+        yield rendered.html + self._render("tail.html", page)
+
+    def _whatever_happens(self, page: Page, main: Callable[[], Main]) -> Main:
+        try:
+            return main()
+        except MaiboError as error:
+            log.warning("page %s: %s", page.title, error)
+            return Main(self._render("error.html", page, ours=False, problem=str(error)), status=503)
+        except Exception as error:  # whatever it was, its reader gets a page, and the log gets the traceback
+            log.exception("page %s", page.title)
+            return Main(self._render("error.html", page, ours=True, problem=type(error).__name__), status=500)
+
+    def _render(self, template: str, page: Page, **context: object) -> str:
+        return self._templates.get_template(template).render(page=page, **context)
+
+
+def router(
+    questions: Questions,
+    *,
+    endpoint: str = ENDPOINT,
+    stale_after_seconds: float = STALE_AFTER_SECONDS,
+    clock: Callable[[], float] = time.time,
+) -> APIRouter:
+    """The pages over these questions. `endpoint` is where the empty page tells services to send to."""
+    routes = APIRouter(include_in_schema=False)
+    pages = Pages(questions, endpoint=endpoint, stale_after_seconds=stale_after_seconds, clock=clock)
+
+    @routes.get("/")
+    async def overview(request: Request) -> Response:
+        return await pages.overview(request)
+
+    @routes.get("/journeys/{name:path}")
+    async def journey(request: Request, name: str) -> Response:
+        return await pages.journey(request, name)
+
+    @routes.get("/slos/{name:path}")
+    async def slo(request: Request, name: str) -> Response:
+        return await pages.slo(request, name)
+
+    @routes.get("/journeys")
+    async def journey_by_query(request: Request, name: str | None = None) -> Response:
+        return RedirectResponse(f"{_base(request)}/") if name is None else await pages.journey(request, name)
+
+    @routes.get("/slos")
+    async def slo_by_query(request: Request, name: str | None = None) -> Response:
+        return RedirectResponse(f"{_base(request)}/") if name is None else await pages.slo(request, name)
+
+    @routes.get("/static/{name}")
+    async def static(name: str) -> Response:
+        asset = pages.assets.get(name)
+        if asset is None:
+            return PlainTextResponse("no such file", status_code=404)
+        # The address carries the file's tag, so it may be kept for good.
+        kept = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+        return Response(asset.body, media_type=asset.media_type, headers=kept)
+
+    return routes
+
+
+def _base(request: Request) -> str:
+    """Where the service is mounted, '' mostly."""
+    return str(request.scope.get("root_path", ""))

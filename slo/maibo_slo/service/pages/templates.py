@@ -1,0 +1,68 @@
+"""Templates and static files, read once at start: jinja2 with autoescape, and filters that draw an en dash where there is no data."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+import jinja2
+from markupsafe import Markup
+
+from maibo_slo.service.pages import charts, units
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+DASH: Final = Markup('<span class="none" role="img" aria-label="no data" title="no data">\u2013</span>')
+MEDIA_TYPES: Final = {"page.css": "text/css", "page.js": "text/javascript", "maibo.svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A static file: its bytes, and the tag in its address that changes when they do."""
+
+    body: bytes
+    media_type: str
+    tag: str
+
+
+def assets() -> Mapping[str, Asset]:
+    """The static files by name; no other file can be asked for."""
+    found = {}
+    for name, media_type in MEDIA_TYPES.items():
+        body = (files("maibo_slo.service") / "static" / name).read_bytes()
+        found[name] = Asset(body, media_type, hashlib.sha256(body).hexdigest()[:12])
+    return found
+
+
+def environment(static: Mapping[str, Asset]) -> jinja2.Environment:
+    """Templates compiled once; a name that is missing is an error, not an empty text."""
+    pages = jinja2.Environment(
+        loader=jinja2.PackageLoader("maibo_slo.service"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: Mapping[str, Callable[[Any], str]] = {
+        "duration": units.duration,
+        "limit": units.limit,
+        "count": units.count,
+        "rate": units.rate,
+        "share": units.share,
+        "coverage": units.coverage,
+        "target": units.target,
+        "budget": units.budget,
+        "burn": units.burn,
+        "period": units.period,
+    }
+    pages.filters.update({name: _or_dash(said) for name, said in filters.items()})
+    pages.globals.update(units=units, charts=charts, tags={name: asset.tag for name, asset in static.items()})
+    return pages
+
+
+def _or_dash(said: Callable[[Any], str]) -> Callable[[Any], str]:
+    return lambda value: DASH if value is None else said(value)

@@ -1,0 +1,108 @@
+"""Query parameters of the API: a window in time, and filters by dimension."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Final
+
+from fastapi import Depends, Query
+from fastapi.exceptions import RequestValidationError
+
+from maibo_slo.documents.durations import elapsed_us
+
+SHORTEST_WINDOW_SECONDS: Final = 10
+LONGEST_WINDOW_SECONDS: Final = 400 * 86_400
+"""As long as hours are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The window of a question: what was asked for, not yet at a time."""
+
+    begin: int | None
+    end: int | None
+    window_seconds: int
+
+    def at(self, now: float) -> tuple[int, int]:
+        """``(begin, end)`` in unix seconds; RequestValidationError when that is no window."""
+        end = int(now) + 1 if self.end is None else self.end
+        begin = end - self.window_seconds if self.begin is None else self.begin
+        if not 0 < end - begin <= LONGEST_WINDOW_SECONDS:
+            raise invalid("begin", "begin must be before end (now, where not given), by 400 days at most")
+        return begin, end
+
+
+WindowText = Annotated[
+    str, Query(description="Length of the window that ends at `end`, 10s to 400d.", examples=["5m", "6h", "7d"])
+]
+BeginText = Annotated[
+    str | None,
+    Query(description="Instead of `window`: RFC 3339 with zone, or unix seconds.", examples=["2026-01-31T12:00:00Z"]),
+]
+EndText = Annotated[
+    str | None, Query(description="Now, where not given.", examples=["2026-01-31T13:00:00Z", "1769864400"])
+]
+Values = Annotated[list[str] | None, Query(description="Only these values; may be given several times.")]
+
+
+def asked_window(window: WindowText = "5m", begin: BeginText = None, end: EndText = None) -> Asked:
+    """Five minutes where nothing is said."""
+    return _asked(window, begin, end)
+
+
+def asked_day(window: WindowText = "1d", begin: BeginText = None, end: EndText = None) -> Asked:
+    """A day where nothing is said."""
+    return _asked(window, begin, end)
+
+
+def asked_filters(
+    tier: Values = None,
+    region: Values = None,
+    version: Values = None,
+    environment: Values = None,
+    service: Values = None,
+) -> dict[str, list[str]]:
+    """By dimension, the allowed values; what is not given is not restricted."""
+    given = {"tier": tier, "region": region, "version": version, "environment": environment, "service": service}
+    return {dimension: values for dimension, values in given.items() if values}
+
+
+WindowOf = Annotated[Asked, Depends(asked_window)]
+DayOf = Annotated[Asked, Depends(asked_day)]
+FiltersOf = Annotated[dict[str, list[str]], Depends(asked_filters)]
+
+
+def invalid(name: str, message: str) -> RequestValidationError:
+    """What a wrong query parameter becomes: a 422 problem that names it."""
+    return RequestValidationError([{"loc": ("query", name), "msg": message, "type": "value_error"}])
+
+
+def _asked(window: str, begin: str | None, end: str | None) -> Asked:
+    return Asked(
+        begin=_unix_seconds("begin", begin), end=_unix_seconds("end", end), window_seconds=_window_seconds(window)
+    )
+
+
+def _window_seconds(text: str) -> int:
+    try:
+        seconds = elapsed_us(text) // 1_000_000
+    except ValueError:
+        raise invalid("window", f"{text!r} is no duration such as 30s, 5m, 6h or 7d") from None
+    if not SHORTEST_WINDOW_SECONDS <= seconds <= LONGEST_WINDOW_SECONDS:
+        raise invalid("window", "a window is between 10s and 400d long")
+    return seconds
+
+
+def _unix_seconds(name: str, text: str | None) -> int | None:
+    if not text:
+        return None
+    if text.isdecimal() and len(text) <= 10:
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text.replace(" ", "+"))  # an unescaped + of a zone arrives as a space
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or moment.timestamp() < 0:
+        raise invalid(name, f"{text!r} is no time such as 2026-01-31T12:00:00Z or 1769860800")
+    return int(moment.timestamp())

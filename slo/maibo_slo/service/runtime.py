@@ -1,0 +1,258 @@
+"""`maibo serve`: store, documents, engine, plugins and HTTP in one process.
+
+It starts from the store upwards and stops from the rim downwards: plugin tasks first (a collector drains its log), then one last
+tick of the engine, then HTTP, then the store. SIGTERM and SIGINT stop it; a second one does not wait. SIGHUP reads the documents
+again; documents with errors are told and not taken: those in force stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import signal
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from maibo_slo.documents import Catalogue, DocumentsError, load
+from maibo_slo.engine import loop
+from maibo_slo.engine.evaluate import Engine
+from maibo_slo.errors import MaiboError
+from maibo_slo.plugins import Context, Plugin, plugins
+from maibo_slo.service import listen
+from maibo_slo.service.app import create_app
+from maibo_slo.service.health import Health, PartHealth
+from maibo_slo.service.metrics import ServiceCollector, SloCollector
+from maibo_slo.service.questions import Questions
+from maibo_slo.service.supervise import supervise
+from maibo_slo.store import Store, open_store
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from fastapi import APIRouter, FastAPI
+
+PLUGINS_STOP_SECONDS: Final = 8.0
+"""A collector drains in this time, or replays its log at the next start."""
+HTTP_STOP_SECONDS: Final = 2
+ENGINE_LATE_SECONDS: Final = 60.0
+UNDRAINED_METRIC: Final = "maibo_otlp_segments_waiting"
+_ADDRESS: Final = re.compile(r"\S+:[0-9]+")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `maibo serve` was told."""
+
+    store: str
+    data_dir: Path
+    documents: Sequence[str] = ()
+    listen: str = "127.0.0.1:8080"
+    tick_seconds: float = loop.TICK_SECONDS
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Values of the plugins' options by name."""
+
+
+def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> None:
+    """Run until a signal says stop. Raises MaiboError when it cannot start, saying why."""
+    where = listen.address(settings.listen)
+    catalogue = load(settings.documents) if settings.documents else Catalogue()
+    for warning in catalogue.warnings:
+        log.warning("%s", warning)
+    with listen.bind(where) as listener:
+        try:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MaiboError(
+                f"cannot make {settings.data_dir}: {error.strerror}; choose another with --data-dir"
+            ) from error
+        with open_store(settings.store) as store:
+            store.warm_up()
+            asyncio.run(Runtime(store, settings, catalogue=catalogue).run(listener, announce=announce))
+
+
+class Runtime:
+    """A running service's parts, joined."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        catalogue: Catalogue,
+        installed: Sequence[Plugin] | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self.health = Health()
+        self.registry = CollectorRegistry()
+        self.engine = Engine(store, lambda: self._catalogue, memory_path=settings.data_dir / "engine.json")
+        self.questions = Questions(
+            store, lambda: self._catalogue, self.engine, health=self.parts, undrained=self._undrained
+        )
+        self.stopping = asyncio.Event()
+        self._store = store
+        self._catalogue = catalogue
+        self._plugins = plugins() if installed is None else installed
+        self.options = {option.name: option.default for plugin in self._plugins for option in plugin.options}
+        self.options |= settings.options
+        self._now = now
+        self._engine_stopping = asyncio.Event()
+        self._context = Context(
+            store=store,
+            data_dir=settings.data_dir,
+            catalogue=lambda: self._catalogue,
+            options=self.options,
+            registry=self.registry,
+            report=self.health.report,
+            stopping=self.stopping,
+        )
+        ProcessCollector(registry=self.registry)
+        self.registry.register(SloCollector(self.engine.snapshot, now=now))
+        self.registry.register(ServiceCollector(self.parts, lambda: self.questions.ingest(now())))
+        self.health.report("store", None)
+        self.health.report("documents", None)
+        self.health.expect("engine")
+
+    def app(self) -> FastAPI:
+        """The web application over this runtime."""
+        return create_app(
+            self.questions,
+            registry=self.registry,
+            now=self._now,
+            plugin_routes=[routes for plugin in self._plugins for routes in self._routes(plugin)],
+        )
+
+    def parts(self) -> list[PartHealth]:
+        """What each part said last; the engine is not ok either when it has not ticked for long."""
+        evaluated_at = self.engine.snapshot().evaluated_at
+        allowed = max(ENGINE_LATE_SECONDS, 3 * self.settings.tick_seconds)
+        late = 0.0 if evaluated_at is None else self._now() - evaluated_at
+        return [
+            PartHealth("engine", ok=False, detail=f"no tick for {late:.0f} s")
+            if said.part == "engine" and said.ok and late > allowed
+            else said
+            for said in self.health.parts()
+        ]
+
+    async def run(self, listener: socket.socket, *, announce: Callable[[str], None]) -> None:
+        """Serve on this socket until `stopping` is set."""
+        server = uvicorn.Server(
+            uvicorn.Config(
+                self.app(),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=HTTP_STOP_SECONDS,
+            )
+        )
+        # Signals are ours: the HTTP server goes last but one.
+        server.capture_signals = _no_signals  # type: ignore[method-assign]
+        self._listen_to_signals()
+        http = asyncio.create_task(server.serve(sockets=[listener]))
+        engine = asyncio.create_task(
+            loop.run(
+                self.engine,
+                stopping=self._engine_stopping,
+                report=self.health.report,
+                tick_seconds=self.settings.tick_seconds,
+                now=self._now,
+            )
+        )
+        tasks = [
+            asyncio.create_task(supervise(plugin, self._context, self.health))
+            for plugin in self._plugins
+            if plugin.task is not None
+        ]
+        told = asyncio.create_task(self._announce(listener, announce))
+        http.add_done_callback(lambda _: self.stopping.set())  # a server that cannot go on takes the service down
+        await self.stopping.wait()
+        told.cancel()
+        await self._stop(tasks, engine, server, http)
+
+    def reload(self) -> None:
+        """Read the documents again; with errors, those in force stay."""
+        try:
+            self._catalogue = load(self.settings.documents)
+        except (DocumentsError, OSError) as error:
+            log.error("documents not reloaded, those in force stay:\n%s", error)  # noqa: TRY400 -- the text says it all
+            self.health.note("documents", f"not reloaded, those in force stay: {error}")
+        else:
+            log.info(
+                "documents reloaded: %d journeys, %d SLOs", len(self._catalogue.journeys), len(self._catalogue.slos)
+            )
+            self.health.report("documents", None)
+
+    async def _stop(
+        self,
+        tasks: Sequence[asyncio.Task[None]],
+        engine: asyncio.Task[None],
+        server: uvicorn.Server,
+        http: asyncio.Task[None],
+    ) -> None:
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=PLUGINS_STOP_SECONDS)
+            for task in late:
+                log.warning("a plugin's task did not stop within %g s", PLUGINS_STOP_SECONDS)
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        self._engine_stopping.set()
+        await engine
+        server.should_exit = True
+        await http
+
+    def _listen_to_signals(self) -> None:
+        running = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            running.add_signal_handler(number, self._signalled)
+        running.add_signal_handler(signal.SIGHUP, lambda: running.run_in_executor(None, self.reload))
+
+    def _signalled(self) -> None:
+        if self.stopping.is_set():
+            log.warning("stopped at once, on a second signal")
+            os._exit(1)
+        self.stopping.set()
+
+    async def _announce(self, listener: socket.socket, announce: Callable[[str], None]) -> None:
+        """The addresses, once every part works; and what does not, when that takes long."""
+        waited = 0.0
+        while not all(part.ok for part in self.parts()):
+            await asyncio.sleep(0.05)
+            waited += 0.05
+            if 10.0 <= waited < 10.05:
+                announce("not ready yet: " + "; ".join(f"{p.part}: {p.detail}" for p in self.parts() if not p.ok))
+        announce(
+            f"maibo is ready: http://{listen.Address(*listener.getsockname()[:2])}/ (page, API under /v1, /metrics)"
+        )
+        for name, value in sorted(self.options.items()):
+            if _ADDRESS.fullmatch(value):
+                announce(f"{name}: {value}")
+        announce(f"store: {self._store}")
+
+    def _routes(self, plugin: Plugin) -> Iterator[APIRouter]:
+        if plugin.routes is None:
+            return
+        try:
+            yield plugin.routes(self._context)
+        except Exception as error:
+            log.exception("the routes of plugin %s cannot be had", plugin.name)
+            self.health.report(f"{plugin.name} routes", f"{type(error).__name__}: {error}")
+
+    def _undrained(self) -> int | None:
+        """From the collector that registered it; only that one is asked, not every collector of the registry."""
+        metrics = self.registry.restricted_registry([UNDRAINED_METRIC]).collect()
+        return next((int(sample.value) for metric in metrics for sample in metric.samples), None)
+
+
+@contextmanager
+def _no_signals() -> Iterator[None]:
+    yield

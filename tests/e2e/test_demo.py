@@ -1,0 +1,74 @@
+"""`maibo demo` as a user runs it: real services, real traffic, and two accounts that are equal to the last count."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+DEMO = [sys.executable, "-m", "maibo_slo.cli", "demo"]
+
+
+def test_a_short_demo_ends_with_two_accounts_that_agree(tmp_path: Path):
+    ended = subprocess.run(
+        [*DEMO, "--duration", "15", "--seed", "3", "--json", "--dir", str(tmp_path / "demo")],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    told = json.loads(ended.stdout)
+    assert told["agree"]
+    assert told["disagreements"] == []
+    assert told["requests"] == told["counted"] > 200
+    assert (told["lost"], told["duplicated"]) == (0, 0)
+    assert told["spans"]["ended"] == told["spans"]["accepted"] == told["spans"]["counted"] > told["requests"]
+    assert 0 < told["p99_error_max"] <= 0.0125
+    assert 0 < told["freshness_p50_s"] <= told["freshness_p99_s"] < 15
+    assert {(row["journey"], row["tier"]) for row in told["journeys"]} == {
+        ("browse", "standard"),
+        ("browse", "vip"),
+        ("checkout", "standard"),
+        ("checkout", "vip"),
+    }
+    assert all(row["customers"] == row["maibo"] for row in told["journeys"])
+    assert "flash sale" in ended.stderr
+    assert "maibo is at http://127.0.0.1:" in ended.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for processes in /proc")
+def test_ctrl_c_leaves_no_process_behind(tmp_path: Path):
+    folder = tmp_path / "demo"
+    demo = subprocess.Popen([*DEMO, "--dir", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert demo.stdout is not None
+        until = time.monotonic() + 60
+        while len(processes_of(folder)) < 7:  # the demo, maibo, and five of the shop
+            assert time.monotonic() < until, processes_of(folder)
+            assert demo.poll() is None, demo.stdout.read()
+            time.sleep(0.05)
+        demo.send_signal(signal.SIGINT)
+        told, _ = demo.communicate(timeout=40)
+    finally:
+        demo.kill()
+        demo.wait()
+    assert "stopped before its end" in told
+    assert demo.returncode == 1
+    assert processes_of(folder) == []
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of running processes that name the folder."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = each.read_text().replace("\0", " ")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if f"{folder}" in line:
+            found.append(line)
+    return found

@@ -1,0 +1,270 @@
+"""The API over real HTTP, against a real store: numbers, errors, documentation."""
+
+import json
+
+import pytest
+
+NOW_ISO = "now"
+
+
+def get(service, path: str, **parameters):
+    response = service.http.get(path, params=parameters)
+    assert response.status_code == 200, response.text
+    assert response.headers["cache-control"] == "no-store"
+    return json.loads(response.text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def problem(response, status: int):
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["cache-control"] == "no-store"
+    said = response.json()
+    assert said["status"] == status
+    assert said["title"]
+    assert said["detail"]
+    assert said["type"]
+    assert "Traceback" not in response.text
+    return said
+
+
+def test_journeys_have_counts_rates_and_quantiles(service) -> None:
+    said = get(service, "/v1/journeys")
+    checkout, silent = said["journeys"]
+    assert (checkout["name"], checkout["display_name"], checkout["declared"]) == ("checkout", "Checkout", True)
+    assert checkout["count"] == 100
+    assert checkout["outcomes"] == {"abandoned": 1, "failure": 3, "success": 96}
+    assert checkout["success_ratio"] == pytest.approx(96 / 99)
+    assert checkout["rate_per_second"] == pytest.approx(100 / said["window"]["seconds"])
+    assert checkout["p50_us"] == pytest.approx(100_000, rel=0.0125)
+    assert checkout["p99_us"] == pytest.approx(900_000, rel=0.0125)
+    assert (checkout["threshold_us"], checkout["within_threshold"]) == (500_000, 93)
+    assert checkout["series"] == []
+    assert (silent["count"], silent["success_ratio"], silent["p99_us"], silent["age_seconds"]) == (0, None, None, None)
+
+
+def test_the_window_told_is_the_window_counted(service) -> None:
+    window = get(service, "/v1/journeys", window="5m")["window"]
+    assert 300 <= window["seconds"] <= 310
+    assert get(service, "/v1/journeys", window="30s")["journeys"][0]["count"] < 100
+
+
+def test_a_journey_has_its_steps_in_order_and_its_parts(service) -> None:
+    said = get(service, "/v1/journeys/checkout")
+    assert [(step["value"], step["count"]) for step in said["steps"]] == [
+        ("cart", 99),
+        ("payment", 97),
+        ("gift", 0),
+        ("unlisted", 5),
+    ]
+    assert [(part["value"], part["count"]) for part in said["by"]["tier"]] == [("standard", 70), ("vip", 30)]
+    assert [(part["value"], part["count"]) for part in said["by"]["version"]] == [("v1", 70), ("v2", 30)]
+    assert [(part["value"], part["count"]) for part in said["by"]["region"]] == [("us", 70), ("eu", 30)]
+
+
+def test_a_series_has_every_slice_that_is_over(service) -> None:
+    points = get(service, "/v1/journeys/checkout")["series"]
+    assert 28 <= len(points) <= 60
+    assert sum(point["count"] for point in points) == 100
+    empty = [point for point in points if not point["count"]]
+    assert empty
+    assert {point["p99_us"] for point in empty} == {None}
+
+
+def test_filters_restrict_everything(service) -> None:
+    said = get(service, "/v1/journeys/checkout", tier="vip")
+    assert said["count"] == 30
+    assert [part["value"] for part in said["by"]["region"]] == ["eu"]
+    assert get(service, "/v1/journeys", region="us")["journeys"][0]["count"] == 70
+    assert get(service, "/v1/journeys", tier=["vip", "standard"])["journeys"][0]["count"] == 100
+
+
+def test_a_histogram_has_the_bins_that_have_events(service) -> None:
+    said = get(service, "/v1/journeys/checkout/histogram")
+    assert said["count"] == 100
+    assert sum(sum(bar["outcomes"].values()) for bar in said["bars"]) == 100
+    assert [bar["upper_us"] for bar in said["bars"]] == [50_000, 100_000, 200_000, 900_000, 5_000_000]
+    assert all(bar["lower_us"] < bar["upper_us"] for bar in said["bars"])
+    assert said["bars"][0]["outcomes"] == {"failure": 3}
+
+
+def test_a_histogram_of_one_step(service) -> None:
+    said = get(service, "/v1/journeys/checkout/histogram", step="payment")
+    assert (said["step"], said["count"], said["threshold_us"]) == ("payment", 97, None)
+
+
+def test_a_window_can_be_given_by_its_ends(service) -> None:
+    begin, end = int(service.now) - 120, int(service.now) - 60
+    said = get(service, "/v1/journeys", begin=begin, end=end)
+    assert said["journeys"][0]["count"] == 37
+    iso = get(service, "/v1/journeys", begin=said["window"]["begin"], end=said["window"]["end"])
+    assert iso["window"] == said["window"]
+
+
+def test_slos_have_attainment_budget_and_burn_rates(service) -> None:
+    fast, idle = get(service, "/v1/slos")["slos"]
+    assert (fast["name"], fast["window"], fast["journey"], fast["threshold_us"]) == (
+        "checkout-fast",
+        "28d",
+        "checkout",
+        500_000,
+    )
+    first, second = fast["objectives"]
+    assert (first["good"], first["bad"]) == (90, 9)
+    assert first["attainment"] == pytest.approx(90 / 99)
+    assert first["budget_events"] == pytest.approx(9.9)
+    assert first["budget_remaining"] == pytest.approx(1 - 9 / 9.9)
+    assert second["budget_remaining"] == pytest.approx(1 - 9 / 0.99)
+    assert second["budget_remaining_projected"] > 0.99
+    assert [burn["window"] for burn in second["burn_rates"]] == ["5m", "30m", "1h", "2h", "6h", "1d", "3d"]
+    assert second["burn_rates"][0]["burn_rate"] == pytest.approx(9 / 99 / 0.01)
+    assert second["burn_rates"][0]["coverage"] == pytest.approx(2 / 5)
+    assert second["state"] == "burning_fast" or second["state"] == "burning"
+    assert second["first_burning_at"] is not None
+    nothing = idle["objectives"][0]
+    assert (nothing["state"], nothing["attainment"], nothing["age_seconds"]) == ("no_data", None, None)
+
+
+def test_one_slo(service) -> None:
+    assert get(service, "/v1/slos/checkout-fast") == get(service, "/v1/slos")["slos"][0]
+
+
+def test_the_scorecard(service) -> None:
+    (row,) = get(service, "/v1/scorecard")["rows"]
+    assert (row["service"], row["journeys"], row["slos"]) == ("shop", 2, 2)
+    assert (row["objectives_met"], row["objectives_missed"], row["objectives_without_data"]) == (1, 1, 1)
+    assert row["score"] == 0.5
+    assert row["count"] == 100
+    assert row["worst_budget_remaining"] == pytest.approx(1 - 9 / 0.99)
+
+
+def test_ingest_adds_up(service) -> None:
+    said = get(service, "/v1/ingest")
+    assert (said["bodies"], said["duplicate_bodies"], said["spans"]) == (3, 1, 350)
+    assert said["counted"] + said["ignored"] + said["rejected"] == said["spans"]
+    assert said["undrained_segments"] is None
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/journeys/chekout", "/v1/journeys/chekout/histogram", "/v1/slos/nope", "/v1/nothing", "/nothing"]
+)
+def test_what_is_not_there_is_a_404_problem(service, path: str) -> None:
+    assert problem(service.http.get(path), 404)["instance"] == path
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "window=5",
+        "window=zz",
+        "window=1s",
+        "window=500d",
+        "window=-5m",
+        "begin=yesterday",
+        "begin=2026-01-01T00:00:00",
+        "begin=2000000000&end=1999999999",
+        "begin=99999999999999999999",
+        "series=perhaps",
+    ],
+)
+def test_wrong_parameters_are_422_problems_that_name_them(service, query: str) -> None:
+    said = problem(service.http.get(f"/v1/journeys?{query}"), 422)
+    assert query.split("=", maxsplit=1)[0] in said["errors"][0]
+
+
+def test_a_method_that_is_not_for_this_path_is_a_405_problem(service) -> None:
+    response = service.http.post("/v1/slos")
+    assert "GET" in problem(response, 405)["detail"]
+    assert "GET" in response.headers["allow"]
+
+
+def test_an_unexpected_error_is_a_500_problem_without_its_insides(service) -> None:
+    said = problem(service.http.get("/broken"), 500)
+    assert "ZeroDivisionError" in said["detail"]
+    assert "division by" not in said["detail"]
+
+
+def test_a_store_that_fails_is_a_503_problem_that_says_when_to_retry(service, monkeypatch) -> None:
+    from maibo_slo.errors import StoreError
+    from maibo_slo.store import cells
+
+    def fail(*_: object, **__: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(cells, "distributions", fail)
+    response = service.http.get("/v1/journeys")
+    assert "the disk is full" in problem(response, 503)["detail"]
+    assert response.headers["retry-after"] == "5"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", "10.0.0.7"])
+def test_another_host_name_is_refused(service, host: str) -> None:
+    problem(service.http.get("/v1/journeys", headers={"Host": host}), 421)
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1:8080", "[::1]", "[::1]:8080"])
+def test_loopback_names_are_served(service, host: str) -> None:
+    assert service.http.get("/healthz", headers={"Host": host}).status_code == 200
+
+
+def test_health_and_readiness(service) -> None:
+    assert get(service, "/healthz") == {"status": "ok"}
+    ready = get(service, "/readyz")
+    assert ready["ready"]
+    assert {part["part"] for part in ready["parts"]} == {"documents", "engine", "store"}
+
+
+def test_a_part_that_fails_makes_the_service_not_ready(service) -> None:
+    service.runtime.health.report("otlp", "the log is full")
+    try:
+        response = service.http.get("/readyz")
+        assert response.status_code == 503
+        assert {"part": "otlp", "ok": False, "detail": "the log is full"} in response.json()["parts"]
+    finally:
+        service.runtime.health.report("otlp", None)
+
+
+def test_an_engine_that_does_not_tick_makes_the_service_not_ready(service) -> None:
+    service.now += 61
+    try:
+        assert service.http.get("/readyz").status_code == 503
+        assert {o["state"] for slo in get(service, "/v1/slos")["slos"] for o in slo["objectives"]} == {"stale"}
+    finally:
+        service.now -= 61
+
+
+def test_a_plugins_routes_are_served(service) -> None:
+    assert get(service, "/greeting") == {"hello": "world"}
+
+
+def test_the_page_is_served(service) -> None:
+    response = service.http.get("/")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/html")
+
+
+def test_openapi_has_a_valid_example_of_every_answer(service) -> None:
+    import jsonschema
+
+    document = get(service, "/openapi.json")
+    shown = 0
+    for path, item in document["paths"].items():
+        if not path.startswith("/v1/"):
+            continue
+        content = item["get"]["responses"]["200"]["content"]["application/json"]
+        schema = {"components": document["components"], **content["schema"]}
+        jsonschema.Draft202012Validator(schema).validate(content["example"])
+        assert "503" in item["get"]["responses"]
+        shown += 1
+    assert shown == 7
+
+
+def test_live_answers_fit_the_published_schema(service) -> None:
+    import jsonschema
+
+    document = get(service, "/openapi.json")
+    for path in document["paths"]:
+        if path.startswith("/v1/"):
+            schema = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+            name = "checkout-fast" if "slos" in path else "checkout"
+            answer = get(service, path.replace("{name}", name))
+            jsonschema.Draft202012Validator({"components": document["components"], **schema}).validate(answer)

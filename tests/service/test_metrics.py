@@ -1,0 +1,74 @@
+"""``/metrics``: numbers, absence, and what promtool thinks of it."""
+
+import shutil
+import subprocess
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+
+@pytest.fixture
+def samples(service) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    text = service.http.get("/metrics").text
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def labels(objective: str = "0.99", slo: str = "checkout-fast", **more: str) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted({"slo": slo, "objective": objective, "service": "shop", **more}.items()))
+
+
+def test_every_number_of_an_objective_is_there(samples) -> None:
+    assert samples["maibo_slo_objective_ratio", labels()] == 0.99
+    assert samples["maibo_slo_good_events", labels()] == 90
+    assert samples["maibo_slo_bad_events", labels()] == 9
+    assert samples["maibo_slo_error_budget_remaining_ratio", labels()] == pytest.approx(1 - 9 / 0.99)
+    assert samples["maibo_slo_burn_rate", labels(window="1h")] == pytest.approx(9 / 99 / 0.01)
+    assert samples["maibo_slo_burn_bad_events", labels(window="1h")] == 9
+    assert samples["maibo_slo_coverage_ratio", labels()] == pytest.approx(2 / (28 * 1440))
+    assert samples["maibo_slo_age_seconds", labels()] >= 0
+
+
+def test_the_state_is_one_hot(samples) -> None:
+    states = {
+        dict(at)["state"]: value
+        for (name, at), value in samples.items()
+        if name == "maibo_slo_state" and dict(at)["objective"] == "0.99"
+    }
+    assert sum(states.values()) == 1
+    assert set(states) == {"ok", "burning", "burning_fast", "exhausted", "no_data", "stale"}
+
+
+def test_what_has_no_data_is_absent_and_never_nan(samples) -> None:
+    silent = labels("0.999", "silent-works")
+    assert ("maibo_slo_attainment_ratio", silent) not in samples
+    assert ("maibo_slo_burn_rate", labels("0.999", "silent-works", window="5m")) not in samples
+    assert samples["maibo_slo_state", labels("0.999", "silent-works", state="no_data")] == 1
+    assert all(value == value for value in samples.values())
+
+
+def test_the_services_own_health_is_there(samples) -> None:
+    assert samples["maibo_part_up", (("part", "engine"),)] == 1
+    assert samples["maibo_ingest_spans_total", (("result", "counted"),)] == 301
+    assert samples["maibo_slo_evaluation_age_seconds", ()] >= 0
+    assert samples["maibo_slo_evaluation_backlog", ()] == 0
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool (Debian package prometheus)")
+def test_promtool_finds_nothing_wrong(service) -> None:
+    text = service.http.get("/metrics").text
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, text=True, check=False, capture_output=True, timeout=30
+    )
+    ours = [line for line in (checked.stdout + checked.stderr).splitlines() if line.startswith("maibo")]
+    assert ours == []
+    assert "error" not in checked.stderr.lower()
+
+
+def test_openmetrics_is_spoken_when_asked_for(service) -> None:
+    response = service.http.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert response.headers["content-type"].startswith("application/openmetrics-text")
+    assert response.text.endswith("# EOF\n")

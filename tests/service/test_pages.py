@@ -1,0 +1,470 @@
+"""What the pages say, from hand-made answers: every state, every hostile name, every number without data."""
+
+from __future__ import annotations
+
+import asyncio
+import doctest
+import re
+import time
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maibo_slo.errors import StoreError
+from maibo_slo.service import pages
+from maibo_slo.service.answers import (
+    BurnRate,
+    HistogramAnswer,
+    IngestAnswer,
+    JourneyAnswer,
+    JourneysAnswer,
+    ObjectiveAnswer,
+    Part,
+    Point,
+    SloAnswer,
+    SlosAnswer,
+    Span,
+)
+from maibo_slo.service.health import PartHealth
+from maibo_slo.service.pages import routes, units, views
+
+NOW = 1_800_000_000.0
+NAVIGATION = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "a/b/../c",
+    "..",
+    ".",
+    "%2e%2e",
+    "x?window=1d&name=y#z",
+    "{{ 7 * 7 }}",
+    "\u202eevil\U0001f4a5",
+    "w" * 200,
+    " ",
+]
+
+
+def at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def span(seconds: int = 300) -> Span:
+    return Span(begin=at(NOW - seconds), end=at(NOW), seconds=seconds)
+
+
+def flow(count: int = 100, failures: int = 1) -> dict[str, object]:
+    return {
+        "count": count,
+        "rate_per_second": count / 300,
+        "outcomes": {"success": count - failures, "failure": failures} if count else {},
+        "success_ratio": (count - failures) / count if count else None,
+        "p50_us": 120_000.0 if count else None,
+        "p90_us": 250_000.0 if count else None,
+        "p99_us": 900_000.0 if count else None,
+    }
+
+
+def journey(name: str = "checkout", *, count: int = 100, age: float | None = 3, **more) -> JourneyAnswer:
+    series = [
+        Point(at=at(NOW - 300 + i * 10), count=n, rate_per_second=n / 10, outcomes={"success": n} if n else {},
+              p99_us=900_000.0 if n else None)
+        for i in range(30)
+        for n in [count // 30 if i % 3 else 0]
+    ]  # fmt: skip
+    told = {
+        "display_name": name,
+        "declared": True,
+        "threshold_us": 800_000,
+        "within_threshold": count - 5 if count else 0,
+        "steps": [Part(value="payment", **flow(count))],
+        "by": {"tier": [Part(value="vip", **flow(count)), Part(value="", **flow(0))]},
+        "series": series,
+        "last_event_at": None if age is None else at(NOW - age),
+        "age_seconds": age,
+    }
+    return JourneyAnswer(name=name, **flow(count), **{**told, **more})
+
+
+def objective(**more) -> ObjectiveAnswer:
+    told = {
+        "name": "0.99",
+        "target": 0.99,
+        "good": 990,
+        "bad": 10,
+        "attainment": 0.99,
+        "budget_events": 10.0,
+        "budget_remaining": 0.4,
+        "budget_remaining_projected": 0.97,
+        "burn_rates": [
+            BurnRate(window=name, window_seconds=seconds, good=9, bad=1, burn_rate=burn, coverage=1)
+            for name, seconds, burn in [("5m", 300, 20.0), ("1h", 3600, 2.0), ("6h", 21_600, None)]
+        ],
+        "state": "ok",
+        "coverage": 0.004,
+        "age_seconds": 4.0,
+    }
+    return ObjectiveAnswer(**{**told, **more})
+
+
+def slo(name: str = "checkout-works", *objectives: ObjectiveAnswer, journey: str = "checkout") -> SloAnswer:
+    return SloAnswer(
+        name=name,
+        display_name="",
+        description="",
+        service="storefront",
+        journey=journey,
+        window="28d",
+        window_seconds=28 * 86_400,
+        threshold_us=None,
+        objectives=list(objectives) or [objective()],
+        evaluated_at=at(NOW),
+    )
+
+
+class Answers:
+    """Answers whatever it was made with."""
+
+    def __init__(self, journeys=(), slos=(), *, counted: int = 100, parts=(), bars=(), error=None, seconds=0.0) -> None:
+        self.known, self.known_slos = list(journeys), list(slos)
+        self.counted, self.parts, self.bars, self.error, self.seconds = counted, parts, list(bars), error, seconds
+        self.asked: list[dict[str, object]] = []
+
+    def journeys(self, **asked) -> JourneysAnswer:
+        self.asked.append(asked)
+        time.sleep(self.seconds)
+        if self.error:
+            raise self.error
+        return JourneysAnswer(now=at(NOW), window=span(asked["window_seconds"]), journeys=self.known)
+
+    def journey(self, name, **asked) -> JourneyAnswer | None:
+        return next((each for each in self.known if each.name == name), None)
+
+    def histogram(self, name, **asked) -> HistogramAnswer:
+        self.asked.append(asked)
+        count = sum(sum(bar.outcomes.values()) for bar in self.bars)
+        quantiles = dict.fromkeys(("p50_us", "p90_us", "p99_us"), 120_000.0 if count else None)
+        return HistogramAnswer(
+            now=at(NOW), window=span(asked["window_seconds"]), journey=name, step=asked["step"], threshold_us=800_000,
+            count=count, bars=self.bars, **quantiles,
+        )  # fmt: skip
+
+    def slos(self, now) -> SlosAnswer:
+        return SlosAnswer(now=at(NOW), slos=self.known_slos)
+
+    def slo(self, name, now) -> SloAnswer | None:
+        return next((each for each in self.known_slos if each.name == name), None)
+
+    def ingest(self, now) -> IngestAnswer:
+        n = self.counted
+        return IngestAnswer(
+            now=at(NOW),
+            bodies=n,
+            duplicate_bodies=0,
+            spans=n,
+            counted=n,
+            ignored=0,
+            rejected=0,
+            undrained_segments=None,
+        )
+
+    def health(self):
+        return self.parts
+
+
+class Client:
+    """Asks an application in this process; paths reach it as a server would hand them over."""
+
+    def __init__(self, app) -> None:
+        self._transport = httpx2.ASGITransport(app=app)
+
+    def get(self, path: str, **options) -> httpx2.Response:
+        async def ask() -> httpx2.Response:
+            async with httpx2.AsyncClient(transport=self._transport, base_url="http://127.0.0.1") as asking:
+                return await asking.get(path, **options)
+
+        return asyncio.run(ask())
+
+
+def client(answers: Answers, **options) -> Client:
+    return Client(application(answers, **options))
+
+
+def application(answers: Answers, **options) -> FastAPI:
+    app = FastAPI()
+    app.include_router(pages.router(answers, clock=lambda: NOW, **options))
+    return app
+
+
+def state(html: str) -> str:
+    found = re.search(r'<main id="main" data-state="(\w+)"', html)
+    assert found
+    return found[1]
+
+
+class Elements(HTMLParser):
+    """Every element of a page with its attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+
+def test_the_examples_of_how_numbers_are_written_hold():
+    assert doctest.testmod(units).attempted >= 10
+    assert doctest.testmod(units).failed == 0
+
+
+def test_journeys_without_data_show_dashes_and_never_zero_or_nan():
+    html = client(Answers([journey(count=0, age=None)], [slo("s", objective(
+        good=0, bad=0, attainment=None, budget_remaining=None, budget_remaining_projected=None, burn_rates=[],
+        state="no_data", coverage=0, age_seconds=None))])).get("/").text  # fmt: skip
+    row = html[html.index("<tbody>") : html.index("</tbody>")]
+    assert row.count('title="no data"') == 6, "rate, P50, P90, P99, success and age"
+    assert "NaN" not in html
+    assert "None" not in html
+    assert "0/s</" not in row
+    assert "No data" in html
+    assert "observed 0\u00a0% of 28d" in html
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        (Answers(counted=0), "empty"),
+        (Answers([journey(count=0, age=None)]), "empty"),
+        (Answers([journey(age=3)]), "data"),
+        (Answers([journey(age=300), journey("search", age=3)]), "data"),
+        (Answers([journey(age=300)]), "stale"),
+    ],
+)
+def test_the_overview_is_empty_fresh_or_stale_by_its_newest_event(answers, expected):
+    assert state(client(answers).get("/").text) == expected
+
+
+def test_the_empty_page_tells_the_three_lines_and_the_endpoint():
+    html = client(Answers(counted=0), endpoint="http://collector:4318").get("/").text
+    for line in (
+        "import maibo",
+        "maibo.configure(",
+        "with maibo.journey(",
+        "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318",
+    ):
+        assert line in html
+
+
+def test_spans_that_are_not_tagged_are_told_from_no_spans_at_all():
+    assert "none of them is tagged" in client(Answers(counted=7)).get("/").text
+    assert "Nothing has arrived" in client(Answers(counted=0)).get("/").text
+
+
+def test_a_stale_page_says_since_when():
+    html = client(Answers([journey(age=300)])).get("/").text
+    assert f"No new data since {units.clock(at(NOW - 300))}" in html
+
+
+def test_a_part_that_does_not_work_is_named():
+    answers = Answers([journey()], parts=[PartHealth("otlp", False, "log is <full>"), PartHealth("engine", True, "")])
+    html = client(answers).get("/").text
+    assert "otlp" in html
+    assert "log is &lt;full&gt;" in html
+    assert ">engine<" not in html
+
+
+@pytest.mark.parametrize("headers", [{}, NAVIGATION], ids=["fetch", "navigation"])
+def test_a_store_that_is_down_is_a_503_that_says_what_to_do(headers):
+    answer = client(Answers(error=StoreError("cannot reach clickhouse://<x>"))).get("/", headers=headers)
+    assert answer.status_code == 503
+    assert state(answer.text) == "error"
+    assert "cannot reach clickhouse://&lt;x&gt;" in answer.text
+    assert "What to do" in answer.text
+
+
+def test_an_error_that_nobody_foresaw_is_a_500_that_tells_no_secrets(caplog):
+    answer = client(Answers(error=ValueError("password=hunter2"))).get("/")
+    assert answer.status_code == 500
+    assert "ValueError" in answer.text
+    assert "hunter2" not in answer.text
+    assert "hunter2" in caplog.text, "the log has it whole"
+
+
+def test_who_navigates_gets_a_skeleton_while_the_store_is_slow_and_a_fetch_gets_one_answer(monkeypatch):
+    monkeypatch.setattr(routes, "PATIENCE_SECONDS", 0.02)
+    slow = client(Answers([journey()], seconds=0.2))
+    streamed = slow.get("/", headers=NAVIGATION).text
+    assert streamed.index('class="skeleton"') < streamed.index("<main") < streamed.index("</html>")
+    assert 'class="skeleton"' not in slow.get("/").text
+
+
+@pytest.mark.parametrize("path", ["/journeys/nobody", "/slos/nothing", "/journeys/", "/journeys?name=.."])
+def test_what_is_not_there_is_a_404_with_a_way_back(path):
+    answer = client(Answers([journey()], [slo()])).get(path)
+    assert answer.status_code == 404
+    assert state(answer.text) == "missing"
+    assert 'href="/?window=5m"' in answer.text
+
+
+def test_a_list_without_a_name_leads_to_the_overview():
+    answer = client(Answers()).get("/journeys")
+    assert answer.status_code == 307
+    assert answer.headers["location"] == "/"
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [("", 300), ("1h", 3600), ("1d", 86_400), ("9y", 300), ("<b>", 300)])
+def test_the_window_asked_for_is_the_window_shown_and_an_unknown_one_is_five_minutes(asked, seconds):
+    answers = Answers([journey()])
+    html = client(answers).get("/", params={"window": asked}).text
+    assert answers.asked[0]["window_seconds"] == seconds
+    current = [attributes for _, attributes in Elements(html).found if attributes.get("aria-current")]
+    assert len(current) == 1
+    assert views.WINDOWS[parse_qs(urlsplit(current[0]["href"]).query)["window"][0]] == seconds
+
+
+def test_no_script_style_or_address_of_others_is_in_any_page():
+    answers = Answers([journey()], [slo()], bars=[{"lower_us": 1e5, "upper_us": 1.2e5, "outcomes": {"success": 3}}])
+    for path in ("/", "/journeys/checkout", "/slos/checkout-works", "/journeys/nobody"):
+        answer = client(answers).get(path)
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none';")
+        assert "unsafe" not in policy
+        assert answer.headers["cache-control"] == "no-store"
+        for tag, attributes in Elements(answer.text).found:
+            assert tag != "style"
+            assert tag != "script" or attributes["src"].startswith("/static/page.js?v=")
+            assert not any(name == "style" or name.startswith("on") for name in attributes), (tag, attributes)
+            for name in ("src", "href"):
+                assert not attributes.get(name) or attributes[name].startswith(("/", "#"))
+
+
+def test_static_files_are_kept_for_good_under_an_address_that_changes_with_them():
+    asking = client(Answers())
+    for tag, attributes in Elements(asking.get("/").text).found:
+        address = attributes.get("href") or attributes.get("src") or ""
+        if "/static/" in address:
+            answer = asking.get(address)
+            assert answer.status_code == 200, tag
+            assert "immutable" in answer.headers["cache-control"]
+    assert asking.get("/static/../templates/head.html").status_code == 404
+    assert asking.get("/static/%2e%2e%2froutes.py").status_code == 404
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_shown_as_it_is_and_its_link_leads_back_to_it(name):
+    answers = Answers([journey(name)], [slo(name, journey=name)])
+    asking = client(answers)
+    html = asking.get("/").text
+    assert "<script>alert" not in html
+    assert "<img src=x" not in html
+    assert ">49<" not in html
+    links = [
+        a["href"] for tag, a in Elements(html).found if tag == "a" and a["href"].startswith(("/journeys", "/slos"))
+    ]
+    assert len(links) == 2
+    for link in links:
+        segments = urlsplit(link).path.split("/")[1:]
+        assert not {"..", "."} & {unquote(segment) for segment in segments}, "browsers fold these away"
+        shown = asking.get(link)
+        assert shown.status_code == 200, link
+        assert state(shown.text) == "data"
+
+
+def test_any_name_can_be_linked_to():
+    answers = Answers()
+    asking = client(answers)
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.text(max_size=60))
+    def linked(name: str) -> None:
+        answers.known = [journey(name)]
+        found = Elements(asking.get("/").text).found
+        link = next(a["href"] for tag, a in found if tag == "a" and a["href"].startswith("/journeys"))
+        assert state(asking.get(link).text) == "data"
+
+    linked()
+
+
+def test_behind_a_prefix_every_link_keeps_it():
+    app = FastAPI()
+    app.mount("/maibo", application(Answers([journey()], [slo()])))
+    html = Client(app).get("/maibo/").text
+    local = [a.get("href") or a.get("src") for _, a in Elements(html).found if a.get("href") or a.get("src")]
+    assert local
+    assert all(address.startswith(("/maibo/", "#")) for address in local)
+
+
+def test_a_part_of_a_journey_is_chosen_by_its_link_and_let_go_by_the_same_link():
+    answers = Answers([journey()])
+    asking = client(answers)
+    html = asking.get("/journeys/checkout?window=1h").text
+    assert 'href="/journeys/checkout?window=1h&amp;tier=vip"' in html
+    html = asking.get("/journeys/checkout?window=1h&tier=vip&step=payment").text
+    assert answers.asked[-1]["where"] == {"tier": ["vip"]}
+    assert answers.asked[-1]["step"] == "payment"
+    assert 'href="/journeys/checkout?window=1h&amp;step=payment" aria-current="true"' in html
+    assert "and fits the choice" in html
+
+
+def test_a_value_that_nobody_said_is_named_so_and_can_be_chosen():
+    answers = Answers([journey()])
+    asking = client(answers)
+    assert "(not said)" in asking.get("/journeys/checkout").text
+    asking.get("/journeys/checkout?tier=")
+    assert answers.asked[-1]["where"] == {"tier": [""]}
+
+
+def test_objectives_come_worst_first_and_each_state_has_a_word():
+    states = ["ok", "no_data", "burning", "exhausted", "stale", "burning_fast"]
+    html = client(Answers([journey()], [slo(f"slo-{each}", objective(state=each)) for each in states])).get("/").text
+    shown = re.findall(r'href="/slos/slo-(\w+)"', html)
+    assert shown == ["exhausted", "burning_fast", "burning", "stale", "no_data", "ok"]
+    for word in ("Exhausted", "Burning fast", "Burning", "Stale", "No data", "OK"):
+        assert f"</svg>{word}</span>" in html
+
+
+def test_a_state_of_a_later_version_is_shown_by_its_name():
+    html = client(Answers([journey()], [slo("s", objective(state="paused"))])).get("/").text
+    assert "</svg>paused</span>" in html
+
+
+def test_an_overspent_budget_is_negative_beside_its_coverage_and_projection():
+    spent = objective(budget_remaining=-3.81, budget_remaining_projected=0.982, coverage=0.004)
+    html = client(Answers([journey()], [slo("s", spent)])).get("/").text
+    assert "\u2212381\u00a0%" in html
+    assert "observed 0.4\u00a0% of 28d" in html
+    assert "projected 98.2\u00a0%" in html
+
+
+def test_burn_rates_are_red_where_the_engine_calls_them_fast():
+    html = client(Answers([journey()], [slo()])).get("/slos/checkout-works").text
+    assert re.search('class="burn bad">.*?20\u00d7', html, re.DOTALL), (
+        "20 over 5 min is above 13.44, 2 % of 28 days in an hour"
+    )
+    assert re.search('class="burn warn">.*?2.0\u00d7', html, re.DOTALL)
+    assert "1\u00a0d 9\u00a0h" in html, "a budget of 28 days lasts 33.6 hours at 20 times the pace"
+
+
+def test_fifty_journeys_and_twenty_slos_are_rendered_in_fifty_milliseconds():
+    answers = Answers([journey(f"journey-{i}") for i in range(50)], [slo(f"slo-{i}") for i in range(20)])
+    made = routes.Pages(answers, endpoint="", stale_after_seconds=60, clock=lambda: NOW)
+    page = routes.Page("maibo", "", "5m", (), NOW)
+    took = []
+    for _ in range(12):
+        began = time.process_time()
+        made._overview(page)
+        took.append(time.process_time() - began)
+    assert sorted(took)[-3] <= 0.050, "seconds of CPU, the templates already compiled"
+
+
+def test_yesterday_is_told_with_its_date():
+    assert units.moment(at(NOW) - timedelta(days=1), now=at(NOW)).startswith("2027-01-14 ")
+    assert "-" not in units.moment(at(NOW), now=at(NOW))
