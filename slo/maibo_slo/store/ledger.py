@@ -1,18 +1,34 @@
-"""STUB (owner: store helper). The ledger sli(slo, objective, grp, t, good, bad, expected, source, version): counts only.
+"""The ledger: for each objective and minute, counts of good and bad events. Budgets, burn rates and reports read nothing else.
 
-append(store, intervals: Sequence[Interval], *, version: int) -> None      a later version of the same (slo, objective, group, t) replaces the earlier
-window_sums(store, *, now: int, windows: Mapping[str, Sequence[int]]) -> list[WindowSum]
-    windows: slo name -> window lengths in seconds (multiples of 60). A window is the length/60 one-minute intervals that end with the running minute. One query.
-intervals(store, slo, objective, begin, end) -> list[Interval]   for drawings
+`sli(slo, objective, grp, t, good, bad, expected, source, version)`; a later version of an interval replaces the earlier, so
+the running minute may be written again and again and a late minute once more. An interval without events is no data:
+neither good nor bad.
+
+Exact under replacement: reading takes the highest version of each interval, merged or not. Of two writes of one interval
+under the same version (unix ms) either may win.
 """
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from maibo_slo.store.client import Store
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from maibo_slo.store.client import dictionary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from maibo_slo.store.client import Store
+
+MINUTE: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
+    """One minute of one objective."""
+
     slo: str
     objective: str
     group: str
@@ -26,8 +42,32 @@ class Interval:
     source: str
 
 
+def append(store: Store, intervals: Sequence[Interval], *, version: int) -> None:
+    """Write intervals; a later version (unix ms) of the same (slo, objective, group, t) replaces the earlier."""
+    if not intervals:
+        return
+    store.insert(
+        "sli",
+        {
+            "slo": dictionary([interval.slo for interval in intervals]),
+            "objective": dictionary([interval.objective for interval in intervals]),
+            "grp": dictionary([interval.group for interval in intervals]),
+            "t": np.array([interval.t for interval in intervals], dtype=np.uint32),
+            "good": np.array([interval.good for interval in intervals], dtype=np.uint64),
+            "bad": np.array([interval.bad for interval in intervals], dtype=np.uint64),
+            "expected": np.array([interval.expected for interval in intervals], dtype=np.uint64),
+            "source": dictionary([interval.source for interval in intervals]),
+            "version": np.full(len(intervals), version, dtype=np.uint64),
+        },
+        # Writing a value again after another must count, so equal blocks are not "duplicates" here.
+        settings={"insert_deduplicate": 0},
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class WindowSum:
+    """An objective's counts in one window."""
+
     slo: str
     objective: str
     group: str
@@ -40,6 +80,75 @@ class WindowSum:
     """Begin of the newest minute with data, unix s."""
 
 
-def append(store: Store, intervals: Sequence[Interval], *, version: int) -> None: raise NotImplementedError
-def window_sums(store: Store, *, now: int, windows: Mapping[str, Sequence[int]]) -> list[WindowSum]: raise NotImplementedError
-def intervals(store: Store, slo: str, objective: str, begin: int, end: int) -> list[Interval]: raise NotImplementedError
+def window_sums(store: Store, *, now: int, windows: Mapping[str, Sequence[int]]) -> list[WindowSum]:
+    """Sums over each SLO's windows, in one query.
+
+    `windows`: SLO name -> lengths in seconds, multiples of 60. A window is the length/60 minutes that end with the running
+    one. An objective or group that has no interval in an SLO's longest window is absent; one that has, but none in a
+    shorter window, has zeros there.
+    """
+    lengths = sorted({length for wanted in windows.values() for length in wanted})
+    if not lengths:
+        return []
+    for length in lengths:
+        if length <= 0 or length % MINUTE:
+            raise ValueError(f"a window is a multiple of {MINUTE} s, not {length} s")
+    end = now // MINUTE * MINUTE + MINUTE
+    # Windows end together, so each is the next shorter one and a ring around it: every row is read and summed once.
+    ring = (
+        "multiIf("
+        + "".join(f"s.t >= {end - length}, {index}, " for index, length in enumerate(lengths))
+        + f"{len(lengths)})"
+    )
+    rows = store.rows(
+        f"SELECT slo, objective, grp, {ring} AS ring, sum(good), sum(bad), countIf(good + bad > 0), "  # noqa: S608 -- integers
+        "toUnixTimestamp(maxIf(s.t, good + bad > 0)) FROM sli AS s FINAL "
+        "WHERE s.t >= toDateTime({begin:UInt32}, 'UTC') AND s.t < toDateTime({end:UInt32}, 'UTC') "
+        "AND slo IN {slos:Array(String)} GROUP BY slo, objective, grp, ring "
+        "SETTINGS do_not_merge_across_partitions_select_final = 1",
+        {"begin": max(end - lengths[-1], 0), "end": end, "slos": list(windows)},
+    )
+    rings: dict[tuple[str, str, str], dict[int, tuple[int, int, int, int]]] = {}
+    for slo, objective, group, index, *sums in rows:
+        good, bad, observed, last = map(int, sums)
+        rings.setdefault((slo, objective, group), {})[int(index)] = (good, bad, observed, last)
+    return [
+        answer
+        for (slo, objective, group), sums_by_ring in sorted(rings.items())
+        for answer in _sums(slo, objective, group, lengths, sums_by_ring, set(windows[slo]))
+    ]
+
+
+def intervals(store: Store, slo: str, objective: str, begin: int, end: int) -> list[Interval]:
+    """Every interval of an objective in [begin, end), all groups, oldest first: for drawings."""
+    rows = store.rows(
+        "SELECT grp, toUnixTimestamp(s.t), good, bad, expected, source FROM sli AS s FINAL "
+        "WHERE slo = {slo:String} AND objective = {objective:String} "
+        "AND s.t >= toDateTime({begin:UInt32}, 'UTC') AND s.t < toDateTime({end:UInt32}, 'UTC') ORDER BY s.t, grp "
+        "SETTINGS do_not_merge_across_partitions_select_final = 1",
+        {"slo": slo, "objective": objective, "begin": begin, "end": end},
+    )
+    return [
+        Interval(slo, objective, group, int(t), int(good), int(bad), int(expected), source)
+        for group, t, good, bad, expected, source in rows
+    ]
+
+
+def _sums(
+    slo: str,
+    objective: str,
+    group: str,
+    lengths: Sequence[int],
+    rings: Mapping[int, tuple[int, int, int, int]],
+    wanted: set[int],
+) -> list[WindowSum]:
+    answers = []
+    good = bad = observed = last = 0
+    for index, length in enumerate(lengths):
+        more_good, more_bad, more_observed, newest = rings.get(index, (0, 0, 0, 0))
+        good, bad, observed, last = good + more_good, bad + more_bad, observed + more_observed, max(last, newest)
+        if length in wanted:
+            answers.append(WindowSum(slo, objective, group, length, good, bad, observed, last or None))
+    longest = max(wanted, default=0)
+    has_any = any(lengths[index] <= longest for index in rings)
+    return answers if has_any else []

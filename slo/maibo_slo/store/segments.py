@@ -1,22 +1,41 @@
-"""STUB (owner: store helper). Which log segments are in the cells already, and which bodies were claimed by which segment.
+"""Which log segments are in the cells already, and which bodies each claimed: what makes counting exactly-once.
 
-claim(store, segment: str, hashes: Sequence[bytes]) -> set[bytes]
-    Claims bodies (16-byte hashes) for a segment BEFORE its cells are inserted; returns those that are this segment's own
-    (new, or claimed by it in an earlier attempt); the others were claimed by another segment: duplicates. Idempotent, so that a replay
-    decides as the first attempt did. Claims live CLAIM_TTL (1 h of receipt time; TTL in the table). Claims of the last hour are kept in memory, rebuilt at start.
-is_drained(store, segments: Sequence[str]) -> set[str]
-record(store, SegmentRecord) -> None
-changed_minutes(store, since: int (unix ms mark; 0 = everything still in the table)) -> tuple[set[int], int]  minutes touched by segments recorded after the mark, and the new mark.
-totals(store) -> SegmentTotals (bodies, spans, counted, ignored, rejected, duplicate_bodies) sums over the table: for /metrics and the demo
+A segment is drained in three steps, each of which may be repeated after a crash and then does what it did before::
+
+    own = claim(store, segment, hashes)          # which bodies are this segment's: the others are retries of a counted one
+    insert_cells(store, cells_of(own), token=segment)
+    record(store, SegmentRecord(segment, ...))   # after this the segment is not replayed
+
+Between any two of them the process may die. Replayed, in any order, a segment claims the same bodies (claims made before the
+crash stand), so its cells are the same, and the token keeps cells that are in already from being counted again.
+
+Claims last a day at least: a client's retry later than that counts as new. They are looked up in the table, not in memory, so
+that a replay decides as the first attempt did however long the process was down (500 lookups among 3.6 million: 20 ms).
+Threads of one process take turns at claiming; two collectors of one server that claim the same body in the same moment may
+both own it (a retry that reaches another collector while the first is still being drained).
 """
-from collections.abc import Sequence
-from dataclasses import dataclass
 
-from maibo_slo.store.client import Store
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from maibo_slo.store.client import Store
+
+SHARED_OVERLAP_MS: Final = 10_000
+"""Several collectors' records may become visible out of order; `changed_minutes` looks this far back behind its mark."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentRecord:
+    """A drained segment, and what was in it."""
+
     segment: str
     drained_at_ms: int
     bodies: int
@@ -29,7 +48,105 @@ class SegmentRecord:
     """Minutes (unix s) whose cells this segment changed."""
 
 
-def claim(store: Store, segment: str, hashes: Sequence[bytes]) -> set[bytes]: raise NotImplementedError
-def is_drained(store: Store, segments: Sequence[str]) -> set[str]: raise NotImplementedError
-def record(store: Store, done: SegmentRecord) -> None: raise NotImplementedError
-def changed_minutes(store: Store, since: int) -> tuple[set[int], int]: raise NotImplementedError
+@dataclass(frozen=True, slots=True)
+class SegmentTotals:
+    """Sums over all segments that the table holds (35 days)."""
+
+    segments: int
+    bodies: int
+    duplicate_bodies: int
+    spans: int
+    counted: int
+    ignored: int
+    rejected: int
+
+
+def claim(store: Store, segment: str, hashes: Sequence[bytes]) -> set[bytes]:
+    """Claim bodies (16-byte hashes) for a segment BEFORE its cells are inserted.
+
+    Returns those that are this segment's own: new, or claimed by it in an earlier attempt. The others were claimed by another
+    segment: duplicates.
+    """
+    wanted = set(hashes)
+    for each in wanted:
+        if len(each) != 16:
+            raise ValueError(f"a body's hash has 16 bytes, not {len(each)}")
+    if not wanted:
+        return set()
+    with store.lock:
+        owners = _owners(store, wanted)
+        new = [each for each in wanted if each not in owners]
+        if new:
+            _insert_claims(store, segment, new)
+    return {each for each in wanted if owners.get(each, segment) == segment}
+
+
+def _owners(store: Store, hashes: set[bytes]) -> dict[bytes, str]:
+    rows = store.rows(
+        "SELECT hex(hash), min(segment) FROM bodies "
+        "WHERE hash IN (SELECT CAST(unhex(arrayJoin({hashes:Array(String)})) AS FixedString(16))) GROUP BY hash",
+        {"hashes": [each.hex() for each in hashes]},
+    )
+    return {bytes.fromhex(digest): segment for digest, segment in rows}
+
+
+def _insert_claims(store: Store, segment: str, hashes: Sequence[bytes]) -> None:
+    store.insert(
+        "bodies",
+        {
+            "hash": pa.array(hashes, type=pa.binary(16)),
+            "segment": pa.array([segment] * len(hashes)),
+        },
+        settings={"insert_deduplicate": 0},
+    )
+
+
+def is_drained(store: Store, segments: Sequence[str]) -> set[str]:
+    """Those of these segments that are recorded; the others are to be (re)played."""
+    rows = store.rows(
+        "SELECT DISTINCT segment FROM segments WHERE segment IN {names:Array(String)}", {"names": list(segments)}
+    )
+    return {name for (name,) in rows}
+
+
+def record(store: Store, done: SegmentRecord) -> None:
+    """Note that a segment's cells are in. Recording it again changes nothing but the time."""
+    with store.lock:
+        # Strictly rising, so that `changed_minutes` misses none whatever the clock does.
+        newest = int(store.rows("SELECT max(drained_at_ms) FROM segments")[0][0])
+        drained_at_ms = max(done.drained_at_ms, newest + 1)
+        store.insert(
+            "segments",
+            {
+                "segment": [done.segment],
+                "drained_at_ms": np.array([drained_at_ms], dtype=np.uint64),
+                **{
+                    name: np.array([getattr(done, name)], dtype=np.uint64)
+                    for name in ("bodies", "duplicate_bodies", "spans", "counted", "ignored", "rejected")
+                },
+                "minutes": pa.array([list(done.minutes)], type=pa.list_(pa.uint32())),
+            },
+            settings={"insert_deduplicate": 0},
+        )
+
+
+def changed_minutes(store: Store, since: int) -> tuple[set[int], int]:
+    """Minutes (unix s) touched by segments recorded after the mark `since`, and the new mark; 0 is before everything.
+
+    Every minute is told once at least after it changed; with a server, that several collectors write, some are told again.
+    """
+    behind = since if store.embedded else max(since - SHARED_OVERLAP_MS, 0)
+    ((minutes, newest),) = store.rows(
+        "SELECT groupUniqArrayArray(minutes), max(drained_at_ms) FROM segments WHERE drained_at_ms > {behind:UInt64}",
+        {"behind": behind},
+    )
+    return {int(minute) for minute in minutes}, max(int(newest), since)
+
+
+def totals(store: Store) -> SegmentTotals:
+    """Sums over every segment recorded in the last 35 days, each once: for ``/metrics`` and the demo."""
+    ((*sums,),) = store.rows(
+        "SELECT count(), sum(bodies), sum(duplicate_bodies), sum(spans), sum(counted), sum(ignored), sum(rejected) "
+        "FROM segments FINAL"
+    )
+    return SegmentTotals(*map(int, sums))

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from maibo_slo.store.ledger import Interval, WindowSum, append, intervals, window_sums
+
+if TYPE_CHECKING:
+    from maibo_slo.store import Store
+
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+
+
+def _interval(
+    t: int, good: int, bad: int, *, slo: str = "checkout", objective: str = "fast", group: str = ""
+) -> Interval:
+    return Interval(slo, objective, group, t, good, bad, good + bad, "journey")
+
+
+def test_a_window_is_the_minutes_that_end_with_the_running_one(store: Store, present: int):
+    append(
+        store, [_interval(present - 300, 100, 1), _interval(present - 240, 10, 2), _interval(present, 1, 3)], version=1
+    )
+    sums = window_sums(store, now=present + 59, windows={"checkout": [300, 60, 3_600]})
+    assert {each.window_seconds: (each.good, each.bad, each.observed_minutes) for each in sums} == {
+        60: (1, 3, 1),
+        300: (11, 5, 2),
+        3_600: (111, 6, 3),
+    }
+    (later,) = window_sums(store, now=present + 60, windows={"checkout": [300]})
+    assert (later.good, later.bad) == (1, 3)
+
+
+def test_a_later_version_replaces_an_earlier_whatever_the_order_of_writing(store: Store, present: int):
+    append(store, [_interval(present, 5, 5)], version=20)
+    append(store, [_interval(present, 99, 99)], version=10)
+    assert intervals(store, "checkout", "fast", present, present + 60) == [_interval(present, 5, 5)]
+    append(store, [_interval(present, 6, 0)], version=30)
+    append(store, [_interval(present, 5, 5)], version=40)  # what was written before, again: not a duplicate
+    assert intervals(store, "checkout", "fast", present, present + 60) == [_interval(present, 5, 5)]
+    store.execute("OPTIMIZE TABLE sli FINAL")
+    assert intervals(store, "checkout", "fast", present, present + 60) == [_interval(present, 5, 5)]
+
+
+def test_many_rewritten_intervals_sum_exactly_as_their_last_versions_do(store: Store, present: int):
+    chance = random.Random(3)
+    last: dict[tuple[str, str, str, int], Interval] = {}
+    for version in range(1, 30):
+        batch = {}
+        for _ in range(60):
+            each = _interval(
+                present - MINUTE * chance.randrange(3 * DAY // MINUTE) // chance.choice([1, 1, 200]) // MINUTE * MINUTE,
+                chance.choice([0, 0, chance.randrange(1_000)]),
+                chance.choice([0, 0, chance.randrange(50)]),
+                slo=chance.choice(["a", "b", "c"]),
+                objective=chance.choice(["x", "y"]),
+                group=chance.choice(["", "vip"]),
+            )
+            batch[each.slo, each.objective, each.group, each.t] = each
+        append(store, list(batch.values()), version=version)
+        last |= batch
+    windows = {"a": [300, HOUR, 3 * DAY], "b": [6 * HOUR, DAY], "no such": [HOUR]}
+    expected = []
+    for slo, lengths in windows.items():
+        mine = [each for each in last.values() if each.slo == slo]
+        for objective, group in sorted(
+            {(each.objective, each.group) for each in mine if each.t > present - max(lengths)}
+        ):
+            for length in sorted(lengths):
+                within = [
+                    each
+                    for each in mine
+                    if (each.objective, each.group) == (objective, group) and present + 60 - length <= each.t <= present
+                ]
+                observed = [each.t for each in within if each.good + each.bad]
+                good, bad = sum(each.good for each in within), sum(each.bad for each in within)
+                expected.append(
+                    WindowSum(slo, objective, group, length, good, bad, len(observed), max(observed, default=None))
+                )
+    assert window_sums(store, now=present, windows=windows) == expected
+    store.execute("OPTIMIZE TABLE sli FINAL")
+    assert window_sums(store, now=present, windows=windows) == expected
+
+
+def test_a_minute_without_events_is_no_data(store: Store, present: int):
+    append(store, [_interval(present - 60, 3, 0), _interval(present, 0, 0)], version=1)
+    (found,) = window_sums(store, now=present, windows={"checkout": [HOUR]})
+    assert (found.observed_minutes, found.last_t) == (1, present - 60)
+    append(store, [_interval(present - 60, 0, 0)], version=2)
+    (found,) = window_sums(store, now=present, windows={"checkout": [HOUR]})
+    assert found == WindowSum("checkout", "fast", "", HOUR, 0, 0, 0, None)
+
+
+def test_a_shorter_window_without_intervals_has_zeros_and_an_slo_without_any_is_absent(store: Store, present: int):
+    append(store, [_interval(present - HOUR, 3, 1), _interval(present - HOUR, 3, 1, slo="other")], version=1)
+    sums = window_sums(store, now=present, windows={"checkout": [300, DAY], "other": [300], "none": [DAY]})
+    assert sums == [
+        WindowSum("checkout", "fast", "", 300, 0, 0, 0, None),
+        WindowSum("checkout", "fast", "", DAY, 4 - 1, 1, 1, present - HOUR),
+    ]
+
+
+def test_months_join_without_a_seam(store: Store, present: int):
+    days = [present - day * DAY for day in range(60)]
+    append(store, [_interval(t, 1, 0) for t in days], version=1)
+    append(store, [_interval(t, 2, 1) for t in days], version=2)
+    (found,) = window_sums(store, now=present, windows={"checkout": [60 * DAY]})
+    assert (found.good, found.bad, found.observed_minutes) == (120, 60, 60)
+
+
+def test_names_may_be_anything(store: Store, present: int):
+    name = "it's a \\ 🛒\0\n{slo:String}"
+    append(store, [_interval(present, 1, 2, slo=name, objective=name, group=name)], version=1)
+    (found,) = window_sums(store, now=present, windows={name: [60]})
+    assert (found.slo, found.objective, found.group, found.good) == (name, name, name, 1)
+    assert intervals(store, name, name, present, present + 1) == [
+        _interval(present, 1, 2, slo=name, objective=name, group=name)
+    ]
+
+
+def test_nothing_to_write_or_ask_is_nothing(store: Store, present: int):
+    append(store, [], version=1)
+    assert window_sums(store, now=present, windows={}) == []
+    assert window_sums(store, now=present, windows={"checkout": []}) == []
+    assert intervals(store, "checkout", "fast", 0, present) == []
+
+
+@pytest.mark.parametrize("seconds", [0, -60, 90])
+def test_a_window_that_is_not_whole_minutes_is_refused(store: Store, present: int, seconds: int):
+    with pytest.raises(ValueError, match="multiple of 60 s"):
+        window_sums(store, now=present, windows={"checkout": [seconds]})
