@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 DIMENSIONS: Final = ("journey", "step", "environment", "service", "version", "cluster", "region", "tier", "variant")
 
 DAY: Final = 86_400
+DURABLE: Final = ("fsync_after_insert = 1", "fsync_part_directory = 1")
+"""A collector deletes its log's segment once it is recorded: by then the counts must survive a loss of power themselves."""
 DEDUPLICATION_WINDOW: Final = 10_000
 """Inserts whose tokens a table remembers: 2.7 hours of one segment a second. A replay runs before anything new."""
 
@@ -87,7 +89,7 @@ def _cells(tier: Tier) -> Table:
         partition_by="toYYYYMM(t)" if tier.seconds == 3_600 else "toYYYYMMDD(t)",
         ttl=f"t + INTERVAL {tier.retention_seconds // DAY} DAY",
         # Whole parts are dropped when their last row is due: no rewriting, for at most one partition's length more on disk.
-        settings=("ttl_only_drop_parts = 1", f"non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"),
+        settings=("ttl_only_drop_parts = 1", *DURABLE, f"non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"),
     )
 
 
@@ -136,6 +138,7 @@ SEGMENTS: Final = Table(
     engine="ReplacingMergeTree(drained_at_ms)",
     order_by=("segment",),
     ttl="recorded_at + INTERVAL 35 DAY",
+    settings=DURABLE,
 )
 
 BODIES: Final = Table(
@@ -150,7 +153,7 @@ BODIES: Final = Table(
     partition_by="toYYYYMMDD(claimed_at)",
     ttl="claimed_at + INTERVAL 1 DAY",
     # Looked up by scattered hashes: small granules keep a lookup from reading 8192 rows for each.
-    settings=("ttl_only_drop_parts = 1", "index_granularity = 256"),
+    settings=("ttl_only_drop_parts = 1", *DURABLE, "index_granularity = 256"),
 )
 
 MIGRATIONS: Final[Sequence[tuple[int, Sequence[str]]]] = (
