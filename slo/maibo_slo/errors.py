@@ -7,6 +7,7 @@
         * StoreSchemaError   the store's schema is newer than this code, or a migration failed
     * ServiceError       the running service cannot be reached, or answered with a problem
     * PluginError        a plugin breaks its contract
+    * DemoError          the demo could not be run (demo/children.py)
 """
 
 

@@ -1,0 +1,75 @@
+"""What the demo found, as one value: `show` prints it, ``--json`` writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from maibo_slo.demo.account import Judgement
+from maibo_slo.demo.watch import Burnt, quantile
+
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The end of a demo."""
+
+    judgement: Judgement
+    freshness_seconds: Sequence[float]
+    """From the end of a customer's last request until the journey was counted in ``/v1/journeys``."""
+    burnt: Sequence[Burnt]
+    released_at: float
+    """When the bad release got its traffic, unix s."""
+    seconds: float
+    """How long customers came."""
+    seed: int
+    address: str
+
+    def as_json(self) -> dict[str, Json]:
+        """One object; a quantity without data is null."""
+        judged = self.judgement
+        return {
+            "agree": judged.agree,
+            "requests": judged.requests,
+            "counted": judged.counted,
+            "lost": judged.lost,
+            "duplicated": judged.duplicated,
+            "p99_error_max": judged.p99_error_max,
+            "freshness_p50_s": quantile(self.freshness_seconds, 0.5),
+            "freshness_p99_s": quantile(self.freshness_seconds, 0.99),
+            "spans": {
+                "ended": judged.spans.ended,
+                "accepted": judged.spans.accepted,
+                "counted": judged.spans.counted,
+                "rejected": judged.spans.rejected,
+                "given_up": judged.spans.given_up,
+            },
+            "journeys": [
+                {
+                    "journey": row.journey,
+                    "tier": row.tier,
+                    "requests": row.requests_seen,
+                    "counted": row.requests_told,
+                    "customers": dict(row.seen),
+                    "maibo": dict(row.told),
+                    "p99_exact_us": row.p99_exact_us,
+                    "p99_maibo_us": row.p99_told_us,
+                    "p99_error": row.p99_error,
+                }
+                for row in judged.rows
+            ],
+            "slos_burnt": [
+                {
+                    "slo": each.slo,
+                    "objective": each.objective,
+                    "state": each.state,
+                    "seen_after_release_s": each.first_seen_at - self.released_at,
+                }
+                for each in self.burnt
+            ],
+            "disagreements": list(judged.disagreements),
+            "seconds": self.seconds,
+            "seed": self.seed,
+        }

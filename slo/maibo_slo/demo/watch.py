@@ -1,0 +1,166 @@
+"""What maibo says, asked over its API: while the demo runs (for freshness and the live table), and for the account at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx2
+import numpy as np
+
+from maibo_slo.demo.account import Bar, Told
+from maibo_slo.demo.children import DemoError
+from maibo_slo.documents import Catalogue
+
+POLL_SECONDS = 0.1
+"""Between an answer and the next question: what freshness is measured with, hence its resolution."""
+SLO_POLL_SECONDS = 1.0
+PARAMETER = re.compile(r"\{[^/]*\}")
+SEVERITY = ("burning", "burning_fast", "exhausted")
+"""States of an objective that burns, the worst last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """How many journeys had ended by maibo's answer that arrived at `at` (unix s), by (journey, region)."""
+
+    at: float
+    counts: Mapping[tuple[str, str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Burnt:
+    """An objective that burned, and when that was first seen (unix s)."""
+
+    slo: str
+    objective: str
+    first_seen_at: float
+    state: str
+    """The worst so far, in the order of `SEVERITY`."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """Polls a running service; what it has seen so far is always readable."""
+
+    client: httpx2.AsyncClient
+    begin: int
+    """Events before this time (unix s) are not of this run."""
+    regions: Sequence[str]
+    sightings: list[Sighting] = field(default_factory=list)
+    burnt: dict[tuple[str, str], Burnt] = field(default_factory=dict)
+    states: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(slo, objective) -> its state now."""
+    p99_us: dict[str, float | None] = field(default_factory=dict)
+    """journey -> P99 since the begin."""
+
+    @property
+    def counted(self) -> int:
+        """Journeys that had ended by the newest answers."""
+        return sum(self.sightings[-1].counts.values()) if self.sightings else 0
+
+    async def journeys(self) -> None:
+        """Ask how many journeys have ended, again and again; cancel to end."""
+        while True:
+            counts = dict(self.sightings[-1].counts) if self.sightings else {}
+            for region in self.regions:
+                answer = await self._ask("/v1/journeys", region=region)
+                for journey in answer["journeys"]:
+                    counts[journey["name"], region] = journey["count"]
+                self.sightings.append(Sighting(time.time(), dict(counts)))
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def slos(self) -> None:
+        """Ask for the state of every objective, and the P99 of every journey, once a second; cancel to end."""
+        while True:
+            answer = await self._ask("/v1/slos")
+            for slo in answer["slos"]:
+                for objective in slo["objectives"]:
+                    self.note(slo["name"], objective["name"], objective["state"], now=time.time())
+            for journey in (await self._ask("/v1/journeys"))["journeys"]:
+                self.p99_us[journey["name"]] = journey["p99_us"]
+            await asyncio.sleep(SLO_POLL_SECONDS)
+
+    def note(self, slo: str, objective: str, state: str, *, now: float) -> None:
+        """What state an objective is in now; the first and the worst sight of a burn stay."""
+        self.states[slo, objective] = state
+        if state not in SEVERITY:
+            return
+        known = self.burnt.get((slo, objective))
+        if known is None:
+            self.burnt[slo, objective] = Burnt(slo, objective, now, state)
+        elif SEVERITY.index(state) > SEVERITY.index(known.state):
+            self.burnt[slo, objective] = replace(known, state=state)
+
+    async def told(self, journey: str, tier: str) -> Told:
+        """One journey and tier: its outcomes, P99 and distribution."""
+        answer = await self._ask(f"/v1/journeys/{journey}/histogram", tier=tier)
+        bars = [Bar(each["lower_us"], each["upper_us"], each["outcomes"]) for each in answer["bars"]]
+        outcomes: Counter[str] = Counter()
+        for bar in bars:
+            outcomes.update(bar.outcomes)
+        return Told(dict(outcomes), answer["p99_us"], bars)
+
+    async def steps(self, journey: str, tier: str, *, service: str) -> dict[str, int]:
+        """The steps of one journey and tier in one service, with the number of their events."""
+        answer = await self._ask(f"/v1/journeys/{journey}", tier=tier, service=service, series="false")
+        return {step["value"]: step["count"] for step in answer["steps"] if step["count"]}
+
+    async def ingest(self) -> Mapping[str, int]:
+        """Spans accepted, counted, ignored and rejected since the store was made."""
+        told = await self._ask("/v1/ingest")
+        return {name: told[name] for name in ("spans", "counted", "ignored", "rejected")}
+
+    async def _ask(self, path: str, **where: str) -> Any:
+        asked = (
+            where
+            if path in ("/v1/slos", "/v1/ingest")
+            else {"begin": str(self.begin), "end": str(self._end()), **where}
+        )
+        try:
+            answer = await self.client.get(path, params=asked)
+        except httpx2.TransportError as error:
+            raise DemoError(f"maibo did not answer {path}: {type(error).__name__}: {error}") from error
+        if answer.status_code != 200:
+            raise DemoError(f"maibo answered {path} with {answer.status_code}: {answer.text[:500]}")
+        return answer.json()
+
+    def _end(self) -> int:
+        return int(time.time()) + 1
+
+
+def freshness_seconds(ended: Mapping[tuple[str, str], Sequence[float]], sightings: Sequence[Sighting]) -> list[float]:
+    """How long after its end each journey was visible, for those that were.
+
+    `ended`: (journey, region) -> unix seconds at which customers had their last answers. The journeys of one storefront are exported
+    in the order of their ends, so the k-th of them is visible in the first answer that counts k or more.
+    """
+    delays = []
+    for place, times in ended.items():
+        ordered = sorted(times)
+        visible = 0
+        for sighting in sightings:
+            count = min(sighting.counts.get(place, 0), len(ordered))
+            delays += [sighting.at - at for at in ordered[visible:count]]
+            visible = max(visible, count)
+    return delays
+
+
+def quantile(values: Sequence[float], q: float) -> float | None:
+    """By nearest rank; None without data."""
+    return float(np.quantile(values, q, method="inverted_cdf")) if values else None
+
+
+def steps_of_routes(catalogue: Catalogue) -> dict[str, tuple[str, str]]:
+    """``METHOD /path/{order}`` -> (journey, step); every path parameter is told as ``{order}``."""
+    return {
+        PARAMETER.sub("{order}", route): (journey.name, step.name)
+        for journey in catalogue.journeys.values()
+        for step in journey.steps
+        for route in step.routes
+    }
