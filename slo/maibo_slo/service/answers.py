@@ -5,7 +5,7 @@ Times are RFC 3339 in UTC, durations carry their unit in the name, a quantity wi
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 -- pydantic reads annotations at run time
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 

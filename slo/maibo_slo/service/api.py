@@ -1,6 +1,5 @@
 """The API, version 1: questions over HTTP. See ``/openapi.json`` for every answer's shape, with examples."""
 
-# ruff: noqa: TC001, TC003 -- FastAPI reads annotations at run time
 from __future__ import annotations
 
 from collections.abc import Callable

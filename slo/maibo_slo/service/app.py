@@ -1,6 +1,5 @@
 """The web application: API, pages, metrics and health on one port."""
 
-# ruff: noqa: TC001, TC002, TC003 -- FastAPI reads annotations at run time
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
