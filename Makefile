@@ -23,7 +23,7 @@ $(UV):
 	@deploy/scripts/bootstrap-uv "$(PYTHON)" "$(TOOLS)"
 
 .venv/.ready: $(MANIFESTS) | $(UV)
-	@echo "setting up .venv (about 1 GB, the embedded ClickHouse engine is most of it)"
+	@echo "setting up .venv (about 1 GB, the embedded ClickHouse engine is most of it)" >&2
 	@[ -x $(BIN)/python ] || $(UV) venv --quiet --python $(PYTHON) .venv
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r constraints.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(addprefix -e ./,$(PROJECTS)) -e .
