@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from maibo_slo.engine.burn import BURN_WINDOWS
 from maibo_slo.engine.evaluate import Engine
-from maibo_slo.store import ledger
 
 DAY = 86_400
 BASE = int(time.time()) // 60 * 60
@@ -124,6 +123,22 @@ def test_a_longer_window_is_counted_further_back(engine, documents, feed, event,
     assert counts(engine, window=7 * DAY) == (2, 0, 2)
 
 
+def test_burn_windows_longer_than_the_slos_own_see_changes_and_late_events_too(
+    engine, documents, feed, event, make_slo
+) -> None:
+    early = BASE - 4 * 3600
+    documents.put(make_slo(window_seconds=3600, within_us=1_000))
+    feed.send([event(early, duration_us=900), event(BASE, duration_us=900)])
+    engine.tick(now=BASE + 5)
+    assert counts(engine, window=6 * 3600) == (2, 0, 2)
+    documents.put(make_slo(window_seconds=3600, within_us=800))
+    engine.tick(now=BASE + 15)
+    assert counts(engine, window=6 * 3600) == (0, 2, 2)
+    feed.send([event(early - 60, duration_us=700)])
+    engine.tick(now=BASE + 25)
+    assert counts(engine, window=6 * 3600) == (1, 2, 3)
+
+
 def test_a_restart_goes_on_where_it_stopped(
     engine, documents, feed, event, make_slo, store, tmp_path, monkeypatch
 ) -> None:
@@ -175,13 +190,25 @@ def test_the_first_sight_of_a_burn_is_remembered_until_it_ends(engine, documents
     assert engine.tick(now=BASE + 3 * 3600).observed[0].first_burning_at is None  # silence: no burn is under way
 
 
+def test_a_burn_is_as_old_after_a_restart(engine, documents, feed, event, make_slo, store, tmp_path) -> None:
+    documents.put(make_slo(targets=[0.999]))
+    feed.send([event(BASE, outcome="failure") for _ in range(5)])
+    engine.tick(now=BASE + 5)
+    again = Engine(store, documents, memory_path=tmp_path / "engine.json")
+    assert again.tick(now=BASE + 125).observed[0].first_burning_at == BASE + 5
+    again.tick(now=BASE + 3 * 3600)  # it is over; and this is remembered too
+    feed.send([event(BASE + 3 * 3600, outcome="failure") for _ in range(5)])
+    later = Engine(store, documents, memory_path=tmp_path / "engine.json")
+    assert later.tick(now=BASE + 3 * 3600 + 30).observed[0].first_burning_at == BASE + 3 * 3600 + 30
+
+
 def test_every_ledger_row_says_where_it_comes_from(engine, documents, feed, event, make_slo, store) -> None:
     documents.put(make_slo())
     feed.send([event(BASE)])
     engine.tick(now=BASE + 5)
-    (row,) = ledger.intervals(store, "checkout", "0.99", BASE, BASE + 60)
-    assert row.source.startswith("journey:")
-    assert (row.good, row.bad, row.expected) == (1, 0, 1)
+    ((source, *numbers),) = store.rows("SELECT source, good, bad, expected FROM sli FINAL")
+    assert source.startswith("journey:")
+    assert numbers == [1, 0, 1]
 
 
 DURATIONS = st.sampled_from([1, 990, 1_000, 1_001, 50_000, 999_000])
@@ -263,6 +290,23 @@ def test_fifty_slos_tick_within_a_second(engine, documents, feed, event, make_sl
     engine.tick(now=BASE)
     feed.send([event(BASE + 1, 1_000 * n) for n in range(1, 60)])
     assert (engine.tick(now=BASE + 10).duration_seconds or 99) < 1.0
+
+
+def test_a_first_tick_asks_as_little_for_fifty_slos_as_for_one(
+    documents, feed, event, make_slo, store, tmp_path, monkeypatch
+) -> None:
+    feed.send([event(BASE)])
+    asked: list[str] = []
+    real = type(store).rows
+    monkeypatch.setattr(type(store), "rows", lambda own, sql, *rest: asked.append(sql) or real(own, sql, *rest))
+
+    def queries(slos: int) -> int:
+        documents.put(*(make_slo(f"slo-{n}") for n in range(slos)))
+        asked.clear()
+        Engine(store, documents, memory_path=tmp_path / f"{slos}.json").tick(now=BASE + 5)
+        return len(asked)
+
+    assert queries(50) == queries(1)
 
 
 def test_an_slo_that_was_renamed_or_removed_leaves_the_snapshot(engine, documents, feed, event, make_slo) -> None:

@@ -11,7 +11,9 @@ from maibo_slo.store.cells import (
     DIMENSIONS,
     CellFilter,
     CellKey,
+    Distribution,
     Window,
+    busiest,
     cells_of_minutes,
     covered,
     distributions,
@@ -248,6 +250,14 @@ def test_the_tier_is_the_finest_meant_for_the_window_that_still_holds_it(length:
     assert wide.begin % tier.seconds == wide.end % tier.seconds == 0
 
 
+def test_a_widened_window_counts_nothing_before_its_begin(store: Store, present: int, key: Callable):
+    end = present + 7
+    told = covered(Window(end - 6 * HOUR, end), now=end)
+    insert_cells(store, {key(t=told.begin - 10): 7, key(t=told.begin): 1}, token="edge")
+    (found,) = distributions(store, told, CellFilter(journey="checkout"), now=end)
+    assert found.histogram().total == 1
+
+
 def test_a_window_must_begin_before_it_ends():
     for begin, end in ((10, 10), (20, 10), (-5, 10)):
         with pytest.raises(ValueError, match="begins before it ends"):
@@ -302,6 +312,57 @@ def test_abandoned_journeys_have_no_part_in_a_latency(store: Store, present: int
     assert slice_.p99_us == found.histogram().quantile(0.99)
     assert slice_.p99_us is not None
     assert abs(slice_.p99_us - 200_000) < 2_500
+
+
+@pytest.fixture
+def measured(store: Store, present: int, key: Callable) -> Window:
+    """A hundred VIPs and one ordinary customer, in ten minutes; three more gave up."""
+    insert_cells(
+        store,
+        {
+            key(present, duration_ms=250, tier="vip"): 90,
+            key(present, duration_ms=260, tier="vip"): 9,
+            key(present + 590, duration_ms=3_000, tier="vip", outcome="failure"): 1,
+            key(present, duration_ms=250, tier="standard"): 1,
+            key(present, duration_ms=1, tier="standard", outcome="abandoned"): 3,
+        },
+        token="measured",
+    )
+    return Window(present, present + 600)
+
+
+def test_rates_quantiles_and_shares_of_each_group_come_from_its_counts(store: Store, measured: Window):
+    standard, vip = distributions(store, measured, CellFilter(), by=("tier",))
+    assert (standard.group, standard.events()) == (("standard",), {"success": 1, "abandoned": 3})
+    assert sum(vip.events().values()) / measured.seconds == 100 / 600
+    assert vip.histogram().total == 100
+    assert vip.histogram().quantiles(0.5, 0.99, 1) == pytest.approx((250_000, 260_000, 3_000_000), rel=0.0125)
+    assert (vip.histogram().within(250_000), vip.histogram().within(260_000)) == (90, 99)
+
+
+def test_groups_together_are_what_was_never_grouped(store: Store, measured: Window):
+    (whole,) = distributions(store, measured, CellFilter())
+    together = Distribution.of(distributions(store, measured, CellFilter(), by=("tier", "region")))
+    assert (together.group, together.last_event, together.events()) == ((), whole.last_event, whole.events())
+    assert together.histogram() == whole.histogram()
+    nothing = Distribution.of([])
+    assert (nothing.events(), nothing.last_event, nothing.histogram().quantile(0.5)) == ({}, None, None)
+
+
+def test_the_busiest_journeys_are_ranked_by_their_counts(store: Store, present: int, key: Callable):
+    events = {"rare": 1, "often": 50, "usual": 7, "same": 7}
+    insert_cells(store, {key(present, journey=name): n for name, n in events.items()}, token="a")
+    insert_cells(store, {key(present, journey="rare", step="payment"): 900, key(present - HOUR): 900}, token="b")
+    window = Window(present, present + 60)
+    assert busiest(store, window, CellFilter(), limit=3) == (["often", "same", "usual"], 4)
+    assert busiest(store, window, CellFilter(), limit=9)[0][-1] == "rare"
+    assert busiest(store, window, CellFilter(where={"tier": ["vip"]}), limit=3) == ([], 0)
+
+
+@pytest.mark.parametrize("age", [400 * DAY - 1, 400 * DAY, 400 * DAY + HOUR, 20_000 * DAY])
+def test_slices_older_than_anything_kept_are_no_data(store: Store, present: int, age: int):
+    window = Window(present - age, present - age + HOUR)
+    assert series(store, window, CellFilter(), slice_seconds=HOUR, now=present) == []
 
 
 def test_a_slice_of_abandoned_journeys_alone_has_counts_and_no_latency(store: Store, present: int, key: Callable):

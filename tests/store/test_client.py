@@ -71,7 +71,7 @@ def test_a_process_has_one_folder_and_says_so(store: Store, tmp_path: Path):
 
 
 def test_databases_of_one_folder_are_stores_of_their_own(store: Store):
-    with open_store(f"{store.dsn}?database=it's `mine`") as other:
+    with open_store(f"{store}?database=it's `mine`") as other:
         store.execute("CREATE TABLE only_here (x UInt8) ENGINE = MergeTree ORDER BY x")
         with pytest.raises(StoreError, match="only_here"):
             other.rows("SELECT * FROM only_here")
@@ -146,13 +146,25 @@ def test_a_relative_folder_and_an_odd_name_work(tmp_path: Path, monkeypatch: pyt
         ("chdb://", "names no folder"),
         ("chdb:///", "names no folder"),
         ("chdb:///tmp/x?databse=y", "unknown option 'databse'"),
-        ("clickhouse://host:port/db", "wrong port"),
+        ("clickhouse://host:port/db", "wrong host or port"),
+        ("clickhouse://[host/db", "wrong host or port"),
         ("chdb:///proc/nowhere", "give a folder this user may write"),
     ],
 )
 def test_a_wrong_dsn_is_refused_with_what_is_wrong(dsn: str, complaint: str):
     with pytest.raises(StoreError, match=complaint):
         open_store(dsn)
+
+
+@pytest.mark.parametrize("password", ["ge/heim", "ge#heim", "ge?heim", "ge[heim", "ge\u2100heim"])
+def test_a_password_that_breaks_the_dsn_is_not_told(password: str):
+    with pytest.raises(StoreError, match="of the password written as %2F") as refused:
+        open_store(f"clickhouse://me:{password}@host:8123/db")
+    assert "heim" not in str(refused.value)
+
+
+def test_an_open_store_shows_its_password_to_nobody(store: Store):
+    assert [name for name in dir(store) if not name.startswith("_") and "dsn" in name] == []
 
 
 def test_a_server_that_is_not_there_is_an_error_without_the_password():

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from maibo_slo.store.ledger import Interval, WindowSum, append, intervals, window_sums
+from maibo_slo.store.ledger import Interval, WindowSum, append, minutes_from_elsewhere, window_sums
 
 if TYPE_CHECKING:
     from maibo_slo.store import Store
@@ -17,6 +18,16 @@ def _interval(
     t: int, good: int, bad: int, *, slo: str = "checkout", objective: str = "fast", group: str = ""
 ) -> Interval:
     return Interval(slo, objective, group, t, good, bad, good + bad, "journey")
+
+
+def intervals(store: Store, slo: str, objective: str, begin: int, end: int) -> list[Interval]:
+    """What an objective's rows say, each once."""
+    rows = store.rows(
+        "SELECT grp, toUnixTimestamp(t), good, bad, expected, source FROM sli FINAL WHERE slo = {slo:String} "
+        "AND objective = {objective:String} AND toUnixTimestamp(t) BETWEEN {begin:UInt32} AND {end:UInt32} - 1 ORDER BY t",
+        {"slo": slo, "objective": objective, "begin": begin, "end": end},
+    )
+    return [Interval(slo, objective, *row) for row in rows]
 
 
 def test_a_window_is_the_minutes_that_end_with_the_running_one(store: Store, present: int):
@@ -118,13 +129,30 @@ def test_names_may_be_anything(store: Store, present: int):
     assert intervals(store, name, name, present, present + 1) == [
         _interval(present, 1, 2, slo=name, objective=name, group=name)
     ]
+    assert minutes_from_elsewhere(store, {(name, name): "journey"}, present, present + 1) == {}
+    assert minutes_from_elsewhere(store, {(name, name): name}, present, present + 1) == {(name, name): {present}}
+
+
+def test_minutes_from_another_source_are_found_by_objective(store: Store, present: int):
+    append(store, [_interval(present - 60, 1, 0), _interval(present, 1, 0), _interval(present + 60, 0, 0)], version=1)
+    append(store, [_interval(present, 2, 0, objective="slow"), _interval(present, 3, 0, slo="browse")], version=1)
+    moved = replace(_interval(present, 1, 0), source="journey:now")
+    append(store, [moved], version=2)  # this minute was counted anew
+    now, elsewhere = "journey:now", ("checkout", "fast")
+    assert minutes_from_elsewhere(store, {elsewhere: now}, present - 60, present + 120) == {elsewhere: {present - 60}}
+    assert minutes_from_elsewhere(store, {elsewhere: now}, present, present + 120) == {}
+    asked = {elsewhere: "journey", ("checkout", "slow"): "journey", ("browse", "fast"): now, ("no", "such"): now}
+    assert minutes_from_elsewhere(store, asked, present - 60, present + 120) == {
+        elsewhere: {present},
+        ("browse", "fast"): {present},
+    }
 
 
 def test_nothing_to_write_or_ask_is_nothing(store: Store, present: int):
     append(store, [], version=1)
     assert window_sums(store, now=present, windows={}) == []
     assert window_sums(store, now=present, windows={"checkout": []}) == []
-    assert intervals(store, "checkout", "fast", 0, present) == []
+    assert minutes_from_elsewhere(store, {}, 0, present) == {}
 
 
 @pytest.mark.parametrize("seconds", [0, -60, 90])

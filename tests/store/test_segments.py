@@ -3,12 +3,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from maibo_slo.errors import StoreError
 from maibo_slo.store.cells import CellKey, insert_cells
 from maibo_slo.store.segments import (
     SegmentRecord,
@@ -86,6 +87,25 @@ def test_the_totals_count_every_segment_once(store: Store):
     assert totals(store) == SegmentTotals(
         segments=2, bodies=4, duplicate_bodies=1, spans=12, counted=8, ignored=3, rejected=1
     )
+
+
+def test_the_totals_outlive_the_segments_and_a_crash_while_recording(store: Store, monkeypatch: pytest.MonkeyPatch):
+    insert = store.insert
+
+    def dies_at_segments(table: str, *rest: Any, **more: Any) -> None:
+        if table == "segments":
+            raise StoreError("killed")
+        insert(table, *rest, **more)
+
+    monkeypatch.setattr(store, "insert", dies_at_segments)
+    with pytest.raises(StoreError):
+        record(store, _record("a"))
+    monkeypatch.setattr(store, "insert", insert)
+    record(store, _record("a"))
+    before = totals(store)
+    assert before.segments == 1
+    store.execute("TRUNCATE TABLE segments")
+    assert totals(store) == before
 
 
 def test_totals_of_an_empty_store_are_zeros(store: Store):

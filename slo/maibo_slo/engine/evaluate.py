@@ -47,7 +47,6 @@ class Engine:
         self._saved = self._memory
         self._pending: set[int] = set()
         self._stale_rows: dict[str, set[int]] = {}
-        self._burning_since: dict[str, float] = {}
         self._snapshot = Snapshot()
 
     def snapshot(self) -> Snapshot:
@@ -64,8 +63,8 @@ class Engine:
         self._pending |= changed
         self._memory = replace(self._memory, mark=mark)
         self._work_off(slos, now=int(now), until=started + RECOUNT_SECONDS)
+        observed = self._with_burns(self._observe(slos, now=int(now)), now=now)
         self._remember()
-        observed = tuple(self._observe(slos, now=now))
         self._snapshot = Snapshot(
             evaluated_at=now,
             duration_seconds=time.monotonic() - started,
@@ -75,7 +74,7 @@ class Engine:
         return self._snapshot
 
     def _plan_recount(self, slos: Sequence[Slo], *, now: int) -> None:
-        """Every minute of the longest window of the SLOs that are new, mean something else now, or look further back."""
+        """Every minute that the SLOs look back at which are new, mean something else now, or look further back."""
         present = {_key(slo, objective) for slo, objective in _objectives(slos)}
         # What is not counted now is forgotten: if it comes back, the minutes in between are missing.
         kept = {key: counted for key, counted in self._memory.counted.items() if key in present}
@@ -83,18 +82,16 @@ class Engine:
         asked = [(slo, objective) for slo, objective in _objectives(slos) if not self._is_counted(slo, objective)]
         if not asked:
             return
-        longest = max(slo.window_seconds for slo, _ in asked)
+        longest = max(_reach_seconds(slo) for slo, _ in asked)
         begin = (now - longest) // MINUTE * MINUTE
         minutes, _ = segments.changed_minutes(self._store, 0)
         self._pending |= {minute for minute in minutes if minute >= begin}
+        sources = {(slo.name, objective.name): source_of(slo.indicator) for slo, objective in asked}
+        stale = ledger.minutes_from_elsewhere(self._store, sources, begin, now + MINUTE)
         counted = dict(self._memory.counted)
         for slo, objective in asked:
-            source = source_of(slo.indicator)
-            rows = ledger.intervals(self._store, slo.name, objective.name, begin, now + MINUTE)
-            self._stale_rows[_key(slo, objective)] = {
-                row.t for row in rows if row.source != source and row.good + row.bad > 0
-            }
-            counted[_key(slo, objective)] = Counted(source, slo.window_seconds)
+            self._stale_rows[_key(slo, objective)] = stale.get((slo.name, objective.name), set())
+            counted[_key(slo, objective)] = Counted(source_of(slo.indicator), _reach_seconds(slo))
         self._memory = replace(self._memory, counted=counted)
 
     def _is_counted(self, slo: Slo, objective: Objective) -> bool:
@@ -102,13 +99,13 @@ class Engine:
         return (
             known is not None
             and known.source == source_of(slo.indicator)
-            and known.window_seconds >= slo.window_seconds
+            and known.window_seconds >= _reach_seconds(slo)
         )
 
     def _work_off(self, slos: Sequence[Slo], *, now: int, until: float) -> None:
         """Count pending minutes, newest first, until none is left or time is up; at least one batch."""
         self._blank_stale_rows(slos)
-        oldest = now - max((slo.window_seconds for slo in slos), default=0) - MINUTE
+        oldest = now - max(map(_reach_seconds, slos), default=0) - MINUTE
         self._pending = {minute for minute in self._pending if minute >= oldest}
         while self._pending:
             batch = sorted(self._pending, reverse=True)[:BATCH_MINUTES]
@@ -152,35 +149,43 @@ class Engine:
             remember(self._path, self._memory, store=str(self._store))
             self._saved = self._memory
 
-    def _observe(self, slos: Sequence[Slo], *, now: float) -> Iterator[Observed]:
+    def _observe(self, slos: Sequence[Slo], *, now: int) -> Iterator[Observed]:
         windows = {slo.name: sorted({*BURN_WINDOWS.values(), slo.window_seconds}) for slo in slos}
-        sums = _by_objective(ledger.window_sums(self._store, now=int(now), windows=windows) if windows else [])
+        sums = _by_objective(ledger.window_sums(self._store, now=now, windows=windows) if windows else [])
         for slo, objective in _objectives(slos):
             found = sums.get((slo.name, objective.name), [])
-            yield self._since(
-                Observed(
-                    slo=slo,
-                    objective=objective,
-                    counts={one.window_seconds: Counts(one.good, one.bad, one.observed_minutes) for one in found},
-                    first_t=self._memory.counted[_key(slo, objective)].first_t,
-                    last_t=max((one.last_t for one in found if one.last_t is not None), default=None),
-                ),
-                now=now,
+            yield Observed(
+                slo=slo,
+                objective=objective,
+                counts={one.window_seconds: Counts(one.good, one.bad, one.observed_minutes) for one in found},
+                first_t=self._memory.counted[_key(slo, objective)].first_t,
+                last_t=max((one.last_t for one in found if one.last_t is not None), default=None),
             )
 
-    def _since(self, observed: Observed, *, now: float) -> Observed:
-        """With the time at which the burn that is under way was first seen."""
-        key = _key(observed.slo, observed.objective)
-        if not is_burning(observed):
-            self._burning_since.pop(key, None)
-            return observed
-        return replace(observed, first_burning_at=self._burning_since.setdefault(key, now))
+    def _with_burns(self, observed: Iterable[Observed], *, now: float) -> tuple[Observed, ...]:
+        """With the time at which each burn that is under way was first seen; one that is over is forgotten."""
+        known = self._memory.burning_since
+        told = tuple(
+            replace(one, first_burning_at=known.get(_key(one.slo, one.objective), now)) if is_burning(one) else one
+            for one in observed
+        )
+        burning = {
+            _key(one.slo, one.objective): one.first_burning_at for one in told if one.first_burning_at is not None
+        }
+        self._memory = replace(self._memory, burning_since=burning)
+        return told
+
+
+def _reach_seconds(slo: Slo) -> int:
+    """How far back an SLO's numbers look: its own window, or the longest burn window if that is longer."""
+    return max(slo.window_seconds, *BURN_WINDOWS.values())
 
 
 def _rows(slo: Slo, counts: Mapping[int, GoodBad]) -> Iterator[Interval]:
     source = source_of(slo.indicator)
     for objective in slo.objectives:
         for t, (good, bad) in counts.items():
+            # No document can ask for groups yet, so grp is ''; journeys expect nothing beyond what came, so expected is all of it.
             yield Interval(slo.name, objective.name, "", t, good, bad, good + bad, source)
 
 

@@ -1,7 +1,7 @@
-"""What the engine remembers over a restart: how far it has read, and what it has counted with which indicator.
+"""What the engine remembers over a restart: how far it has read, what it has counted with which indicator, and what burns.
 
-A small file beside the service's logs, replaced atomically. Losing it costs a recount, never a number: the ledger's rows of a
-minute are replaced by the recount's equal ones.
+A small file beside the service's logs, replaced atomically. Losing it costs a recount, never a count: the ledger's rows of a
+minute are replaced by the recount's equal ones. Burns under way are then as old as the restart.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Memory:
     """Of the newest ledger rows: the next must be greater, even if the clock was set back."""
     counted: Mapping[str, Counted] = field(default_factory=dict)
     """``slo/objective`` -> what was counted."""
+    burning_since: Mapping[str, float] = field(default_factory=dict)
+    """``slo/objective`` -> when the burn that is under way was first seen, unix s."""
 
 
 def recall(path: Path, *, store: str) -> Memory:
@@ -47,8 +49,9 @@ def recall(path: Path, *, store: str) -> Memory:
         if said["format"] != FORMAT or said["store"] != store:
             return Memory()
         counted = {name: Counted(**one) for name, one in said["counted"].items()}
-        return Memory(mark=int(said["mark"]), version=int(said["version"]), counted=counted)
-    except (OSError, ValueError, KeyError, TypeError):
+        burning = {name: float(since) for name, since in said["burning_since"].items()}
+        return Memory(int(said["mark"]), int(said["version"]), counted, burning)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Memory()  # a recount mends it
 
 

@@ -42,7 +42,7 @@ class Observed:
     last_t: int | None
     """Begin of the newest minute with data, unix s."""
     first_burning_at: float | None = None
-    """When this process first saw the burn that is under way, unix s."""
+    """When the burn that is under way was first seen, unix s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +94,18 @@ def assess(observed: Observed, *, now: float, evaluated_at: float | None) -> Ass
     )
 
 
+def is_stale(evaluated_at: float | None, *, now: float) -> bool:
+    """Whether the engine has not counted for too long to believe what it last said."""
+    return evaluated_at is not None and now - evaluated_at > ENGINE_STALE_AFTER_SECONDS
+
+
 def is_burning(observed: Observed) -> bool:
     """Whether any pair is reached, whatever else is the matter."""
     return _fast(observed) or reached(slow_pair(), observed.counts, target=observed.objective.target)
 
 
 def _state(observed: Observed, spent: Budget, *, age: float | None, now: float, evaluated_at: float | None) -> State:
-    if evaluated_at is not None and now - evaluated_at > ENGINE_STALE_AFTER_SECONDS:
+    if is_stale(evaluated_at, now=now):
         return "stale"
     if spent.projected is None or age is None:
         return "no_data"

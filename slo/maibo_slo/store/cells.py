@@ -10,8 +10,8 @@ the window that an answer is really about.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,7 @@ from maibo_slo.store.histogram import BINS, Histogram
 from maibo_slo.store.schema import DIMENSIONS, TIERS, Tier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -36,6 +36,7 @@ __all__ = [
     "Distribution",
     "Slice",
     "Window",
+    "busiest",
     "cells_of_minutes",
     "covered",
     "distributions",
@@ -91,6 +92,8 @@ class Window:
 
     begin: int
     end: int
+    tier: Tier | None = field(default=None, compare=False)
+    """Of a window that is widened already: the tier it was widened for, so that what is read is what was told."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.begin < self.end:
@@ -102,14 +105,17 @@ class Window:
 
     def widened(self, grid_seconds: int) -> Window:
         """Outwards to multiples of `grid_seconds`."""
-        return Window(self.begin // grid_seconds * grid_seconds, -(-self.end // grid_seconds) * grid_seconds)
+        begin, end = self.begin // grid_seconds * grid_seconds, -(-self.end // grid_seconds) * grid_seconds
+        return Window(begin, end, self.tier)
 
 
 def tier_of(window: Window, *, now: int | None = None) -> Tier:
     """The tier that answers for a window: the finest that is meant for its length and still holds its begin.
 
-    10 s up to 6 h, 1 min up to 35 d, else 1 h. `now` is the present if it is not given.
+    10 s up to 6 h, 1 min up to 35 d, else 1 h. `now` is the present if it is not given. A window from `covered` keeps its tier.
     """
+    if window.tier is not None:
+        return window.tier
     age = (int(time.time()) if now is None else now) - window.begin
     for tier in TIERS:
         if window.seconds <= tier.longest_window_seconds and age <= tier.retention_seconds:
@@ -119,7 +125,8 @@ def tier_of(window: Window, *, now: int | None = None) -> Tier:
 
 def covered(window: Window, *, now: int | None = None) -> Window:
     """The window that `distributions` and what is made of it really count: widened to its tier's grid."""
-    return window.widened(tier_of(window, now=now).seconds)
+    tier = tier_of(window, now=now)
+    return replace(window.widened(tier.seconds), tier=tier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +170,19 @@ class Distribution:
     """End of the newest 10 s bucket with data in the window, unix s; for windows read from a coarser tier whose last
     hour has no data, the end of that tier's newest bucket."""
 
+    @classmethod
+    def of(cls, groups: Iterable[Distribution]) -> Self:
+        """Some groups together, as one without a name."""
+        outcomes: dict[str, NDArray[np.uint64]] = {}
+        newest: list[int] = []
+        for one in groups:
+            newest += [] if one.last_event is None else [one.last_event]
+            for outcome, counts in one.outcomes.items():
+                outcomes[outcome] = outcomes[outcome] + counts if outcome in outcomes else counts
+        return cls((), outcomes, max(newest, default=None))
+
     def histogram(self, *outcomes: str) -> Histogram:
-        """Of these outcomes, or of all but abandoned journeys, whose end nobody saw."""
+        """Of these outcomes, or of all but abandoned journeys, whose end nobody saw: what every latency and share is about."""
         chosen = outcomes or tuple(outcome for outcome in self.outcomes if outcome != ABANDONED)
         return Histogram.of([self.outcomes[outcome] for outcome in chosen if outcome in self.outcomes])
 
@@ -202,6 +220,20 @@ def distributions(
     return [Distribution(group, outcomes[group], newest[group]) for group in sorted(outcomes)]
 
 
+def busiest(
+    store: Store, window: Window, which: CellFilter, *, limit: int, now: int | None = None
+) -> tuple[list[str], int]:
+    """The `limit` journeys with the most events, the busiest first, and how many have any: counted, not yet measured."""
+    tier = tier_of(window, now=now)
+    condition, parameters = _where(window.widened(tier.seconds), which)
+    rows = store.rows(
+        f"SELECT journey, count() OVER () FROM (SELECT journey, sum(n) AS events FROM {tier.table} AS c "  # noqa: S608 -- fixed names
+        f"WHERE {condition} GROUP BY journey) ORDER BY events DESC, journey LIMIT {{limit:UInt32}}",
+        {**parameters, "limit": limit},
+    )
+    return [journey for journey, _ in rows], int(rows[0][1]) if rows else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Slice:
     """One time slice of a group: begin (unix s), counts by outcome, quantiles in us of all its events but abandoned ones."""
@@ -225,7 +257,8 @@ def series(
 ) -> list[Slice]:
     """Slices on the epoch grid, oldest first; slices without data are absent (the caller decides how a gap is drawn).
 
-    The window is widened to whole slices. ValueError if no tier that still holds the window has so fine a grid.
+    The window is widened to whole slices. ValueError if no tier that still holds the window has so fine a grid; what is older than
+    the coarsest tier keeps is no data.
     """
     _require_dimensions(by)
     tier = _tier_for_slices(window, slice_seconds, now=now)
@@ -304,9 +337,8 @@ def _where(window: Window, which: CellFilter) -> tuple[str, dict[str, Any]]:
 
 
 def _slice(t: int, group: tuple[str, ...], outcomes: Mapping[str, Histogram]) -> Slice:
-    ended = [histogram.counts for outcome, histogram in outcomes.items() if outcome != ABANDONED]
-    p50_us, p90_us, p99_us = Histogram.of(ended).quantiles(0.5, 0.9, 0.99)
-    return Slice(t, group, {outcome: each.total for outcome, each in outcomes.items()}, p50_us, p90_us, p99_us)
+    found = Distribution(group, {outcome: each.counts for outcome, each in outcomes.items()}, None)
+    return Slice(t, group, found.events(), *found.histogram().quantiles(0.5, 0.9, 0.99))
 
 
 def _tier_for_slices(window: Window, slice_seconds: int, *, now: int | None) -> Tier:
@@ -314,7 +346,8 @@ def _tier_for_slices(window: Window, slice_seconds: int, *, now: int | None) -> 
     wanted = tier_of(window, now=now)
     age = (int(time.time()) if now is None else now) - window.begin
     for tier in reversed(TIERS[: TIERS.index(wanted) + 1]):
-        if slice_seconds > 0 and slice_seconds % tier.seconds == 0 and age <= tier.retention_seconds:
+        holds = tier is TIERS[-1] or age <= tier.retention_seconds
+        if slice_seconds > 0 and slice_seconds % tier.seconds == 0 and holds:
             return tier
     raise ValueError(
         f"slices of {slice_seconds} s: a window that begins {age} s ago is kept in steps of {wanted.seconds} s"

@@ -77,14 +77,13 @@ class Store:
     """An open store. Threads may share it; a forked child may not. Close it, or use it as a context manager."""
 
     def __init__(self, dsn: str) -> None:
-        self.dsn = dsn
-        self.address = _Address.of(dsn)
-        self.embedded = self.address.embedded
+        self._address = _Address.of(dsn)
+        self.embedded = self._address.embedded
         self.lock = threading.RLock()
         """Held by functions that read, decide and write: one process' threads take turns at that."""
         self._pid = os.getpid()
         self._closed = False
-        self._engine = _Engine.acquire(self.address.path) if self.embedded else None
+        self._engine = _Engine.acquire(self._address.path) if self.embedded else None
         self._local = threading.local()
         self._clients: weakref.WeakSet[Client] = weakref.WeakSet()
         try:
@@ -95,7 +94,7 @@ class Store:
 
     def __str__(self) -> str:
         """The DSN without its password."""
-        return self.address.shown
+        return self._address.shown
 
     def __repr__(self) -> str:
         return f"<Store {self}>"
@@ -130,7 +129,7 @@ class Store:
         client: Client | None = getattr(self._local, "client", None)
         if client is None:
             with _driver_errors(self, "connecting"):
-                client = self._local.client = self.address.connect(self.address.database)
+                client = self._local.client = self._address.connect(self._address.database)
             self._clients.add(client)
         return client
 
@@ -185,9 +184,9 @@ class Store:
         from clickhouse_connect.driver.binding import quote_identifier
 
         with _driver_errors(self, "creating the database"):
-            client = self.address.connect("default")
+            client = self._address.connect("default")
             try:
-                client.command(f"CREATE DATABASE IF NOT EXISTS {quote_identifier(self.address.database)}")
+                client.command(f"CREATE DATABASE IF NOT EXISTS {quote_identifier(self._address.database)}")
             finally:
                 client.close()
 
@@ -221,11 +220,21 @@ class _Address:
 
     @classmethod
     def of(cls, dsn: str) -> _Address:
-        parts = urlsplit(dsn)
+        try:
+            parts = urlsplit(dsn)
+            _ = parts.port
+        except ValueError:
+            # The parser's own words hold what it took for host or port: a password with a / in it, say.
+            raise StoreError(
+                "the store's DSN has a wrong host or port; it should be like clickhouse://user:password@host:8123/database, "
+                "with every /, :, @, ?, # and [ of the password written as %2F, %3A, %40, %3F, %23 and %5B"
+            ) from None
         options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         unknown = options.keys() - {"database", "secure"}
         if unknown:
-            raise StoreError(f"the store's DSN has an unknown option {min(unknown)!r}; there are: database, secure")
+            # What looks like a server's option may be a part of a password with a ? in it: not to be shown.
+            named = f" {min(unknown)!r}" if parts.scheme == "chdb" else ""
+            raise StoreError(f"the store's DSN has an unknown option{named}; there are: database, secure")
         match parts.scheme:
             case "chdb":
                 return cls._embedded(parts, options)
@@ -233,7 +242,7 @@ class _Address:
                 return cls._server(parts, options)
             case _:
                 raise StoreError(
-                    f"the store's DSN begins with {parts.scheme + '://' if parts.scheme else dsn[:20]!r}, but should be like "
+                    f"the store's DSN begins with {parts.scheme + '://'!r}, but should be like "
                     "chdb:///var/lib/maibo or clickhouse://user:password@host:8123/database"
                 )
 
@@ -250,10 +259,6 @@ class _Address:
 
     @classmethod
     def _server(cls, parts: SplitResult, options: Mapping[str, str]) -> _Address:
-        try:
-            port = parts.port
-        except ValueError as error:
-            raise StoreError(f"the store's DSN has a wrong port: {error}") from error
         secure = options.get("secure", "0").lower() in {"1", "true", "yes"}
         database = options.get("database") or unquote(parts.path.strip("/")) or "default"
         user = unquote(parts.username or "default")
@@ -261,7 +266,7 @@ class _Address:
         server = {
             "interface": "https" if secure else "http",
             "host": host,
-            "port": port or (8443 if secure else 8123),
+            "port": parts.port or (8443 if secure else 8123),
             "username": user,
             "password": unquote(parts.password or ""),
             "form_encode_query_params": True,  # parameters may be longer than a URL

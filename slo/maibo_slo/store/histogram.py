@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 NS_PER_US: Final = 1_000
 DECADES: Final = 12
-BINS_PER_DECADE: Final = 160
 
 
 def _edges_ns() -> NDArray[np.int64]:

@@ -32,13 +32,13 @@ class Interval:
     slo: str
     objective: str
     group: str
-    """'' without group-by."""
+    """'' without group-by: always, as long as no document can ask for one."""
     t: int
     """Begin of the minute, unix s."""
     good: int
     bad: int
     expected: int
-    """Events the source says there should have been (journeys: good + bad)."""
+    """Events the source says there should have been. Journeys say good + bad: nobody tells a service which ones will come."""
     source: str
 
 
@@ -119,19 +119,30 @@ def window_sums(store: Store, *, now: int, windows: Mapping[str, Sequence[int]])
     ]
 
 
-def intervals(store: Store, slo: str, objective: str, begin: int, end: int) -> list[Interval]:
-    """Every interval of an objective in [begin, end), all groups, oldest first: for drawings."""
+def minutes_from_elsewhere(
+    store: Store, sources: Mapping[tuple[str, str], str], begin: int, end: int
+) -> dict[tuple[str, str], set[int]]:
+    """For each (slo, objective), the minutes in [begin, end) whose counts do not come from the source given for it; in one query.
+
+    Objectives without such minutes are absent.
+    """
     rows = store.rows(
-        "SELECT grp, toUnixTimestamp(s.t), good, bad, expected, source FROM sli AS s FINAL "
-        "WHERE slo = {slo:String} AND objective = {objective:String} "
-        "AND s.t >= toDateTime({begin:UInt32}, 'UTC') AND s.t < toDateTime({end:UInt32}, 'UTC') ORDER BY s.t, grp "
-        "SETTINGS do_not_merge_across_partitions_select_final = 1",
-        {"slo": slo, "objective": objective, "begin": begin, "end": end},
+        "SELECT slo, objective, groupUniqArray(toUnixTimestamp(s.t)) FROM sli AS s FINAL "
+        "WHERE s.t >= toDateTime({begin:UInt32}, 'UTC') AND s.t < toDateTime({end:UInt32}, 'UTC') "
+        "AND slo IN {slos:Array(String)} AND good + bad > 0 "
+        "AND (slo, objective) IN arrayZip({slos:Array(String)}, {objectives:Array(String)}) "
+        "AND (slo, objective, source) NOT IN "
+        "arrayZip({slos:Array(String)}, {objectives:Array(String)}, {sources:Array(String)}) "
+        "GROUP BY slo, objective SETTINGS do_not_merge_across_partitions_select_final = 1",
+        {
+            "begin": begin,
+            "end": end,
+            "slos": [slo for slo, _ in sources],
+            "objectives": [objective for _, objective in sources],
+            "sources": list(sources.values()),
+        },
     )
-    return [
-        Interval(slo, objective, group, int(t), int(good), int(bad), int(expected), source)
-        for group, t, good, bad, expected, source in rows
-    ]
+    return {(slo, objective): set(map(int, minutes)) for slo, objective, minutes in rows}
 
 
 def _sums(

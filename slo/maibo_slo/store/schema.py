@@ -119,8 +119,11 @@ SLI: Final = Table(
     order_by=("slo", "objective", "grp", "t"),
     partition_by="toYYYYMM(t)",
     ttl="t + INTERVAL 400 DAY",
-    settings=("ttl_only_drop_parts = 1",),
+    # The engine remembers that a minute is counted: its row must not be lost after that.
+    settings=("ttl_only_drop_parts = 1", *DURABLE),
 )
+
+INGEST_COUNTS: Final = ("bodies", "duplicate_bodies", "spans", "counted", "ignored", "rejected")
 
 SEGMENTS: Final = Table(
     name="segments",
@@ -129,7 +132,7 @@ SEGMENTS: Final = Table(
         "drained_at_ms UInt64 CODEC(Delta, ZSTD(1))",
         *(
             f"{count} UInt64 CODEC(T64, ZSTD(1))"
-            for count in ("bodies", "duplicate_bodies", "spans", "counted", "ignored", "rejected")
+            for count in INGEST_COUNTS
         ),
         "minutes Array(UInt32) CODEC(ZSTD(1))",
         # The server's clock, not a collector's, decides how long a segment is known.
@@ -140,6 +143,15 @@ SEGMENTS: Final = Table(
     ttl="recorded_at + INTERVAL 35 DAY",
     settings=DURABLE,
 )
+
+INGEST: Final = Table(
+    name="ingest",
+    columns=("day Date DEFAULT today()", *(f"{count} UInt64" for count in ("segments", *INGEST_COUNTS))),
+    engine="SummingMergeTree",
+    order_by=("day",),
+    settings=(*DURABLE, f"non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"),
+)
+"""Totals for ever: segments expire, and a counter that falls would be read as a restart."""
 
 BODIES: Final = Table(
     name="bodies",
@@ -166,6 +178,7 @@ MIGRATIONS: Final[Sequence[tuple[int, Sequence[str]]]] = (
             _cascade(TIERS[0], TIERS[1]),
             SLI.ddl(),
             SEGMENTS.ddl(),
+            INGEST.ddl(),
             BODIES.ddl(),
         ),
     ),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maibo_slo.store.client import Store
+from maibo_slo.store.schema import INGEST_COUNTS
 
 SHARED_OVERLAP_MS: Final = 10_000
 """Several collectors' records may become visible out of order; `changed_minutes` looks this far back behind its mark."""
@@ -50,7 +51,7 @@ class SegmentRecord:
 
 @dataclass(frozen=True, slots=True)
 class SegmentTotals:
-    """Sums over all segments that the table holds (35 days)."""
+    """Sums over all segments since the store was made."""
 
     segments: int
     bodies: int
@@ -111,7 +112,14 @@ def is_drained(store: Store, segments: Sequence[str]) -> set[str]:
 
 def record(store: Store, done: SegmentRecord) -> None:
     """Note that a segment's cells are in. Recording it again changes nothing but the time."""
+    counts = {name: np.array([getattr(done, name)], dtype=np.uint64) for name in INGEST_COUNTS}
     with store.lock:
+        # First, and under the segment's token: recorded again after a crash in between, it is not added again.
+        store.insert(
+            "ingest",
+            {"segments": np.array([1], dtype=np.uint64), **counts},
+            settings={"insert_deduplication_token": done.segment},
+        )
         # Strictly rising, so that `changed_minutes` misses none whatever the clock does.
         newest = int(store.rows("SELECT max(drained_at_ms) FROM segments")[0][0])
         drained_at_ms = max(done.drained_at_ms, newest + 1)
@@ -120,10 +128,7 @@ def record(store: Store, done: SegmentRecord) -> None:
             {
                 "segment": [done.segment],
                 "drained_at_ms": np.array([drained_at_ms], dtype=np.uint64),
-                **{
-                    name: np.array([getattr(done, name)], dtype=np.uint64)
-                    for name in ("bodies", "duplicate_bodies", "spans", "counted", "ignored", "rejected")
-                },
+                **counts,
                 "minutes": pa.array([list(done.minutes)], type=pa.list_(pa.uint32())),
             },
             settings={"insert_deduplicate": 0},
@@ -144,9 +149,6 @@ def changed_minutes(store: Store, since: int) -> tuple[set[int], int]:
 
 
 def totals(store: Store) -> SegmentTotals:
-    """Sums over every segment recorded in the last 35 days, each once: for ``/metrics`` and the demo."""
-    ((*sums,),) = store.rows(
-        "SELECT count(), sum(bodies), sum(duplicate_bodies), sum(spans), sum(counted), sum(ignored), sum(rejected) "
-        "FROM segments FINAL"
-    )
+    """Sums over every segment ever recorded, each once: for ``/metrics`` and the demo."""
+    ((*sums,),) = store.rows(f"SELECT {', '.join(f'sum({name})' for name in ('segments', *INGEST_COUNTS))} FROM ingest")  # noqa: S608 -- fixed names
     return SegmentTotals(*map(int, sums))
