@@ -1,5 +1,6 @@
 """Real cores with real acceptors, and OTLP bodies to send them."""
 
+import asyncio
 import contextlib
 import gzip
 import http.client
@@ -20,6 +21,15 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from prometheus_client import CollectorRegistry
+
+from maibo_collectors.otlp.body import Encoding
+from maibo_collectors.otlp.plugin import plugin
+from maibo_collectors.otlp.segment import Record, body_hash, header
+from maibo_slo.documents import Catalogue
+from maibo_slo.plugins import Context
+from maibo_slo.service.listen import listen
+from maibo_slo.store import Store
 
 SCRIPT = Path(__file__).with_name("core_process.py")
 PROTOBUF = "application/x-protobuf"
@@ -64,7 +74,8 @@ class Core:
             )
         told = self._read()
         assert "ready" in told, (told, self.stderr())
-        self.address = self._find_address()
+        host, _, port = told["url"].removeprefix("http://").rpartition(":")
+        self.address = host, int(port)
         return self
 
     def ask(self, **question):
@@ -149,11 +160,6 @@ class Core:
         self.process.stdout.close()
         self.process = None
 
-    def _find_address(self) -> tuple[str, int]:
-        url = self.stderr().rpartition("taking OTLP at http://")[2].split("/")[0]
-        host, _, port = url.rpartition(":")
-        return host, int(port)
-
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
@@ -177,6 +183,53 @@ def core_at() -> Iterator[Callable[..., Core]]:
     for core in made:
         if core.process is not None:
             core.kill()
+
+
+@pytest.fixture
+def context_at() -> Callable[..., Context]:
+    """What a service lends to the collector; with what it was told in `told`."""
+
+    def make(
+        data_dir: Path, store: Store | None, *, told: list[tuple[str, str | None]] | None = None, **options: str
+    ) -> Context:
+        said = [] if told is None else told
+        named = {name.replace("_", "-"): value for name, value in options.items()}
+        return Context(
+            store=store,  # type: ignore[arg-type]  # None where it does not come to the store
+            data_dir=data_dir,
+            catalogue=Catalogue,
+            options={option.name: option.default for option in plugin().options} | {"otlp-http": "127.0.0.1:0"} | named,
+            registry=CollectorRegistry(),
+            report=lambda *what: said.append(what),
+            stopping=asyncio.Event(),
+            listen=listen,
+            announce=lambda *_: None,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_segment() -> Callable[..., Path]:
+    """Writes a log segment with these bodies, as an acceptor does; `number` is its time."""
+
+    def write(
+        folder: Path,
+        number: int,
+        *bodies: bytes,
+        now_ns: int = 0,
+        suffix: str = ".log",
+        tail: bytes = b"",
+        kind: int = 1,
+    ) -> Path:
+        path = folder / f"{number:020d}-0-ab{suffix}"
+        received = now_ns or time.time_ns()
+        records = [Record(body_hash(body), received, 1, Encoding.IDENTITY, body, kind) for body in bodies]
+        whole = path.with_suffix(".tmp")
+        whole.write_bytes(b"".join(header(record) + record.body for record in records) + tail)
+        return whole.rename(path)
+
+    return write
 
 
 @pytest.fixture(scope="module")

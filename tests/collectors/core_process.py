@@ -1,7 +1,7 @@
 """A core process with nothing but the collector in it: the plugin's task on a real store, asked over stdin and stdout.
 
 ``python core_process.py DATA_DIR [OPTION=VALUE ...]``; a line of JSON in, a line of JSON out: ``{"rows": SQL}``, ``{"metrics": 0}``, ``{"health": 0}``.
-The first line out is ``{"ready": seconds}``. SIGTERM stops it in order.
+The first line out is ``{"ready": seconds, "url": address}``. SIGTERM stops it in order.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from maibo_collectors.otlp.plugin import plugin
 from maibo_slo.documents import Catalogue
 from maibo_slo.plugins import Context
+from maibo_slo.service.listen import listen
 from maibo_slo.store import open_store
 
 
@@ -25,6 +26,7 @@ async def main(data_dir: Path, options: dict[str, str]) -> None:
     otlp = plugin()
     health: list[str | None] = ["not started"]
     healthy = asyncio.Event()
+    announced: dict[str, str] = {}
 
     def report(_: str, problem: str | None) -> None:
         health.append(problem)
@@ -41,6 +43,8 @@ async def main(data_dir: Path, options: dict[str, str]) -> None:
             registry=registry,
             report=report,
             stopping=asyncio.Event(),
+            listen=listen,
+            announce=announced.__setitem__,
         )
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, context.stopping.set)
@@ -49,10 +53,10 @@ async def main(data_dir: Path, options: dict[str, str]) -> None:
         ready = asyncio.create_task(healthy.wait())
         await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
-            say({"failed": health[-1]})
+            say({"failed": repr(task.exception())})
             ready.cancel()
             return
-        say({"ready": time.monotonic() - begin})
+        say({"ready": time.monotonic() - begin, "url": announced["otlp-http"]})
         lines = asyncio.StreamReader()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
         asking = asyncio.create_task(answer(lines, store, registry, health))

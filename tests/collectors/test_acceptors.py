@@ -1,24 +1,18 @@
 """Acceptor processes: started, watched, restarted, and never left behind."""
 
-import asyncio
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from maibo_collectors.errors import AddressError, CollectorError
-from maibo_collectors.otlp.address import listen
+from maibo_collectors.errors import CollectorError
 from maibo_collectors.otlp.collector import _folders, run
-from maibo_collectors.otlp.plugin import plugin
-from maibo_slo.documents import Catalogue
-from maibo_slo.plugins import Context
+from maibo_slo.errors import MaiboError
 from maibo_slo.store import open_store, segments
 
 pytestmark = pytest.mark.anyio
@@ -111,62 +105,28 @@ def test_a_log_over_its_quota_is_503_until_it_is_drained(core_at, tmp_path, otlp
     core.stop()
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0:4318", "192.0.2.1:4318", "[::]:4318", "example.org:4318"])
-async def test_an_address_that_others_can_reach_is_refused_with_the_reason(address):
-    with pytest.raises(AddressError, match="no tokens yet"):
-        await listen(address)
-
-
-@pytest.mark.parametrize("address", ["", "4318", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:70000"])
-async def test_what_is_no_address_is_told_how_one_looks(address):
-    with pytest.raises(AddressError, match=r"127\.0\.0\.1:4318"):
-        await listen(address)
-
-
-async def test_localhost_is_this_machine():
-    with await listen("localhost:0") as listening:
-        assert listening.getsockname()[0] == "127.0.0.1"
-
-
-async def test_an_address_in_use_is_told_with_the_mend(monkeypatch):
-    monkeypatch.setattr("maibo_collectors.otlp.address._PAUSE_SECONDS", 0.001)
-    with (
-        socket.create_server(("127.0.0.1", 0)) as other,
-        pytest.raises(AddressError, match="another process does; stop it, or choose another"),
-    ):
-        await listen(f"127.0.0.1:{other.getsockname()[1]}")
-
-
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"otlp-http": "0.0.0.0:0"}, "refusing to take OTLP on 0.0.0.0:0"),
+        ({"otlp-http": "0.0.0.0:0"}, "--otlp-http '0.0.0.0:0' can be reached by others"),
         ({"acceptors": "0"}, "--acceptors is '0'; it must be a whole number from 1 on"),
         ({"acceptors": "many"}, "--acceptors is 'many'"),
     ],
 )
-async def test_wrong_options_are_reported_and_nothing_is_started(tmp_path, options, problem):
+async def test_wrong_options_are_reported_and_nothing_is_started(tmp_path, context_at, options, problem):
     told = []
-    context = Context(
-        store=None,  # type: ignore[arg-type]  # it does not come to that
-        data_dir=tmp_path,
-        catalogue=Catalogue,
-        options={option.name: option.default for option in plugin().options} | {"otlp-http": "127.0.0.1:0"} | options,
-        registry=CollectorRegistry(),
-        report=lambda *what: told.append(what),
-        stopping=asyncio.Event(),
-    )
-    with pytest.raises(CollectorError, match=re.escape(problem)):
-        await run(context)
-    ((part, text),) = told
-    assert part == "otlp"
-    assert problem in text
+    context = context_at(tmp_path, None, told=told, **options)
+    for _ in range(2):  # the service starts it again, and is told the same
+        with pytest.raises((CollectorError, MaiboError), match=re.escape(problem)):
+            await run(context)
+    assert [part for part, _ in told] == ["otlp", "otlp"]
+    assert all(problem in text for _, text in told)
 
 
 def test_two_cores_do_not_share_a_log(tmp_path):
     with (
         _folders(tmp_path / "otlp"),
-        pytest.raises(CollectorError, match="another process collects into"),
+        pytest.raises(CollectorError, match="another collector writes into"),
         _folders(tmp_path / "otlp"),
     ):
         pass

@@ -82,6 +82,45 @@ def test_what_is_not_understood_is_told_with_what_would_be(core):
     assert core.send(content_encoding="br").headers["accept-encoding"] == "gzip"
 
 
+LOCAL = ["localhost", "LocalHost:4318", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:4318"]
+OTHERS = ["evil.example", "evil.example:4318", "localhost.evil.example", "127.0.0.1.evil.example:4318", "192.0.2.1", ""]
+
+
+@pytest.mark.parametrize("host", LOCAL)
+def test_the_host_may_be_any_name_of_this_machine(core, journey, otlp_body, host):
+    assert core.send(otlp_body(journey), host=host).code == 200
+
+
+@pytest.mark.parametrize("host", OTHERS)
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/traces"), ("GET", "/")])
+def test_a_host_by_another_name_is_421(core, journey, otlp_body, host, method, path):
+    reply = core.send(otlp_body(journey), method=method, path=path, host=host)
+    assert (reply.code, reply.status.code) == (421, Code.PERMISSION_DENIED)
+    assert repr(host) in reply.status.message
+
+
+def test_no_host_at_all_is_421(core, journey, otlp_body):
+    body = otlp_body(journey)
+    head = f"POST /v1/traces HTTP/1.0\r\ncontent-type: {PROTOBUF}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+    with socket.create_connection(core.address, timeout=10) as connection:
+        connection.sendall(head + body)
+        assert connection.recv(100).split()[1] == b"421"
+
+
+def test_a_browser_that_asks_for_a_website_is_not_let_in(core):
+    asked = {"origin": "https://evil.example", "access-control-request-method": "POST"}
+    reply = core.send(method="OPTIONS", access_control_request_headers="content-type", **asked)
+    assert reply.code == 405
+    assert not any(name.startswith("access-control") for name in reply.headers)
+
+
+def test_whoever_has_an_answer_finds_it_on_the_metrics_page(core):
+    before = core.metric('maibo_otlp_requests_total{code="200"}')
+    for number in range(1, 21):
+        core.send(b"")
+        assert core.metric('maibo_otlp_requests_total{code="200"}') == before + number
+
+
 @pytest.mark.parametrize("cut", [1, 10, 60])
 def test_a_truncated_body_is_400_zipped_or_not(core, journey, otlp_body, zipped, cut):
     body = otlp_body(journey)
@@ -92,7 +131,7 @@ def test_a_truncated_body_is_400_zipped_or_not(core, journey, otlp_body, zipped,
 def test_more_than_64_mib_are_413_at_once_when_the_length_tells(core):
     with socket.create_connection(core.address, timeout=10) as connection:
         connection.sendall(
-            f"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: {PROTOBUF}\r\ncontent-length: {65 * MIB}\r\n\r\n".encode()
+            f"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: {PROTOBUF}\r\ncontent-length: {65 * MIB}\r\n\r\n".encode()
         )
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
@@ -137,7 +176,7 @@ def _varint(number: int) -> bytes:
 
 def test_an_upload_that_breaks_off_is_forgotten(core, journey, otlp_body):
     body = otlp_body(journey)
-    head = f"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: {PROTOBUF}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+    head = f"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: {PROTOBUF}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
     for sent in (head, head + body[: len(body) // 2]):
         with socket.create_connection(core.address, timeout=10) as connection:
             connection.sendall(sent)
@@ -147,7 +186,7 @@ def test_an_upload_that_breaks_off_is_forgotten(core, journey, otlp_body):
 
 def test_an_upload_byte_by_byte_is_taken(core, journey, otlp_body):
     body = otlp_body(journey)
-    head = f"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: {PROTOBUF}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+    head = f"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: {PROTOBUF}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
     with socket.create_connection(core.address, timeout=10) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in head + body:

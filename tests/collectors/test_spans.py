@@ -1,6 +1,7 @@
 """Which spans count, as what, and which are told to be rejected."""
 
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ from maibo_collectors.otlp.spans import (
     rejections,
     validate,
 )
+from maibo_slo.store.cells import CellKey
 
 NOW_NS = 1_800_000_005_000_000_000
 DAY_NS = 86_400 * 10**9
@@ -264,3 +266,31 @@ def test_an_empty_body_is_a_request_without_spans():
     validate(b"")
     assert Decoder().decode(b"", received_ns=NOW_NS).total == 0
     assert ExportTraceServiceRequest().SerializeToString() == b""
+
+
+@pytest.mark.parametrize(
+    ("size", "count"), [(2**25, 1), (2**20, 32), (6_000, 5_000)], ids=["a huge one", "long ones", "many"]
+)
+@pytest.mark.parametrize("where", ["resource", "span"])
+def test_what_a_decoder_remembers_is_bounded_in_bytes(otlp_request, where, size, count):
+    decoder = Decoder()
+
+    def decode_one(number: int) -> None:
+        long = f"{number:08}" + "x" * size
+        resource = {"service.name": "shop", "stack": long} if where == "resource" else None
+        span = {"journey.name": "checkout"} | ({"journey.tier": long} if where == "span" else {})
+        body = otlp_request(span, resource=resource, now_ns=NOW_NS).SerializeToString()
+        assert len(decoder.decode(body, received_ns=NOW_NS).counted) == 1
+
+    tracemalloc.start()
+    try:
+        for number in range(count):
+            decode_one(number)
+        remembered, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert remembered < 16 * 2**20
+
+
+def test_a_series_has_the_fields_of_a_cell_but_its_time_and_bin():
+    assert CellKey._fields == ("t", *Series._fields, "bin")

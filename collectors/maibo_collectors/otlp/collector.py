@@ -7,21 +7,21 @@ import contextlib
 import logging
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fcntl import LOCK_EX, LOCK_NB, flock
 from functools import partial
 from typing import TYPE_CHECKING
 
 from maibo_collectors.errors import CollectorError
-from maibo_collectors.otlp.address import listen, shown
-from maibo_collectors.otlp.drain import Drain, oldest_age_seconds
+from maibo_collectors.otlp.drain import Drain, DrainThread, oldest_age_seconds, waiting_segments
 from maibo_collectors.otlp.metrics import CoreMetrics
 from maibo_collectors.otlp.segment import fsync_folder
 from maibo_collectors.otlp.supervisor import Acceptors
+from maibo_slo.errors import MaiboError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    import socket
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from maibo_slo.plugins import Context
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NAME = "otlp"
-DRAIN_SECONDS = 0.25
-"""Between looks into the log's folder; a look costs less than a millisecond."""
-_LONGEST_PAUSE_SECONDS = 30.0
-_LAST_DRAIN_SECONDS = 20.0
+ADDRESS_OPTION = "otlp-http"
+_LAST_DRAIN_SECONDS = 10.0
+"""With `STOP_SECONDS` of the acceptors and the next one, less than the service waits for its plugins."""
+_LAST_SEGMENT_SECONDS = 4.0
 
 
 async def run(context: Context) -> None:
@@ -40,71 +40,67 @@ async def run(context: Context) -> None:
     health = _Health(context.report)
     try:
         with contextlib.ExitStack() as stack:
+            count, mib = (_whole(context, option, least=1) for option in ("acceptors", "otlp-log-mib"))
             folders = stack.enter_context(_folders(context.data_dir / NAME))
-            listening = stack.enter_context(await listen(context.options["otlp-http"]))
-            executor = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="maibo-drain"))
-            metrics = CoreMetrics(
-                context.registry, folders.metrics, lag_seconds=partial(oldest_age_seconds, folders.log)
-            )
-            acceptors = Acceptors(
-                listening=listening,
-                count=_whole(context, "acceptors", least=1),
-                log=folders.log,
-                metrics=folders.metrics,
-                quota_bytes=_whole(context, "otlp-log-mib", least=1) * 2**20,
-                on_change=lambda problem: health.tell("acceptors", problem),
-                on_restart=metrics.acceptor_restarts.inc,
-            )
-            drain = Drain(context.store, folders.log, folders.corrupt, metrics)
-            logger.info("taking OTLP at %s/v1/traces", shown(listening))
-            await _collect(acceptors, partial(_in_thread, executor, drain), health, context.stopping)
-    except CollectorError as error:
+            with await context.listen(context.options[ADDRESS_OPTION], f"--{ADDRESS_OPTION}") as listening:
+                context.announce(ADDRESS_OPTION, _url(listening))
+                metrics = CoreMetrics(
+                    context.registry,
+                    folders.metrics,
+                    lag_seconds=partial(oldest_age_seconds, folders.log),
+                    segments_waiting=partial(waiting_segments, folders.log),
+                )
+                with contextlib.closing(metrics):
+                    acceptors = Acceptors(
+                        listening=listening,
+                        count=count,
+                        log=folders.log,
+                        metrics=folders.metrics,
+                        quota_bytes=mib * 2**20,
+                        on_change=lambda problem: health.tell("acceptors", problem),
+                        on_restart=metrics.acceptor_restarts.inc,
+                    )
+                    drain = Drain(context.store, folders.log, folders.corrupt, metrics)
+                    health.tell("acceptors", "OTLP acceptors are starting")
+                    await _collect(acceptors, drain, health, context.stopping, let_go=stack.pop_all().close)
+    except (CollectorError, MaiboError) as error:
         context.report(NAME, str(error))
         raise
 
 
 async def _collect(
-    acceptors: Acceptors, drain_once: Callable[[], Coroutine[None, None, int]], health: _Health, stopping: asyncio.Event
+    acceptors: Acceptors, drain: Drain, health: _Health, stopping: asyncio.Event, *, let_go: Callable[[], None]
 ) -> None:
-    health.tell("acceptors", "OTLP acceptors are starting")
-    accepting = asyncio.create_task(acceptors.run(stopping))
+    """Lets go of the folders when the drain has ended, however long that takes: another one must not begin before."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+
+    def in_loop(call: Callable[..., object], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            loop.call_soon_threadsafe(call, *arguments)
+
+    def on_end() -> None:
+        let_go()
+        in_loop(ended.set)
+
+    draining = DrainThread(drain, tell=partial(in_loop, health.tell, "drain"), on_end=on_end)
+    draining.start()
     try:
-        pause = DRAIN_SECONDS
-        while not accepting.done():
-            drained = await _drain(drain_once, health)
-            pause = DRAIN_SECONDS if drained is not None else min(2 * pause, _LONGEST_PAUSE_SECONDS)
-            await asyncio.wait({accepting}, timeout=pause)
-        await accepting
+        await acceptors.run(stopping)
+        draining.finish()
+        await _wait(ended, _LAST_DRAIN_SECONDS)
     finally:
-        if not accepting.done():
-            accepting.cancel()
-            await asyncio.wait({accepting})
-    await _drain_rest(drain_once, health)
+        draining.stop()
+        if not await _wait(ended, _LAST_SEGMENT_SECONDS):
+            logger.warning("the store takes long: what is in the log is counted at the next start")
 
 
-async def _drain(drain_once: Callable[[], Coroutine[None, None, int]], health: _Health) -> int | None:
-    """How many segments were drained; None when it failed (they stay, and are tried again)."""
+async def _wait(event: asyncio.Event, seconds: float) -> bool:
     try:
-        drained = await drain_once()
-    except Exception as error:
-        if health.tell("drain", f"the log cannot be drained: {error or type(error).__name__}"):
-            logger.exception("the log cannot be drained; nothing is lost, it is tried again")
-        return None
-    health.tell("drain", None)
-    return drained
-
-
-async def _drain_rest(drain_once: Callable[[], Coroutine[None, None, int]], health: _Health) -> None:
-    """After the acceptors have stopped: what they sealed last. What cannot be drained now is found again at the next start."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_LAST_DRAIN_SECONDS):
-            while await _drain(drain_once, health):
-                pass
-
-
-async def _in_thread(executor: ThreadPoolExecutor, drain: Drain) -> int:
-    """Always the same thread: the store's connections belong to threads."""
-    return await asyncio.get_running_loop().run_in_executor(executor, drain.once)
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
 
 
 @dataclass(slots=True)
@@ -145,7 +141,7 @@ def _folders(root: Path) -> Iterator[_Folders]:
             flock(lock, LOCK_EX | LOCK_NB)
         except BlockingIOError:
             raise CollectorError(
-                f"another process collects into {root}; stop it, or choose another data folder"
+                f"another collector writes into {root} or has not quite stopped; stop it, or choose another data folder"
             ) from None
         folders = _Folders(root / "log", root / "corrupt", root / "metrics")
         shutil.rmtree(folders.metrics, ignore_errors=True)
@@ -155,6 +151,11 @@ def _folders(root: Path) -> Iterator[_Folders]:
         yield folders
     finally:
         os.close(lock)
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _whole(context: Context, option: str, *, least: int) -> int:

@@ -10,6 +10,8 @@ these, and the store may fail in any of them; then the segment is still there, a
   go in twice;
 * the file goes after the record, and a file whose segment is recorded is only deleted.
 
+What fails waits longer each time: a segment on its own account while others are drained, the whole drain when nothing is.
+
 Not covered: a sender's retry after the claims of the store have expired (a day), and a replay after that time of a segment that
 held such a retry.
 """
@@ -17,6 +19,8 @@ held such a retry.
 from __future__ import annotations
 
 import logging
+import math
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -29,13 +33,31 @@ from maibo_slo.store import Store, segments
 from maibo_slo.store.cells import insert_cells
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from maibo_collectors.otlp.metrics import CoreMetrics
 
 logger = logging.getLogger(__name__)
 
+DRAIN_SECONDS = 0.25
+"""Between looks into the log's folder; a look costs less than a millisecond."""
+_LONGEST_PAUSE_SECONDS = 5.0
+"""Between attempts while nothing can be drained."""
+_FIRST_RETRY_SECONDS = 1.0
+_LONGEST_RETRY_SECONDS = 60.0
+"""Between attempts at a segment that fails while others do not."""
 _UNNAMED_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a segment could not be drained, and when it is tried again."""
+
+    error: Exception
+    pause_seconds: float
+    retry_at: float
+    """Monotonic seconds."""
 
 
 @dataclass(slots=True)
@@ -46,34 +68,61 @@ class Drain:
     log: Path
     corrupt: Path
     metrics: CoreMetrics
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Set: no other segment is begun."""
     _decoder: Decoder = field(default_factory=Decoder)
-    _failed: set[str] = field(default_factory=set)
+    _failures: dict[str, _Failure] = field(default_factory=dict)
 
-    def once(self) -> int:
-        """Drains what is sealed now, and returns how many segments that were.
+    @property
+    def failure(self) -> Exception | None:
+        """Why segments wait that were tried, told of the last one; None: there are none."""
+        return next((failure.error for failure in reversed(self._failures.values())), None)
 
-        Raises whatever the store or the disk raise; all that is not drained stays, and the segment that failed comes last next time
-        so that it cannot hold up the others.
+    def once(self, *, now: float) -> int:
+        """Drains what is sealed and due `now` (monotonic seconds), and returns how many segments that were.
+
+        All that is not drained stays. A segment that fails ends the pass, since the store may be at fault; next time it comes last, and
+        only after a pause of its own, so that it cannot hold up the others. Raises whatever the store or the disk raise, unless
+        something was drained.
         """
         self._recover()
-        waiting = sorted(path for path in self.log.iterdir() if path.suffix == SEALED)
-        self.metrics.segments_waiting.set(len(waiting))
+        waiting = {path.stem: path for path in self.log.iterdir() if path.suffix == SEALED}
         self.metrics.log_bytes.set(folder_bytes(self.log))
-        if not waiting:
+        self._failures = {segment: failure for segment, failure in self._failures.items() if segment in waiting}
+        due = sorted(
+            (
+                segment
+                for segment in waiting
+                if segment not in self._failures or self._failures[segment].retry_at <= now
+            ),
+            key=lambda segment: (segment in self._failures, segment),
+        )
+        if not due:
             return 0
-        done = segments.is_drained(self.store, [path.stem for path in waiting])
-        waiting.sort(key=lambda path: (path.stem in self._failed, path.stem))
-        for left, path in zip(range(len(waiting) - 1, -1, -1), waiting, strict=True):
-            if path.stem not in done:
-                self._drain(path)
-            path.unlink()
-            self._failed.discard(path.stem)
-            self.metrics.segments_waiting.set(left)
-        return len(waiting)
+        done = segments.is_drained(self.store, due)
+        for drained, segment in enumerate(due):
+            if self.stopping.is_set():
+                return drained
+            try:
+                if segment not in done:
+                    self._drain(waiting[segment])
+                waiting[segment].unlink()
+            except Exception as error:
+                self._postpone(segment, error, now)
+                if drained:
+                    return drained
+                raise
+            self._failures.pop(segment, None)
+        return len(due)
+
+    def _postpone(self, segment: str, error: Exception, now: float) -> None:
+        before = self._failures.pop(segment, None)
+        pause = _FIRST_RETRY_SECONDS if before is None else min(2 * before.pause_seconds, _LONGEST_RETRY_SECONDS)
+        self._failures[segment] = _Failure(error, pause, now + pause)
+        logger.warning("segment %s cannot be counted and is tried again in %g s or later: %s", segment, pause, error)
 
     def _drain(self, path: Path) -> None:
         segment = path.stem
-        self._failed.add(segment)
         with self.metrics.drain_seconds.time():
             records = self._read(path)
             own = segments.claim(self.store, segment, [each.body_hash for each in records])
@@ -111,6 +160,71 @@ class Drain:
                     logger.warning("cut %d unacknowledged bytes from segment %s", cut, path.stem)
             elif path.suffix == UNNAMED and segment_age_seconds(path) > _UNNAMED_SECONDS:
                 path.unlink(missing_ok=True)
+
+
+class DrainThread(threading.Thread):
+    """Drains until it is told to finish or to stop.
+
+    One thread, since the store's connections belong to threads; and a daemon, so that a store that hangs does not keep the process.
+    """
+
+    def __init__(self, drain: Drain, *, tell: Callable[[str | None], object], on_end: Callable[[], object]) -> None:
+        """`tell` hears what is wrong when that changes, `on_end` comes last; both in this thread."""
+        super().__init__(name="maibo-drain", daemon=True)
+        self._drain = drain
+        self._tell = tell
+        self._on_end = on_end
+        self._finishing = threading.Event()
+
+    def finish(self) -> None:
+        """No more is sealed: the thread ends when it has drained what can be drained."""
+        self._finishing.set()
+
+    def stop(self) -> None:
+        """The thread ends after the segment it is at."""
+        self._drain.stopping.set()
+        self._finishing.set()
+
+    def run(self) -> None:
+        try:
+            self._run()
+        finally:
+            self._on_end()
+
+    def _run(self) -> None:
+        told: str | None = None
+        pause = DRAIN_SECONDS
+        while not self._drain.stopping.is_set():
+            last = self._finishing.is_set()
+            try:
+                drained = self._drain.once(now=math.inf if last else time.monotonic())
+                failure = self._drain.failure
+            except Exception as error:  # noqa: BLE001 -- whatever it is, it is told, and the log is still there
+                drained, failure = None, error
+            problem = None
+            if failure is not None:
+                problem = f"the log cannot be drained, or not all of it: {str(failure) or type(failure).__name__}"
+            if problem != told:
+                told = problem
+                self._tell(problem)
+                if failure is not None:
+                    logger.error("%s; nothing is lost, it is tried again", problem, exc_info=failure)
+            if last and not drained:
+                return
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS) if drained is None else DRAIN_SECONDS
+            if not last:
+                self._finishing.wait(pause)
+
+
+def waiting_segments(log: Path) -> int:
+    """Segments with records that are not drained: those that are sealed, and those being written that are not empty."""
+    waiting = 0
+    for path in log.iterdir():
+        try:
+            waiting += path.suffix == SEALED or (path.suffix == OPEN and path.stat().st_size > 0)
+        except FileNotFoundError:  # sealed in this very moment
+            waiting += 1
+    return waiting
 
 
 def oldest_age_seconds(log: Path) -> float:

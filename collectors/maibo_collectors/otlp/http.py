@@ -3,12 +3,17 @@
 A framework's routing would cost a third of an acceptor's throughput for a single path. A sender may retry 503 alone (and 429, 502,
 504), so whatever may pass by itself (disk, memory, a slow line, our own errors) is 503 with Retry-After, and never 500: senders drop on 500.
 Every refusal carries a google.rpc.Status in the format of the request.
+
+The address is loopback, and there are no tokens: a website must not get in through the browser of somebody on this machine. Its
+own requests are no `PROTOBUF` or are preceded by the browser's question (OPTIONS), which is refused; under a name re-pointed at this
+machine (DNS rebinding) it says that name as its Host, which is refused too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
@@ -36,6 +41,8 @@ PROTOBUF = b"application/x-protobuf"
 IN_FLIGHT_LIMIT = 4 * BODY_LIMIT
 """Bytes of bodies that one acceptor holds while they come in and are written."""
 UPLOAD_SECONDS = 60
+_LOCAL_HOST = re.compile(rb"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]*)?", re.IGNORECASE)
+"""As the service's other port has it; what is missing is no local name either."""
 _GREETING = b"maibo collects journeys here: send OTLP traces to POST /v1/traces (protobuf, gzip or plain).\n"
 
 logger = logging.getLogger(__name__)
@@ -112,6 +119,9 @@ class App:
         except Exception:
             logger.exception("a request failed")
             answer = _unavailable("the collector failed; see its log").answer
+        # Counted before it leaves: whoever has an answer finds it on /metrics.
+        self._metrics.requests.labels(str(answer.code)).inc()
+        self._metrics.seconds.observe(time.perf_counter() - begin)
         await send(
             {
                 "type": "http.response.start",
@@ -124,11 +134,10 @@ class App:
             }
         )
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
-        self._metrics.requests.labels(str(answer.code)).inc()
-        self._metrics.seconds.observe(time.perf_counter() - begin)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         path, method = scope["path"], scope["method"]
+        _require_local(scope["headers"])
         if path == "/v1/traces":
             if method != "POST":
                 raise Refused(405, Code.UNIMPLEMENTED, f"{method} is not understood here; POST is", (b"allow", b"POST"))
@@ -214,6 +223,15 @@ class App:
     def _too_large(self) -> Refused:
         return Refused(
             413, Code.RESOURCE_EXHAUSTED, f"the body is larger than {self._body_limit} bytes; send smaller batches"
+        )
+
+
+def _require_local(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    host = _header(headers, b"host")
+    if not _LOCAL_HOST.fullmatch(host):
+        told = host.decode("latin-1")
+        raise Refused(
+            421, Code.PERMISSION_DENIED, f"traces are taken at 127.0.0.1, [::1] and localhost only, not at {told!r}"
         )
 
 

@@ -73,11 +73,22 @@ def _reserve(path: Path) -> None:
 class CoreMetrics:
     """The core's own, and those of the acceptors, in the registry that ``/metrics`` shows."""
 
-    def __init__(self, registry: CollectorRegistry, folder: Path, *, lag_seconds: Callable[[], float]) -> None:
-        MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call]  # it registers itself
-        self.segments_waiting = Gauge(
-            "maibo_otlp_segments_waiting", "Sealed log segments that are not counted yet", registry=registry
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        folder: Path,
+        *,
+        lag_seconds: Callable[[], float],
+        segments_waiting: Callable[[], int],
+    ) -> None:
+        self._registry = registry
+        self._acceptors = MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call]  # registers itself
+        self._waiting = Gauge(
+            "maibo_otlp_segments_waiting",
+            "Log segments, sealed or being written, with spans that are not counted yet",
+            registry=registry,
         )
+        self._waiting.set_function(segments_waiting)
         self.log_bytes = Gauge("maibo_otlp_log_bytes", "Bytes in the write-ahead log", registry=registry)
         self.drain_seconds = Histogram(
             "maibo_otlp_drain_seconds", "Time to count one segment", buckets=_DRAIN_SECONDS, registry=registry
@@ -93,5 +104,19 @@ class CoreMetrics:
         self.acceptor_restarts = Counter(
             "maibo_otlp_acceptor_restarts", "Acceptor processes that died and were started again", registry=registry
         )
-        lag = Gauge("maibo_otlp_drain_lag_seconds", "Age of the oldest segment that waits", registry=registry)
-        lag.set_function(lag_seconds)
+        self._lag = Gauge("maibo_otlp_drain_lag_seconds", "Age of the oldest segment that waits", registry=registry)
+        self._lag.set_function(lag_seconds)
+
+    def close(self) -> None:
+        """Leaves the registry, so that the collector may be started again."""
+        for collector in (
+            self._acceptors,
+            self._waiting,
+            self.log_bytes,
+            self.drain_seconds,
+            self.duplicate_bodies,
+            self.damaged_records,
+            self.acceptor_restarts,
+            self._lag,
+        ):
+            self._registry.unregister(collector)

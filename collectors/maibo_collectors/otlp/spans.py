@@ -43,6 +43,10 @@ REASONS = (UNKNOWN_OUTCOME, NEGATIVE_DURATION, CLOCK_SKEW, EMPTY_NAME)
 
 _REMEMBERED = 20_000
 """Entries of each memo; a sender with ever new values must not fill the memory."""
+_REMEMBERED_BYTES = 8 * 2**20
+"""Of each memo's keys."""
+_REMEMBERED_KEY_BYTES = 8 * 2**10
+"""What is longer is decoded each time."""
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _STATUS_ERROR = 2
 
@@ -64,7 +68,11 @@ _SLOTS = {key.encode(): slot for slot, key in enumerate(_SPAN_KEYS)}
 
 
 class Series(NamedTuple):
-    """What a cell is counted under, but for its time and bin."""
+    """What a cell is counted under, but for its time and bin.
+
+    `maibo_slo.store.cells.CellKey` names the same fields again, in the same order: acceptors use this module, and must not load the
+    store. A test sees to it that both agree.
+    """
 
     journey: str
     step: str
@@ -121,13 +129,30 @@ def validate(body: bytes) -> None:
         raise BodyMalformed(f"not an ExportTraceServiceRequest: {_reason(error)}") from error
 
 
+class _Memo(dict[_K, _V]):
+    """What was decoded already; begun anew when it is full."""
+
+    held = 0
+    """Bytes of keys."""
+
+    def remember(self, key: _K, value: _V, *, size: int) -> _V:
+        """Returns the value. `size` is that of the key, in bytes."""
+        if size <= _REMEMBERED_KEY_BYTES:
+            if len(self) >= _REMEMBERED or self.held + size > _REMEMBERED_BYTES:
+                self.clear()
+                self.held = 0
+            self[key] = value
+            self.held += size
+        return value
+
+
 class Decoder:
     """Decodes bodies and remembers what repeats; one a thread."""
 
     def __init__(self) -> None:
-        self._resources: dict[bytes, _Origin] = {}
-        self._values: dict[bytes, str] = {}
-        self._series: dict[tuple[_Origin, str, str, str, str, str], Series] = {}
+        self._resources = _Memo[bytes, _Origin]()
+        self._values = _Memo[bytes, str]()
+        self._series = _Memo[tuple[_Origin, str, str, str, str, str], Series]()
 
     def decode(self, body: bytes, *, received_ns: int) -> Decoded:
         """The journeys of a body that arrived at `received_ns` (unix). Raises BodyMalformed."""
@@ -179,7 +204,7 @@ class Decoder:
                 continue
             value = self._values.get(raw)
             if value is None:
-                value = _remember(self._values, raw, _text(_key_value(raw).value))
+                value = self._values.remember(raw, _text(_key_value(raw).value), size=len(raw))
             if values is None:
                 values = [None, None, None, None, None]
             values[slot] = value
@@ -191,14 +216,16 @@ class Decoder:
             resource = Resource()
             resource.ParseFromString(raw)
             texts = {each.key: _text(each.value) for each in resource.attributes if each.key in _RESOURCE_KEYS}
-            known = _remember(self._resources, raw, _Origin(*(texts.get(key, "") for key in _RESOURCE_KEYS)))
+            origin = _Origin(*(texts.get(key, "") for key in _RESOURCE_KEYS))
+            known = self._resources.remember(raw, origin, size=len(raw))
         return known
 
     def _series_of(self, resource: _Origin, name: str, step: str, tier: str, variant: str, outcome: str) -> Series:
         key = (resource, name, step, tier, variant, outcome)
         known = self._series.get(key)
         if known is None:
-            known = _remember(self._series, key, Series(name, step, *resource, tier, variant, outcome))
+            series = Series(name, step, *resource, tier, variant, outcome)
+            known = self._series.remember(key, series, size=sum(map(len, series)))
         return known
 
 
@@ -234,13 +261,6 @@ def _text(value: AnyValue) -> str:
         return ""
     text = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text).strip()
     return text if len(text) <= VALUE_LIMIT else text[: VALUE_LIMIT - 1] + "…"
-
-
-def _remember(memo: dict[_K, _V], key: _K, value: _V) -> _V:
-    if len(memo) >= _REMEMBERED:
-        memo.clear()
-    memo[key] = value
-    return value
 
 
 def _reason(error: Exception) -> str:
