@@ -331,12 +331,15 @@ def test_a_reader_goes_from_the_overview_to_a_journey_a_part_and_its_slo_and_bac
     assert "vip" in whole
     title = browser.find_element(By.ID, "distribution-words").get_attribute("textContent")
     assert "1200 events" in title
-    assert "within the threshold" in title
+    assert "ended within the threshold" in title
 
     browser.find_element(By.LINK_TEXT, "vip").click()
     soon(browser, lambda: "tier=vip" in browser.current_url)
     title = browser.find_element(By.ID, "distribution-words").get_attribute("textContent")
     assert "240 events" in title
+    tiles = browser.find_element(By.CLASS_NAME, "tiles").text
+    assert "240 events" in tiles, "a choice is for the whole page"
+    assert "standard" in main_of(browser).text, "the other values stay on offer"
 
     browser.find_element(By.LINK_TEXT, "1h").click()
     soon(browser, lambda: "window=1h" in browser.current_url)
@@ -347,6 +350,22 @@ def test_a_reader_goes_from_the_overview_to_a_journey_a_part_and_its_slo_and_bac
     assert "Burn rate: 1\u00d7 spends the budget exactly over 28d" in main_of(browser).text
     browser.find_element(By.CLASS_NAME, "brand").click()
     soon(browser, lambda: urlsplit(browser.current_url).path == "/")
+    assert complaints(browser) == []
+
+
+def test_the_bad_release_of_a_step_is_found_from_the_journey_and_shown_alone(browser, site):
+    browser.get(f"{site.url}/journeys/checkout")
+    rows = browser.find_elements(By.CSS_SELECTOR, "tr.version")
+    assert [row.text.split()[0] for row in rows] == ["2.3.0", "2.4.0"] * 2, "of both steps, the busiest first"
+    assert "fails more than 2.3.0" in rows[3].text, "all failures of the site are of 2.4.0"
+    assert "fails more" not in rows[2].text
+    rows[3].find_element(By.TAG_NAME, "a").click()
+    soon(browser, lambda: "step=payment&version=2.4.0" in browser.current_url)
+    assert "step payment version 2.4.0" in browser.find_element(By.CLASS_NAME, "choice").text
+    assert "240 events" in browser.find_element(By.CLASS_NAME, "tiles").text
+    assert len(browser.find_elements(By.CSS_SELECTOR, "tr.version")) == 4
+    browser.find_element(By.LINK_TEXT, "Show all of the journey").click()
+    soon(browser, lambda: "step=" not in browser.current_url)
     assert complaints(browser) == []
 
 
@@ -435,10 +454,43 @@ def test_an_empty_service_says_how_to_send_the_first_journey_and_shows_it_when_i
 
 
 def test_old_data_is_called_stale_and_since_when(browser, healthy):
-    healthy.now += 240
+    healthy.now += 660
     browser.get(healthy.url)
     assert state_of(browser) == "stale"
     assert "No new data since" in main_of(browser).text
+
+
+def test_what_is_said_aloud_is_not_said_again_at_every_swap(browser, healthy):
+    healthy.now += 660
+    browser.get(healthy.url)
+    said = browser.find_element(By.ID, "said")
+    soon(browser, lambda: "No new data since" in said.get_attribute("textContent"))
+    browser.execute_script(
+        """
+        window.spoken = 0; window.swapped = 0;
+        new MutationObserver(() => { spoken += 1; }).observe(document.getElementById("said"), {childList: true, characterData: true, subtree: true});
+        new MutationObserver(() => { swapped += 1; }).observe(document.body, {childList: true});
+        """
+    )
+    soon(browser, lambda: browser.execute_script("return swapped") > 0)
+    assert browser.execute_script("return spoken") == 0
+    assert (
+        browser.execute_script("return document.querySelectorAll('main [role=status], main [role=alert]').length") == 0
+    )
+
+
+def test_a_phone_shows_the_worst_burn_rate_and_the_age_of_the_data(browser, site):
+    look(browser, width=390)
+    browser.get(site.url)
+    row = next(
+        each for each in browser.find_elements(By.CSS_SELECTOR, ".slos tbody tr") if "Checkout works" in each.text
+    )
+    shown = [chip.text for chip in row.find_elements(By.CLASS_NAME, "chip") if chip.is_displayed()]
+    assert len(shown) == 1
+    assert shown[0].startswith("burn ")
+    assert "10\u00d7" in shown[0]
+    assert "data age" in row.text
+    assert "data age" in browser.find_element(By.CLASS_NAME, "journeys").text
 
 
 def test_a_slow_store_shows_a_skeleton_first(browser, healthy):

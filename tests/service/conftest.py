@@ -77,11 +77,26 @@ def traffic() -> Counter[CellKey]:
     """Ten minutes of checkouts: 90 good, 6 slow, 3 failed, 1 abandoned; by tier, version and region; with steps."""
     counted: Counter[CellKey] = Counter()
 
-    def add(n: int, ago: int, ms: int, outcome: str = "success", step: str = "", tier: str = "standard") -> None:
+    def add(
+        n: int, ago: int, ms: int, outcome: str = "success", step: str = "", tier: str = "standard", release: str = ""
+    ) -> None:
         t = (NOW - ago) // 10 * 10
         version, region = ("v2", "eu") if tier == "vip" else ("v1", "us")
         counted[
-            CellKey(t, "checkout", step, "", "shop", version, "", region, tier, "", outcome, bin_of(ms * 10**6))
+            CellKey(
+                t,
+                "checkout",
+                step,
+                "",
+                step or "shop",
+                release or version,
+                "",
+                region,
+                tier,
+                "",
+                outcome,
+                bin_of(ms * 10**6),
+            )
         ] += n
 
     add(60, 30, 100)
@@ -89,7 +104,8 @@ def traffic() -> Counter[CellKey]:
     add(6, 90, 900)
     add(3, 30, 50, "failure")
     add(1, 90, 5000, "abandoned")
-    add(97, 30, 40, step="payment")
+    add(90, 30, 40, step="payment", release="v8")
+    add(7, 30, 900, "failure", step="payment", release="v9")
     add(99, 30, 10, step="cart")
     add(5, 30, 10, step="unlisted")
     return counted
@@ -128,7 +144,7 @@ def service(fresh_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Ite
     holder: list[Running] = []
     runtime = Runtime(
         fresh_store,
-        Settings(store=fresh_store.dsn, data_dir=data_dir),
+        Settings(store=str(fresh_store), data_dir=data_dir),
         catalogue=CATALOGUE,
         installed=[greeting()],
         now=lambda: holder[0].now if holder else NOW,

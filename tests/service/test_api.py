@@ -61,6 +61,61 @@ def test_a_journey_has_its_steps_in_order_and_its_parts(service) -> None:
     assert [(part["value"], part["count"]) for part in said["by"]["region"]] == [("us", 70), ("eu", 30)]
 
 
+def test_a_bad_version_of_a_step_stands_beside_a_good_one(service) -> None:
+    payment = get(service, "/v1/journeys/checkout")["steps"][1]
+    assert payment["services"] == ["payment"]
+    new, old = sorted(payment["versions"], key=lambda version: version["count"])
+    assert (new["value"], new["count"], new["outcomes"]) == ("v9", 7, {"failure": 7})
+    assert (old["value"], old["count"], old["success_ratio"]) == ("v8", 90, 1.0)
+    assert new["p99_us"] > 10 * old["p99_us"]
+    assert "v9" not in [part["value"] for part in get(service, "/v1/journeys/checkout")["by"]["version"]]
+
+
+def test_one_step_of_a_journey_has_its_own_flow_parts_and_series(service) -> None:
+    said = get(service, "/v1/journeys/checkout", step="payment")
+    assert (said["name"], said["step"], said["count"]) == ("checkout", "payment", 97)
+    assert (said["threshold_us"], said["within_threshold"]) == (None, None)
+    assert said["outcomes"] == {"failure": 7, "success": 90}
+    assert [(part["value"], part["count"]) for part in said["by"]["version"]] == [("v8", 90), ("v9", 7)]
+    assert sum(point["count"] for point in said["series"]) == 97
+    assert said["steps"] == get(service, "/v1/journeys/checkout")["steps"]
+    assert get(service, "/v1/journeys/checkout", step="payment", version="v9")["count"] == 7
+
+
+def test_a_step_that_was_never_seen_is_a_step_without_data(service) -> None:
+    said = get(service, "/v1/journeys/checkout", step="gift")
+    assert (said["count"], said["p99_us"], said["age_seconds"], said["by"]["version"]) == (0, None, None, [])
+
+
+def test_of_many_journeys_the_busiest_and_the_declared_are_told_and_the_rest_counted(service, monkeypatch) -> None:
+    from maibo_slo.store import cells
+    from maibo_slo.store.cells import CellKey
+    from maibo_slo.store.histogram import bin_of
+
+    t, n = (int(service.now) - 5 * 3600) // 10 * 10, 300
+    ordinary = ("", "", "shop", "v1", "", "us", "standard", "", "success", bin_of(10**8))
+    cells.insert_cells(service.store, {CellKey(t, f"name-{at}", *ordinary): 1 + at for at in range(n)}, token="names")
+    asked = []
+    real = cells.distributions
+
+    def distributions(*arguments, **named):
+        found = real(*arguments, **named)
+        asked.append(len(found))
+        return found
+
+    monkeypatch.setattr(cells, "distributions", distributions)
+    then = {"begin": t, "end": t + 10}
+    few = get(service, "/v1/journeys", limit=2, series=True, **then)
+    assert [one["name"] for one in few["journeys"]] == ["checkout", "name-298", "name-299", "silent"]
+    assert few["omitted"] == n - 2
+    assert max(asked) == 2
+    usual = get(service, "/v1/journeys", **then)
+    assert (len(usual["journeys"]), usual["omitted"]) == (102, n - 100)
+    assert get(service, "/v1/journeys", limit=1000, **then)["omitted"] == 0
+    get(service, "/v1/scorecard", **then)
+    assert asked[-1] == 0  # of what no document names, nothing is on it
+
+
 def test_a_series_has_every_slice_that_is_over(service) -> None:
     points = get(service, "/v1/journeys/checkout")["series"]
     assert 28 <= len(points) <= 60
@@ -87,9 +142,14 @@ def test_a_histogram_has_the_bins_that_have_events(service) -> None:
     assert said["bars"][0]["outcomes"] == {"failure": 3}
 
 
+def test_a_histogram_counts_exactly_what_is_within_the_threshold(service) -> None:
+    said = get(service, "/v1/journeys/checkout/histogram")
+    assert (said["threshold_us"], said["within_threshold"]) == (500_000, 93)
+
+
 def test_a_histogram_of_one_step(service) -> None:
     said = get(service, "/v1/journeys/checkout/histogram", step="payment")
-    assert (said["step"], said["count"], said["threshold_us"]) == ("payment", 97, None)
+    assert (said["step"], said["count"], said["threshold_us"], said["within_threshold"]) == ("payment", 97, None, None)
 
 
 def test_a_window_can_be_given_by_its_ends(service) -> None:
@@ -98,6 +158,25 @@ def test_a_window_can_be_given_by_its_ends(service) -> None:
     assert said["journeys"][0]["count"] == 37
     iso = get(service, "/v1/journeys", begin=said["window"]["begin"], end=said["window"]["end"])
     assert iso["window"] == said["window"]
+
+
+@pytest.mark.parametrize("window", ["30d", "400d", "2w", "36h"])
+def test_windows_are_as_long_as_counts_are_kept(service, window: str) -> None:
+    said = get(service, "/v1/journeys", window=window, series=True)
+    assert said["journeys"][0]["count"] == 100
+    unit = {"h": 3600, "d": 86_400, "w": 604_800}[window[-1]]
+    assert 0 <= said["window"]["seconds"] - int(window[:-1]) * unit <= 3600
+    assert get(service, "/v1/journeys/checkout", window=window)["count"] == 100
+
+
+@pytest.mark.parametrize("path", ["/v1/journeys?series=true&", "/v1/journeys/checkout?", "/v1/scorecard?"])
+@pytest.mark.parametrize("begin", ["1", "{before}"])
+def test_a_time_that_nothing_is_kept_of_is_a_422_problem(service, path: str, begin: str) -> None:
+    oldest = int(service.now) + 1 - 400 * 86_400
+    begin = begin.format(before=oldest - 1)
+    said = problem(service.http.get(f"{path}begin={begin}&end={int(begin) + 999}"), 422)
+    assert "counts are kept for 400 days" in said["detail"]
+    assert service.http.get(f"{path}begin={oldest}&end={oldest + 999}").status_code == 200
 
 
 def test_slos_have_attainment_budget_and_burn_rates(service) -> None:
@@ -163,12 +242,21 @@ def test_what_is_not_there_is_a_404_problem(service, path: str) -> None:
         "begin=2026-01-01T00:00:00",
         "begin=2000000000&end=1999999999",
         "begin=99999999999999999999",
+        "begin=4294967295&end=9999999999",
+        "end=9999-01-01T00:00:00Z",
+        "begin=0001-01-01T00:00:00%2B14:00",
+        "limit=0",
+        "limit=100000",
         "series=perhaps",
     ],
 )
 def test_wrong_parameters_are_422_problems_that_name_them(service, query: str) -> None:
     said = problem(service.http.get(f"/v1/journeys?{query}"), 422)
     assert query.split("=", maxsplit=1)[0] in said["errors"][0]
+
+
+def test_a_window_that_is_too_long_is_told_how_long_it_may_be(service) -> None:
+    assert "between 10s and 400d" in problem(service.http.get("/v1/journeys?window=500d"), 422)["detail"]
 
 
 def test_a_method_that_is_not_for_this_path_is_a_405_problem(service) -> None:

@@ -6,6 +6,8 @@ import subprocess
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from maibo_slo.service.metrics import SloCollector
+
 
 @pytest.fixture
 def samples(service) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -48,6 +50,22 @@ def test_what_has_no_data_is_absent_and_never_nan(samples) -> None:
     assert ("maibo_slo_burn_rate", labels("0.999", "silent-works", window="5m")) not in samples
     assert samples["maibo_slo_state", labels("0.999", "silent-works", state="no_data")] == 1
     assert all(value == value for value in samples.values())
+
+
+def test_an_engine_that_stands_still_leaves_no_old_burn_rate_behind(service) -> None:
+    snapshot = service.runtime.engine.snapshot()
+
+    def names(now: float) -> set[str]:
+        return {
+            sample.name
+            for family in SloCollector(lambda: snapshot, now=lambda: now).collect()
+            for sample in family.samples
+        }
+
+    counted = {"maibo_slo_burn_rate", "maibo_slo_attainment_ratio", "maibo_slo_error_budget_remaining_ratio"}
+    assert counted <= names(snapshot.evaluated_at + 5)
+    assert not counted & names(snapshot.evaluated_at + 3600)
+    assert {"maibo_slo_state", "maibo_slo_objective_ratio"} <= names(snapshot.evaluated_at + 3600)
 
 
 def test_the_services_own_health_is_there(samples) -> None:

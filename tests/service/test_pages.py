@@ -16,6 +16,8 @@ from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maibo_slo.engine.budget import error_budget
+from maibo_slo.engine.burn import BURN_WINDOWS
 from maibo_slo.errors import StoreError
 from maibo_slo.service import pages
 from maibo_slo.service.answers import (
@@ -30,9 +32,11 @@ from maibo_slo.service.answers import (
     SloAnswer,
     SlosAnswer,
     Span,
+    StepPart,
 )
 from maibo_slo.service.health import PartHealth
-from maibo_slo.service.pages import routes, units, views
+from maibo_slo.service.pages import links, routes, units
+from maibo_slo.service.pages.journey import compared
 
 NOW = 1_800_000_000.0
 NAVIGATION = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -71,6 +75,15 @@ def flow(count: int = 100, failures: int = 1) -> dict[str, object]:
     }
 
 
+def step(name: str, count: int = 100, *versions: Part) -> StepPart:
+    return StepPart(
+        value=name,
+        services=["payment"],
+        versions=list(versions) or [Part(value="1.0.0", **flow(count))],
+        **flow(count),
+    )
+
+
 def journey(name: str = "checkout", *, count: int = 100, age: float | None = 3, **more) -> JourneyAnswer:
     series = [
         Point(at=at(NOW - 300 + i * 10), count=n, rate_per_second=n / 10, outcomes={"success": n} if n else {},
@@ -83,7 +96,7 @@ def journey(name: str = "checkout", *, count: int = 100, age: float | None = 3, 
         "declared": True,
         "threshold_us": 800_000,
         "within_threshold": count - 5 if count else 0,
-        "steps": [Part(value="payment", **flow(count))],
+        "steps": [step("payment", count)],
         "by": {"tier": [Part(value="vip", **flow(count)), Part(value="", **flow(0))]},
         "series": series,
         "last_event_at": None if age is None else at(NOW - age),
@@ -131,8 +144,21 @@ def slo(name: str = "checkout-works", *objectives: ObjectiveAnswer, journey: str
 class Answers:
     """Answers whatever it was made with."""
 
-    def __init__(self, journeys=(), slos=(), *, counted: int = 100, parts=(), bars=(), error=None, seconds=0.0) -> None:
-        self.known, self.known_slos = list(journeys), list(slos)
+    def __init__(
+        self,
+        journeys=(),
+        slos=(),
+        *,
+        counted: int = 100,
+        parts=(),
+        bars=(),
+        error=None,
+        seconds=0.0,
+        omitted=0,
+        chosen=(),
+    ) -> None:
+        self.known, self.known_slos, self.omitted = list(journeys), list(slos), omitted
+        self.chosen = list(chosen)
         self.counted, self.parts, self.bars, self.error, self.seconds = counted, parts, list(bars), error, seconds
         self.asked: list[dict[str, object]] = []
 
@@ -141,10 +167,16 @@ class Answers:
         time.sleep(self.seconds)
         if self.error:
             raise self.error
-        return JourneysAnswer(now=at(NOW), window=span(asked["window_seconds"]), journeys=self.known)
+        return JourneysAnswer(
+            now=at(NOW), window=span(asked["window_seconds"]), journeys=self.known, omitted=self.omitted
+        )
 
     def journey(self, name, **asked) -> JourneyAnswer | None:
-        return next((each for each in self.known if each.name == name), None)
+        """What was made for this choice, else the journey itself."""
+        self.asked.append(asked)
+        choice = ({"step": asked["step"]} if asked["step"] else {}) | {k: v[0] for k, v in asked["where"].items()}
+        known = [each for made_for, each in self.chosen if made_for == choice] + self.known
+        return next((each for each in known if each.name == name), None)
 
     def histogram(self, name, **asked) -> HistogramAnswer:
         self.asked.append(asked)
@@ -152,7 +184,7 @@ class Answers:
         quantiles = dict.fromkeys(("p50_us", "p90_us", "p99_us"), 120_000.0 if count else None)
         return HistogramAnswer(
             now=at(NOW), window=span(asked["window_seconds"]), journey=name, step=asked["step"], threshold_us=800_000,
-            count=count, bars=self.bars, **quantiles,
+            count=count, bars=self.bars, within_threshold=count, **quantiles,
         )  # fmt: skip
 
     def slos(self, now) -> SlosAnswer:
@@ -192,13 +224,13 @@ class Client:
         return asyncio.run(ask())
 
 
-def client(answers: Answers, **options) -> Client:
-    return Client(application(answers, **options))
+def client(answers: Answers, *, endpoint=lambda: "http://127.0.0.1:4318") -> Client:
+    return Client(application(answers, endpoint=endpoint))
 
 
-def application(answers: Answers, **options) -> FastAPI:
+def application(answers: Answers, *, endpoint=lambda: "http://127.0.0.1:4318") -> FastAPI:
     app = FastAPI()
-    app.include_router(pages.router(answers, clock=lambda: NOW, **options))
+    app.include_router(pages.router(answers, endpoint=endpoint, clock=lambda: NOW))
     return app
 
 
@@ -230,7 +262,7 @@ def test_journeys_without_data_show_dashes_and_never_zero_or_nan():
         good=0, bad=0, attainment=None, budget_remaining=None, budget_remaining_projected=None, burn_rates=[],
         state="no_data", coverage=0, age_seconds=None))])).get("/").text  # fmt: skip
     row = html[html.index("<tbody>") : html.index("</tbody>")]
-    assert row.count('title="no data"') == 6, "rate, P50, P90, P99, success and age"
+    assert row.count('title="no data"') == 7, "rate, P50, P90, P99, success and age, this again for phones"
     assert "NaN" not in html
     assert "None" not in html
     assert "0/s</" not in row
@@ -245,7 +277,8 @@ def test_journeys_without_data_show_dashes_and_never_zero_or_nan():
         (Answers([journey(count=0, age=None)]), "empty"),
         (Answers([journey(age=3)]), "data"),
         (Answers([journey(age=300), journey("search", age=3)]), "data"),
-        (Answers([journey(age=300)]), "stale"),
+        (Answers([journey(age=590)]), "data"),
+        (Answers([journey(age=610)]), "stale"),
     ],
 )
 def test_the_overview_is_empty_fresh_or_stale_by_its_newest_event(answers, expected):
@@ -253,7 +286,7 @@ def test_the_overview_is_empty_fresh_or_stale_by_its_newest_event(answers, expec
 
 
 def test_the_empty_page_tells_the_three_lines_and_the_endpoint():
-    html = client(Answers(counted=0), endpoint="http://collector:4318").get("/").text
+    html = client(Answers(counted=0), endpoint=lambda: "http://collector:4318").get("/").text
     for line in (
         "import maibo",
         "maibo.configure(",
@@ -263,14 +296,22 @@ def test_the_empty_page_tells_the_three_lines_and_the_endpoint():
         assert line in html
 
 
+def test_the_endpoint_is_asked_for_when_a_page_is_made_since_a_collector_may_announce_it_late():
+    announced = ["http://127.0.0.1:4318"]
+    asking = client(Answers(counted=0), endpoint=lambda: announced[-1])
+    assert "=http://127.0.0.1:4318<" in asking.get("/").text
+    announced.append("http://127.0.0.1:50123")
+    assert "=http://127.0.0.1:50123<" in asking.get("/").text
+
+
 def test_spans_that_are_not_tagged_are_told_from_no_spans_at_all():
     assert "none of them is tagged" in client(Answers(counted=7)).get("/").text
     assert "Nothing has arrived" in client(Answers(counted=0)).get("/").text
 
 
 def test_a_stale_page_says_since_when():
-    html = client(Answers([journey(age=300)])).get("/").text
-    assert f"No new data since {units.clock(at(NOW - 300))}" in html
+    html = client(Answers([journey(age=700)])).get("/").text
+    assert f"No new data since {units.clock(at(NOW - 700))}" in html
 
 
 def test_a_part_that_does_not_work_is_named():
@@ -327,7 +368,7 @@ def test_the_window_asked_for_is_the_window_shown_and_an_unknown_one_is_five_min
     assert answers.asked[0]["window_seconds"] == seconds
     current = [attributes for _, attributes in Elements(html).found if attributes.get("aria-current")]
     assert len(current) == 1
-    assert views.WINDOWS[parse_qs(urlsplit(current[0]["href"]).query)["window"][0]] == seconds
+    assert links.WINDOWS[parse_qs(urlsplit(current[0]["href"]).query)["window"][0]] == seconds
 
 
 def test_no_script_style_or_address_of_others_is_in_any_page():
@@ -407,11 +448,118 @@ def test_a_part_of_a_journey_is_chosen_by_its_link_and_let_go_by_the_same_link()
     asking = client(answers)
     html = asking.get("/journeys/checkout?window=1h").text
     assert 'href="/journeys/checkout?window=1h&amp;tier=vip"' in html
-    html = asking.get("/journeys/checkout?window=1h&tier=vip&step=payment").text
-    assert answers.asked[-1]["where"] == {"tier": ["vip"]}
-    assert answers.asked[-1]["step"] == "payment"
-    assert 'href="/journeys/checkout?window=1h&amp;step=payment" aria-current="true"' in html
+    html = asking.get("/journeys/checkout?window=1h&tier=vip").text
+    assert 'href="/journeys/checkout?window=1h" aria-current="true"' in html
     assert "and fits the choice" in html
+
+
+def test_a_choice_is_for_the_whole_page_and_is_told_at_its_top():
+    vip = journey(
+        count=40,
+        series=[Point(at=at(NOW - 60), count=40, rate_per_second=4, outcomes={"failure": 40}, p99_us=5e6)],
+        by={"tier": [Part(value="vip", **flow(40))], "version": [Part(value="2.0.0", **flow(40))]},
+    )
+    answers = Answers([journey()], chosen=[({"step": "payment", "tier": "vip"}, vip)])
+    html = client(answers).get("/journeys/checkout?window=1h&tier=vip&step=payment").text
+    top = html[html.index('class="banner quiet choice"') : html.index('class="tiles"')]
+    assert re.search("step <strong><bdi>payment</bdi>.*tier <strong><bdi>vip</bdi>", top)
+    assert '<a href="/journeys/checkout?window=1h">Show all of the journey</a>' in top
+    tiles = html[html.index('class="tiles"') : html.index('id="distribution-title"')]
+    assert "40 events" in tiles
+    assert html.count('class="column"') == 2, "the one slice, in both charts over time"
+    assert "40 failure</title>" in html
+    assert ">2.0.0</bdi>" in html, "its versions"
+    choices = [(asked["step"], asked["where"]) for asked in answers.asked]
+    assert choices.count(("payment", {"tier": ["vip"]})) == 2, "the journey and its histogram"
+
+
+def test_the_table_of_what_is_chosen_still_offers_the_other_values():
+    tiers = {"tier": [Part(value="vip", **flow(40)), Part(value="standard", **flow(60))]}
+    vip = journey(count=40, by={"tier": tiers["tier"][:1]})
+    answers = Answers([journey(by=tiers)], chosen=[({"tier": "vip"}, vip)])
+    html = client(answers).get("/journeys/checkout?tier=vip").text
+    assert 'href="/journeys/checkout?window=5m&amp;tier=standard"' in html
+    assert "60\u00a0% of all" in html
+
+
+def test_a_choice_that_nothing_fits_is_not_a_journey_that_nobody_took():
+    answers = Answers([journey()], chosen=[({"tier": "gold"}, journey(count=0))])
+    html = client(answers).get("/journeys/checkout?tier=gold").text
+    assert "No event fits that in this window" in html
+    assert "Nobody has taken" not in html
+
+
+BAD_RELEASE = step(
+    "charge",
+    300,
+    Part(value="1.0.0", **{**flow(200, 0), "p99_us": 77_000.0}),
+    Part(value="1.1.0", **{**flow(100, 20), "p99_us": 725_000.0}),
+)
+
+
+def test_the_versions_of_a_step_stand_under_it_and_the_bad_release_is_told_from_the_good_one():
+    html = client(Answers([journey(steps=[BAD_RELEASE])])).get("/journeys/checkout").text
+    rows = re.findall(r'<tr class="version.*?</tr>', html, re.DOTALL)
+    assert len(rows) == 2
+    good, bad = rows
+    assert 'href="/journeys/checkout?window=5m&amp;step=charge&amp;version=1.1.0"' in bad
+    for said in (
+        "33\u00a0% of the step",
+        "725\u00a0ms",
+        "80.00\u00a0%",
+        "P99 is 9.4\u00d7 that of 1.0.0, fails more than 1.0.0",
+    ):
+        assert said in bad
+    assert "67\u00a0% of the step" in good
+    assert "remark" not in good
+
+
+def test_a_step_of_one_version_has_no_rows_beneath_it():
+    assert '<tr class="version' not in client(Answers([journey()])).get("/journeys/checkout").text
+
+
+def test_the_table_of_steps_offers_every_version_whichever_is_chosen_and_its_link_lets_it_go():
+    only = journey(count=100, steps=[step("charge", 100, BAD_RELEASE.versions[1])])
+    choice = {"step": "charge", "version": "1.1.0"}
+    html = (
+        client(Answers([journey(steps=[BAD_RELEASE])], chosen=[(choice, only)]))
+        .get("/journeys/checkout", params=choice)
+        .text
+    )
+    rows = re.findall(r'<tr class="version.*?</tr>', html, re.DOTALL)
+    assert [">1.0.0<" in rows[0], ">1.1.0<" in rows[1]] == [True, True]
+    assert 'class="version chosen worse"' in rows[1]
+    assert 'href="/journeys/checkout?window=5m" aria-current="true"' in rows[1]
+
+
+def versions(*told: tuple[str, int, int, float]) -> list[Part]:
+    return [Part(value=name, **{**flow(count, bad), "p99_us": p99}) for name, count, bad, p99 in told]
+
+
+@pytest.mark.parametrize(
+    ("told", "worse"),
+    [
+        ([("a", 500, 0, 1e5), ("b", 500, 0, 1.9e5)], set()),
+        ([("a", 500, 0, 1e5), ("b", 500, 0, 2e5)], {"b"}),
+        ([("a", 500, 0, 1e5), ("b", 19, 0, 9e5)], set()),
+        ([("a", 500, 0, 1e5), ("b", 40, 2, 1e5)], set()),
+        ([("a", 500, 0, 1e5), ("b", 40, 3, 1e5)], {"b"}),
+        ([("a", 500, 50, 1e5), ("b", 500, 53, 1e5)], set()),
+        ([("a", 500, 500, 1e5), ("b", 500, 0, 9e5)], {"a", "b"}),
+        ([("a", 500, 0, 9e5)], set()),
+    ],
+)
+def test_a_version_is_called_worse_from_twice_the_p99_or_one_percent_more_failures_and_not_on_a_few_events(told, worse):
+    assert {name for name, remark in compared(versions(*told)).items() if remark} == worse
+
+
+def test_of_very_many_versions_the_busiest_and_the_bad_one_are_shown():
+    many = versions(*((f"v{i}", 1000 - i, 0, 1e5) for i in range(30)), ("bad", 100, 0, 9e5))
+    html = client(Answers([journey(steps=[step("charge", 300, *many)])])).get("/journeys/checkout").text
+    assert ">bad</bdi>" in html
+    assert ">v6</bdi>" in html
+    assert ">v7</bdi>" not in html
+    assert "and 23 more versions" in html
 
 
 def test_a_value_that_nobody_said_is_named_so_and_can_be_chosen():
@@ -436,26 +584,153 @@ def test_a_state_of_a_later_version_is_shown_by_its_name():
     assert "</svg>paused</span>" in html
 
 
-def test_an_overspent_budget_is_negative_beside_its_coverage_and_projection():
-    spent = objective(budget_remaining=-3.81, budget_remaining_projected=0.982, coverage=0.004)
-    html = client(Answers([journey()], [slo("s", spent)])).get("/").text
-    assert "\u2212381\u00a0%" in html
-    assert "observed 0.4\u00a0% of 28d" in html
-    assert "projected 98.2\u00a0%" in html
+def test_a_young_slo_leads_with_the_projected_budget_that_its_state_goes_by():
+    young = objective(budget_remaining=-5.67, budget_remaining_projected=0.982, coverage=0.00002)
+    html = client(Answers([journey()], [slo("s", young)])).get("/").text
+    assert '<span class="budget-number">98.2\u00a0%</span>' in html
+    assert "observed \u2212567\u00a0% over <0.01\u00a0% of 28d".replace("<", "&lt;") in html
+    assert '<rect class="left"' in html
+    assert '<rect class="over"' not in html
 
 
-def test_burn_rates_are_red_where_the_engine_calls_them_fast():
-    html = client(Answers([journey()], [slo()])).get("/slos/checkout-works").text
-    assert re.search('class="burn bad">.*?20\u00d7', html, re.DOTALL), (
-        "20 over 5 min is above 13.44, 2 % of 28 days in an hour"
+def test_an_slo_whose_window_is_observed_has_one_number():
+    old = objective(budget_remaining=-3.81, budget_remaining_projected=-3.81, coverage=0.97, state="exhausted")
+    html = client(Answers([journey()], [slo("s", old)])).get("/").text
+    assert '<span class="budget-number bad">\u2212381\u00a0%</span>' in html
+    assert "observed 97\u00a0% of 28d" in html
+    assert "projected" not in html
+
+
+def burns(target: float = 0.99, **bad_of: tuple[int, int]) -> list[BurnRate]:
+    return [
+        BurnRate(
+            window=name[1:],
+            window_seconds=BURN_WINDOWS[name[1:]],
+            good=events - bad,
+            bad=bad,
+            burn_rate=bad / events / error_budget(target) if events else None,
+            coverage=1,
+        )
+        for name, (bad, events) in bad_of.items()
+    ]
+
+
+def tones(burn_rates: list[BurnRate]) -> dict[str, str]:
+    html = client(Answers([journey()], [slo("s", objective(burn_rates=burn_rates))])).get("/slos/s").text
+    table = html[html.index('class="burns"') : html.index('class="rules"')]
+    return dict(re.findall(r'<th scope="row">(\w+)</th>.*?class="burn (\w+)"', table, re.DOTALL))
+
+
+@pytest.mark.parametrize(
+    ("bad_of", "expected"),
+    [
+        ({"_5m": (20, 100), "_1h": (20, 100)}, {"5m": "bad", "1h": "bad"}),
+        ({"_5m": (20, 100), "_1h": (20, 1000)}, {"5m": "good", "1h": "good"}),
+        ({"_5m": (0, 100), "_1h": (20, 100)}, {"5m": "good", "1h": "good"}),
+        ({"_5m": (2, 10), "_1h": (2, 10)}, {"5m": "good", "1h": "good"}),
+        ({"_5m": (0, 9), "_30m": (3, 100), "_6h": (3, 100)}, {"5m": "good", "30m": "warn", "6h": "warn"}),
+        ({"_30m": (20, 100), "_6h": (20, 100)}, {"30m": "bad", "6h": "bad"}),
+        ({"_2h": (50, 100), "_1d": (50, 100), "_3d": (50, 100)}, {"2h": "good", "1d": "good", "3d": "good"}),
+        ({"_5m": (0, 0)}, {"5m": "quiet"}),
+    ],
+)
+def test_a_burn_rate_is_coloured_where_the_engine_rule_that_it_belongs_to_is_reached(bad_of, expected):
+    assert tones(burns(**bad_of)) == expected
+
+
+def test_an_ok_for_want_of_bad_events_is_not_called_a_budget_that_lasts():
+    few = objective(burn_rates=burns(_5m=(2, 10), _1h=(2, 10)), budget_remaining=-19.0, budget_remaining_projected=0.9)
+    asking = client(Answers([journey()], [slo("s", few)]))
+    for path in ("/", "/slos/s"):
+        html = asking.get(path).text
+        assert "oo few bad events to judge" in html
+        assert "budget lasts" not in html.replace('class="num">Budget lasts<', "")
+    calm = objective(burn_rates=burns(_5m=(0, 10), _1h=(0, 10)))
+    html = client(Answers([journey()], [slo("s", calm)])).get("/slos/s").text
+    assert "The error budget lasts." in html
+    assert "too few" not in html
+
+
+def test_the_page_of_an_slo_tells_the_rules_in_words():
+    html = (
+        client(Answers([journey()], [slo("s", objective(burn_rates=burns(_5m=(20, 100), _1h=(20, 100))))]))
+        .get("/slos/s")
+        .text
     )
-    assert re.search('class="burn warn">.*?2.0\u00d7', html, re.DOTALL)
-    assert "1\u00a0d 9\u00a0h" in html, "a budget of 28 days lasts 33.6 hours at 20 times the pace"
+    rules = html[html.index('class="rules"') :]
+    assert "at least 3 bad events" in rules
+    assert re.search("Burning fast</th><td>13\u00d7</td><td>1h and 5m</td><td>.*?reached", rules)
+    assert re.search("Burning fast</th><td>5.6\u00d7</td><td>6h and 30m</td><td>no", rules)
+
+
+def test_a_budget_lasts_no_longer_than_is_known():
+    rows = (
+        client(Answers([journey()], [slo("s", objective(burn_rates=burns(_5m=(20, 100), _1h=(0, 50), _6h=(0, 0))))]))
+        .get("/slos/s")
+        .text
+    )
+    assert "1\u00a0d 9\u00a0h" in rows, "a budget of 28 days lasts 33.6 hours at 20 times the pace"
+    assert '<td class="num">more than 28d</td>' in rows
+    assert "for ever" not in rows
+
+
+def test_a_phone_keeps_the_worst_burn_rate_and_every_chip_says_what_it_means_in_text():
+    html = (
+        client(
+            Answers(
+                [journey()],
+                [slo("s", objective(burn_rates=burns(_5m=(0, 9), _30m=(3, 99), _6h=(3, 99), _3d=(40, 99))))],
+            )
+        )
+        .get("/")
+        .text
+    )
+    chips = re.findall(
+        r'<span class="chip (.*?)".*?<span class="chip-window">.*?(\w+)</span>.*?<span class="vh"> \((.*?)\)',
+        html,
+        re.DOTALL,
+    )
+    assert [(name, kind) for kind, name, _ in chips] == [("5m", "good"), ("6h", "warn worst"), ("3d", "good")]
+    assert chips[1][2].startswith("3 bad of 99 in the last 6h; at this pace a whole budget of 28d lasts ")
+
+
+def test_a_burn_of_days_is_told_with_its_date():
+    since = objective(state="burning", first_burning_at=at(NOW - 2 * 86_400))
+    assert "since 2027-01-13 " in client(Answers([journey()], [slo("s", since)])).get("/").text
+
+
+@pytest.mark.parametrize("path", ["/", "/journeys/checkout"])
+def test_a_window_that_began_yesterday_is_told_with_its_dates(path):
+    asking = client(Answers([journey()]))
+    assert "2027-01-14 08:00:00\u00a0UTC to 2027-01-15 08:00:00\u00a0UTC" in asking.get(f"{path}?window=1d").text
+    assert "07:55:00\u00a0UTC to 08:00:00\u00a0UTC" in asking.get(path).text
+    assert "2027-01-15 0" not in asking.get(path).text.partition("<main")[2]
+
+
+def test_journeys_beyond_those_that_are_shown_are_counted():
+    answers = Answers([journey(f"j{i}") for i in range(100)], omitted=2_913)
+    html = client(answers).get("/").text
+    assert "\u2026 and 2,913 more, less busy" in html
+    assert "<b>3,013</b>" in html
+    assert "more, less busy" not in client(Answers([journey()])).get("/").text
+
+
+def test_who_listens_is_told_outside_of_what_is_swapped():
+    for answers in (
+        Answers([journey(age=700)]),
+        Answers(error=StoreError("down")),
+        Answers([journey(count=0, age=None)]),
+    ):
+        for path in ("/", "/journeys/checkout"):
+            html = client(answers).get(path).text
+            roles = [attributes.get("role") for _, attributes in Elements(html.partition("<main")[2]).found]
+            assert not {"alert", "status"} & set(roles)
+            assert '<p id="said" class="vh" role="status">' in html.partition("<main")[0]
 
 
 def test_fifty_journeys_and_twenty_slos_are_rendered_in_fifty_milliseconds():
     answers = Answers([journey(f"journey-{i}") for i in range(50)], [slo(f"slo-{i}") for i in range(20)])
-    made = routes.Pages(answers, endpoint="", stale_after_seconds=60, clock=lambda: NOW)
+    made = routes.Pages(answers, endpoint=str, clock=lambda: NOW)
     page = routes.Page("maibo", "", "5m", (), NOW)
     took = []
     for _ in range(12):

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maibo_slo.service.answers import Bar, ObjectiveAnswer, Point, Span
-from maibo_slo.service.pages import charts
+from maibo_slo.service.answers import Bar, Point, Span
+from maibo_slo.service.pages import charts, shapes
+from maibo_slo.service.pages.distribution import distribution
 from maibo_slo.store.histogram import BINS, bounds_us
 
 BEGIN = 1_800_000_000
@@ -33,26 +34,7 @@ def bar(lower: float, upper: float, **outcomes: int) -> Bar:
 
 
 def drawn(bars, threshold=None):
-    return charts.distribution(bars, p50_us=120_000, p99_us=900_000, threshold_us=threshold)
-
-
-def budget(remaining: float | None) -> charts.BudgetBar:
-    return charts.budget_bar(
-        ObjectiveAnswer(
-            name="x",
-            target=0.99,
-            good=1,
-            bad=1,
-            attainment=0.5,
-            budget_events=1,
-            budget_remaining=remaining,
-            budget_remaining_projected=remaining,
-            burn_rates=[],
-            state="ok",
-            coverage=1,
-            age_seconds=1,
-        )
-    )
+    return distribution(bars, p50_us=120_000, p99_us=900_000, threshold_us=threshold)
 
 
 def test_a_sparkline_has_one_run_for_each_stretch_of_data_and_gaps_between():
@@ -93,12 +75,12 @@ def test_an_outcome_bar_fills_its_width_and_shows_every_outcome_there_is(outcome
 def test_a_budget_bar_reaches_right_of_zero_for_what_is_left_and_left_of_it_for_what_is_overspent(
     remaining, x, width, clipped
 ):
-    bar = budget(remaining)
+    bar = charts.budget_bar(remaining)
     assert (bar.block.x, bar.block.width, bar.clipped, bar.overspent) == (x, width, clipped, remaining < 0)
 
 
 def test_a_budget_without_data_has_no_bar():
-    assert budget(None).block is None
+    assert charts.budget_bar(None).block is None
 
 
 def test_columns_over_time_are_as_high_as_their_counts_and_stand_on_the_floor():
@@ -107,13 +89,40 @@ def test_columns_over_time_are_as_high_as_their_counts_and_stand_on_the_floor():
     height = sum(block.height for block in second.blocks)
     assert height == pytest.approx(sum(block.height for block in first.blocks) / 2, abs=0.1)
     for column in line.columns:
-        assert column.blocks[0].y + column.blocks[0].height == pytest.approx(charts.PLOT_HEIGHT, abs=0.02)
+        assert column.blocks[0].y + column.blocks[0].height == pytest.approx(shapes.PLOT_HEIGHT, abs=0.02)
     assert second.title.endswith("40 success, 10 failure")
 
 
 def test_a_time_axis_is_labelled_at_round_times():
     labels = [tick.label for tick in charts.outcomes_over_time([], WINDOW).x_ticks]
     assert labels == ["08:01", "08:02", "08:03", "08:04"]
+
+
+def test_a_window_that_reaches_into_another_day_tells_its_times_with_their_dates():
+    whole = Span(begin=time(-86_400), end=time(0), seconds=86_400)
+    points = [point(-86_400, success=1, p99=10_000), point(-3600, success=1, p99=10_000)]
+    for line in (charts.outcomes_over_time(points, whole), charts.p99_over_time(points, whole, threshold_us=None)):
+        assert [column.title[:19] for column in line.columns] == ["2027-01-14 08:00:00", "2027-01-15 07:00:00"]
+        assert "15 Jan" in [tick.label for tick in line.x_ticks], "midnight"
+    assert charts.outcomes_over_time([point(0, success=1)], WINDOW).columns[0].title.startswith("08:00:00")
+
+
+@pytest.mark.parametrize("highest", [1, 2, 3, 7, 1000])
+def test_an_axis_of_counts_is_marked_with_whole_numbers_only_once_each(highest):
+    labels = [tick.label for tick in shapes.count_axis(highest)[1]]
+    assert labels
+    assert "0" not in labels
+    assert len(set(labels)) == len(labels)
+
+
+def test_a_distribution_has_an_axis_of_counts_that_its_columns_keep_to():
+    chart = drawn([bar(bounds_us(500)[0], bounds_us(500)[1], success=1000)])
+    top = min(block.y for column in chart.columns for block in column.blocks)
+    events = sum(float(block.height) for column in chart.columns for block in column.blocks)
+    mark = chart.y_ticks[0]
+    per_event = (shapes.PLOT_HEIGHT - mark.at) / float(mark.label.replace(",", ""))
+    assert events / per_event == pytest.approx(1000, rel=0.02)
+    assert 0 < top <= mark.at
 
 
 def test_p99_over_time_breaks_where_there_is_no_data():
@@ -126,7 +135,7 @@ def test_p99_over_time_breaks_where_there_is_no_data():
     line = charts.p99_over_time(points, WINDOW, threshold_us=15_000)
     assert line.line.count("M") == 2
     assert len(line.columns) == 3
-    assert 0 < line.threshold_y < charts.PLOT_HEIGHT
+    assert 0 < line.threshold_y < shapes.PLOT_HEIGHT
 
 
 def test_a_threshold_far_above_all_data_does_not_flatten_the_line():
@@ -162,7 +171,7 @@ def test_a_distribution_stays_on_the_paper_and_its_table_counts_every_event(coun
         for block in column.blocks:
             assert block.x >= -0.01
             assert block.x + block.width <= 100.01
-            assert 0 <= block.y <= charts.PLOT_HEIGHT
+            assert 0 <= block.y <= shapes.PLOT_HEIGHT
     assert all(0 <= marker.at <= 100 for marker in chart.markers)
     assert all(0 <= tick.at <= 100 for tick in chart.x_ticks)
     assert len(chart.x_ticks) <= 16

@@ -8,11 +8,22 @@ from prometheus_client import CollectorRegistry
 from maibo_slo.documents import Catalogue
 from maibo_slo.plugins import Context, Plugin
 from maibo_slo.service.health import Health
+from maibo_slo.service.listen import listen
 from maibo_slo.service.supervise import supervise
 
 
 def context(stopping: asyncio.Event, health: Health) -> Context:
-    return Context(None, Path(), Catalogue, {}, CollectorRegistry(), health.report, stopping)  # type: ignore[arg-type]
+    return Context(
+        None,  # type: ignore[arg-type]  # no task here asks the store
+        Path(),
+        Catalogue,
+        {},
+        CollectorRegistry(),
+        health.report,
+        stopping,
+        listen,
+        {}.__setitem__,
+    )
 
 
 def test_a_task_that_dies_is_reported_and_started_again() -> None:

@@ -12,25 +12,24 @@ import logging
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from maibo_slo.errors import MaiboError
-from maibo_slo.service.pages import templates, units, views
+from maibo_slo.service.pages import journey, links, objectives, overview, templates, units
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+    from maibo_slo.service.answers import JourneyAnswer
     from maibo_slo.service.questions import Questions
 
 log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS: Final = 0.4
-STALE_AFTER_SECONDS: Final = 60.0
-ENDPOINT: Final = "http://127.0.0.1:4318"
 HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -48,16 +47,21 @@ class Page:
     title: str
     base: str
     window: str
-    windows: tuple[views.WindowLink, ...]
+    windows: tuple[links.WindowLink, ...]
     asked_at: float
 
     @property
     def seconds(self) -> int:
-        return views.WINDOWS[self.window]
+        return links.WINDOWS[self.window]
 
     @property
     def asked_time(self) -> str:
         return units.clock(datetime.fromtimestamp(self.asked_at, UTC))
+
+    @property
+    def asked_moment(self) -> str:
+        """With its date, for a page that may be looked at tomorrow."""
+        return units.dated(datetime.fromtimestamp(self.asked_at, UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +72,19 @@ class Main:
     status: int = 200
 
 
+class Choice(TypedDict):
+    """What of a journey a question is about."""
+
+    step: str
+    where: Mapping[str, Sequence[str]]
+
+
 class Pages:
     """The pages over these questions; see `router`."""
 
-    def __init__(
-        self, questions: Questions, *, endpoint: str, stale_after_seconds: float, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, questions: Questions, *, endpoint: Callable[[], str], clock: Callable[[], float]) -> None:
         self._questions = questions
         self._endpoint = endpoint
-        self._stale_after_seconds = stale_after_seconds
         self._clock = clock
         self.assets = templates.assets()
         self._templates = templates.environment(self.assets)
@@ -87,11 +95,11 @@ class Pages:
         return await self._answer(request, page, lambda: self._overview(page))
 
     async def journey(self, request: Request, name: str) -> Response:
-        filters = {key: request.query_params[key] for key in views.FILTERS if key in request.query_params}
+        filters = {key: request.query_params[key] for key in links.FILTERS if key in request.query_params}
         page = self._page(
             request,
             f"{name} \u00b7 maibo",
-            lambda window: views.journey_href(name, base=_base(request), window=window, filters=filters),
+            lambda window: links.journey_href(name, base=_base(request), window=window, filters=filters),
         )
         return await self._answer(request, page, lambda: self._journey(page, name, filters))
 
@@ -101,45 +109,47 @@ class Pages:
 
     def _overview(self, page: Page) -> Main:
         now = page.asked_at
-        view = views.overview(
+        view = overview.overview(
             self._questions.journeys(now=now, window_seconds=page.seconds, series=True),
             self._questions.slos(now),
             self._questions.ingest(now),
             self._questions.health(),
             base=page.base,
             window=page.window,
-            stale_after_seconds=self._stale_after_seconds,
         )
-        return Main(self._render("overview.html", page, view=view, endpoint=self._endpoint))
+        return Main(self._render("overview.html", page, view=view, endpoint=self._endpoint()))
 
     def _journey(self, page: Page, name: str, filters: Mapping[str, str]) -> Main:
         now = page.asked_at
-        answer = self._questions.journey(name, now=now, window_seconds=page.seconds, series=True)
+        answer = self._about(page, name, filters, series=True)
         if answer is None:
             return self._not_found(page, "journey", name)
-        histogram = self._questions.histogram(
-            name,
-            now=now,
-            window_seconds=page.seconds,
-            step=filters.get("step", ""),
-            where={dimension: [value] for dimension, value in filters.items() if dimension != "step"},
-        )
-        view = views.journey_page(
+        offered = {}
+        for dimension in links.FILTERS:
+            kept = journey.kept(filters, dimension)
+            other = None if kept == filters else self._about(page, name, kept, series=False)
+            offered[dimension] = answer if other is None else other
+        view = journey.journey_page(
             answer,
-            histogram,
+            self._questions.histogram(name, now=now, window_seconds=page.seconds, **_choice(filters)),
             self._questions.slos(now),
+            offered=offered,
             filters=filters,
             base=page.base,
             window=page.window,
-            stale_after_seconds=self._stale_after_seconds,
         )
         return Main(self._render("journey.html", page, view=view))
+
+    def _about(self, page: Page, name: str, filters: Mapping[str, str], *, series: bool) -> JourneyAnswer | None:
+        return self._questions.journey(
+            name, now=page.asked_at, window_seconds=page.seconds, series=series, **_choice(filters)
+        )
 
     def _slo(self, page: Page, name: str) -> Main:
         slo = self._questions.slo(name, page.asked_at)
         if slo is None:
             return self._not_found(page, "SLO", name)
-        view = views.slo_page(slo, now=page.asked_at, base=page.base, window=page.window)
+        view = objectives.slo_page(slo, now=page.asked_at, base=page.base, window=page.window)
         return Main(self._render("slo.html", page, view=view))
 
     def _not_found(self, page: Page, what: str, name: str) -> Main:
@@ -147,11 +157,11 @@ class Pages:
 
     def _page(self, request: Request, title: str, href: Callable[[str], str] | None) -> Page:
         asked = request.query_params.get("window", "")
-        window = asked if asked in views.WINDOWS else views.DEFAULT_WINDOW
-        links = (
-            () if href is None else tuple(views.WindowLink(each, href(each), each == window) for each in views.WINDOWS)
+        window = asked if asked in links.WINDOWS else links.DEFAULT_WINDOW
+        windows = (
+            () if href is None else tuple(links.WindowLink(each, href(each), each == window) for each in links.WINDOWS)
         )
-        return Page(title, _base(request), window, links, self._clock())
+        return Page(title, _base(request), window, windows, self._clock())
 
     async def _answer(self, request: Request, page: Page, main: Callable[[], Main]) -> Response:
         work = asyncio.create_task(run_in_threadpool(self._whatever_happens, page, main))
@@ -184,16 +194,10 @@ class Pages:
         return self._templates.get_template(template).render(page=page, **context)
 
 
-def router(
-    questions: Questions,
-    *,
-    endpoint: str = ENDPOINT,
-    stale_after_seconds: float = STALE_AFTER_SECONDS,
-    clock: Callable[[], float] = time.time,
-) -> APIRouter:
-    """The pages over these questions. `endpoint` is where the empty page tells services to send to."""
+def router(questions: Questions, *, endpoint: Callable[[], str], clock: Callable[[], float] = time.time) -> APIRouter:
+    """The pages over these questions. `endpoint` tells, for each page anew, where services send to."""
     routes = APIRouter(include_in_schema=False)
-    pages = Pages(questions, endpoint=endpoint, stale_after_seconds=stale_after_seconds, clock=clock)
+    pages = Pages(questions, endpoint=endpoint, clock=clock)
 
     @routes.get("/")
     async def overview(request: Request) -> Response:
@@ -225,6 +229,12 @@ def router(
         return Response(asset.body, media_type=asset.media_type, headers=kept)
 
     return routes
+
+
+def _choice(filters: Mapping[str, str]) -> Choice:
+    """As the questions take it."""
+    where = {dimension: [value] for dimension, value in filters.items() if dimension != "step"}
+    return Choice(step=filters.get("step", ""), where=where)
 
 
 def _base(request: Request) -> str:

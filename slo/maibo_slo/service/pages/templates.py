@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import jinja2
 from markupsafe import Markup
 
-from maibo_slo.service.pages import charts, units
+from maibo_slo.engine.burn import MIN_BAD_EVENTS
+from maibo_slo.service.pages import charts, shapes, units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,14 +54,22 @@ def environment(static: Mapping[str, Asset]) -> jinja2.Environment:
         "count": units.count,
         "rate": units.rate,
         "share": units.share,
+        "allowance": units.allowance,
         "coverage": units.coverage,
+        "part": units.part,
         "target": units.target,
         "budget": units.budget,
         "burn": units.burn,
         "period": units.period,
     }
     pages.filters.update({name: _or_dash(said) for name, said in filters.items()})
-    pages.globals.update(units=units, charts=charts, tags={name: asset.tag for name, asset in static.items()})
+    pages.globals.update(
+        units=units,
+        charts=charts,
+        shapes=shapes,
+        min_bad_events=MIN_BAD_EVENTS,
+        tags={name: asset.tag for name, asset in static.items()},
+    )
     return pages
 
 

@@ -65,6 +65,16 @@ def count(number: float | None) -> str:
     return f"{number:.2e}"
 
 
+def allowance(events: float) -> str:
+    """
+    How many events a budget allows: seldom a whole number, and often below 1 while an SLO is young.
+
+    >>> [allowance(events) for events in (0.185, 9.5, 23.4, 12_345.6)]
+    ['0.18', '9.50', '23', '12.3k']
+    """
+    return _digits(events) if events < 9.995 else count(events)
+
+
 def rate(per_second: float | None) -> str:
     """
     Events by the second; by the minute or the hour where they are rare.
@@ -115,6 +125,21 @@ def coverage(ratio: float) -> str:
     if percent < 0.01:
         return f"<0.01{SPACE}%"
     return f"{percent:.2g}{SPACE}%" if percent < 10 else f"{math.floor(percent)}{SPACE}%"
+
+
+def part(ratio: float) -> str:
+    """
+    A part of a whole, in whole percents that add up; what is there is not rounded away.
+
+    >>> [part(ratio).replace(SPACE, " ") for ratio in (0.0, 0.0004, 0.485, 0.515, 0.9996, 1.0)]
+    ['0 %', '<1 %', '48 %', '52 %', '>99 %', '100 %']
+    """
+    if ratio in (0.0, 1.0):
+        return f"{ratio * 100:.0f}{SPACE}%"
+    percent = round(ratio * 100, 6)  # 0.285 is 28.499999999999996 %
+    if percent < 1:
+        return f"<1{SPACE}%"
+    return f">99{SPACE}%" if percent > 99 else f"{round(percent)}{SPACE}%"
 
 
 def target(ratio: float) -> str:
@@ -188,10 +213,24 @@ def clock(at: datetime) -> str:
     return f"{at.astimezone(UTC):%H:%M:%S}{SPACE}UTC"
 
 
+def dated(at: datetime) -> str:
+    """A point in time with its date, in UTC."""
+    return f"{at.astimezone(UTC):%Y-%m-%d} {clock(at)}"
+
+
 def moment(at: datetime, *, now: datetime) -> str:
     """A point in time: with its date unless that is today's."""
-    same_day = at.astimezone(UTC).date() == now.astimezone(UTC).date()
-    return clock(at) if same_day else f"{at.astimezone(UTC):%Y-%m-%d} {clock(at)}"
+    return clock(at) if _today(at, now=now) else dated(at)
+
+
+def between(begin: datetime, end: datetime, *, now: datetime) -> str:
+    """A stretch of time: with dates unless all of it is today's."""
+    said = clock if _today(begin, now=now) and _today(end, now=now) else dated
+    return f"{said(begin)} to {said(end)}"
+
+
+def _today(at: datetime, *, now: datetime) -> bool:
+    return at.astimezone(UTC).date() == now.astimezone(UTC).date()
 
 
 def _digits(number: float) -> str:

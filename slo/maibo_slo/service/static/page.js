@@ -7,9 +7,9 @@
   const updated = document.getElementById("updated");
   const lost = document.getElementById("lost");
   const dot = document.getElementById("pulse");
-  const shownAtFirst = updated.textContent.replace("as of ", "");
+  const said = document.getElementById("said");
   let answeredAt = performance.now();
-  let answeredTime = shownAtFirst;
+  let answeredTime = updated.dataset.at;
   let underWay = false;
 
   const ago = (ms) => {
@@ -18,6 +18,9 @@
   };
   const tick = () => { updated.textContent = `updated ${ago(performance.now() - answeredAt)} ago`; };
 
+  // A live region speaks whenever it is written to; and one within <main> would speak at every swap.
+  const tell = (region, text) => { if (region.textContent !== text) region.textContent = text; };
+  const say = () => tell(said, [...document.querySelectorAll("main [data-say]")].map((each) => each.textContent.trim()).join(". "));
   const found = () => {
     root.classList.remove("lost");
     root.classList.add("live");
@@ -27,7 +30,7 @@
   const lose = (why) => {
     root.classList.remove("live");
     root.classList.add("lost");
-    lost.textContent = `${why} What you see was true at ${answeredTime}. Asking again every ${EVERY_MS / 1000} s.`;
+    tell(lost, `${why} What you see was true at ${answeredTime}. Asking again every ${EVERY_MS / 1000} s.`);
     lost.hidden = false;
   };
 
@@ -63,8 +66,9 @@
       const errorShown = document.querySelector('main[data-state="error"]') !== null;
       if (main && (response.ok || response.status === 404 || errorShown)) {
         swap(main);
+        say();
         answeredAt = performance.now();
-        answeredTime = answer.getElementById("updated").textContent.replace("as of ", "");
+        answeredTime = answer.getElementById("updated").dataset.at;
         dot.classList.remove("beat");
         requestAnimationFrame(() => dot.classList.add("beat"));
         found();
@@ -81,6 +85,7 @@
 
   document.querySelector(".skeleton")?.remove();
   found();
+  say();
   tick();
   setInterval(tick, 1000);
   setInterval(ask, EVERY_MS);
