@@ -15,15 +15,16 @@ import pytest
 
 import maibo.testing
 from maibo.testing import Captured
-from maibo_slo.demo.account import Written
+from maibo_slo.demo.evidence import Written
+from maibo_slo.demo.expected import Event, expected
 from maibo_slo.demo.load import UNKNOWN, Door, Seen, connect, play
 from maibo_slo.demo.notebook import Notebook
 from maibo_slo.demo.schedule import Intent, Phase, Visit, visits
 from maibo_slo.demo.server import EXAMPLES
 from maibo_slo.demo.shop import BAD_VERSION, GOOD_VERSION
 from maibo_slo.demo.shop.__main__ import shop_app
-from maibo_slo.demo.shop.notes import Notes
-from maibo_slo.demo.watch import steps_of_routes
+from maibo_slo.demo.shop.notes import Identity, Notes
+from maibo_slo.demo.watch import tags
 from maibo_slo.documents import load
 
 BUYS = Visit(at=0.0, intent=Intent.BUYS, tier="vip", region="eu-central", pauses=(0.0, 0.0))
@@ -45,7 +46,8 @@ def storefront(stack: AsyncExitStack, *, version: str, notes: Notes) -> httpx2.A
     """A client of a storefront with its cart and payment behind it, all in this process."""
     client = httpx2.AsyncClient()
     for service, behind in (("payment", ""), ("cart", "http://payment"), ("storefront", "http://cart")):
-        app = shop_app(service, client, version=version, next_url=behind, seed="1", notes=notes, documents=EXAMPLES)
+        identity = Identity(f"{service}-1", service, version, "eu-central")
+        app = shop_app(identity, client, next_url=behind, seed="1", notes=notes, documents=EXAMPLES)
         client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url=f"http://{service}")
     return client
 
@@ -88,8 +90,8 @@ def test_what_the_customer_sees_is_what_the_journey_says(
 def test_every_request_of_a_customer_is_a_step_that_the_documents_name(notes: Notes):
     came = [replace(BUYS, intent=intent) for intent in Intent]
     seen, captured = run(*came, notes=notes)
-    routes = steps_of_routes(load([EXAMPLES]))
-    sent = Counter(routes[route] for each in seen for route in each.requests)
+    routes = tags(load([EXAMPLES]))
+    sent = Counter((routes[route].journey, routes[route].step) for each in seen for route in each.requests)
     tagged = Counter((step.journey, step.name) for step in captured.steps)
     assert {step: tagged[step] for step in sent} == dict(sent)
     assert set(tagged) - set(sent) == {("checkout", "reserve"), ("checkout", "charge")}
@@ -105,19 +107,74 @@ def test_the_bad_release_is_slow_and_fails_at_times(notes: Notes):
     assert charges[len(charges) // 2] > 150e6
 
 
-def test_services_write_down_exactly_what_the_sdk_exports(notes: Notes, tmp_path: Path):
-    _, captured = run(BUYS, replace(BUYS, intent=Intent.BROWSES), notes=notes)
+def events(folder: Path) -> list[Event]:
+    """What the services' own request lines make."""
+    return expected(Notebook(folder).requests(), tags(load([EXAMPLES])))
+
+
+def test_services_write_down_what_the_sdk_says_of_journeys(notes: Notes, tmp_path: Path):
+    seen, captured = run(BUYS, replace(BUYS, intent=Intent.BROWSES), notes=notes)
+    visits = {each.journey: each.visit for each in seen}
     assert Notebook(tmp_path).written() == [
-        Written(
-            journey=each.name,
-            id=each.id,
-            tier=each.tier,
-            outcome=each.outcome,
-            duration_ns=each.duration_ns,
-            ended_at_ns=each.start_ns + each.duration_ns,
-        )
-        for each in captured.journeys
+        Written(visits[each.name], each.name, each.tier, each.outcome, each.duration_ns) for each in captured.journeys
     ]
+
+
+@pytest.mark.parametrize("version", [GOOD_VERSION, BAD_VERSION])
+def test_the_services_own_lines_make_the_events_that_the_sdk_tells(notes: Notes, tmp_path: Path, version: str):
+    came = [replace(BUYS, intent=intent, tier=tier) for intent in Intent for tier in ("vip", "standard")]
+    _, captured = run(*came, *[BUYS] * 20, version=version, notes=notes)
+    told = [(each.journey, each.name, each.tier, each.outcome) for each in captured.steps]
+    told += [(each.name, "", each.tier, each.outcome) for each in captured.journeys]
+    own = [(*(getattr(each.series, x) for x in ("journey", "step", "tier")), each.outcome) for each in events(tmp_path)]
+    assert Counter(own) == Counter(told)
+
+
+def test_the_services_own_clocks_enclose_the_sdks(notes: Notes, tmp_path: Path):
+    seen, captured = run(BUYS, replace(BUYS, intent=Intent.BROWSES), notes=notes)
+    own = {(each.series.journey, each.series.step): each.duration for each in events(tmp_path)}
+    told = {(each.journey, each.name): each.duration_ns for each in captured.steps}
+    told |= {(each.name, ""): each.duration_ns for each in captured.journeys}
+    assert set(own) == set(told)
+    slack = 20_000  # unix time is cut to microseconds where a journey crosses requests
+    assert all(own[place].low_ns - slack <= told[place] <= own[place].high_ns + slack for place in own)
+    assert all(each.high_ns - each.low_ns < 50_000_000 for each in own.values())
+    requests = {each.visit: each for each in Notebook(tmp_path).requests()}
+    assert all(each.began_ns <= requests[each.visit].answered_ns <= each.ended_ns for each in seen)
+
+
+def test_services_write_down_the_same_when_nothing_is_carried(
+    notes: Notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(maibo, "inject", lambda carrier: carrier)
+    _, captured = run(BUYS, notes=notes)
+    assert [each.name for each in captured.steps] == ["basket", "address", "payment"]
+    assert [each.series.step for each in events(tmp_path)] == [
+        *("reserve", "basket", "address", "charge", "payment", ""),
+    ]
+    assert {each.series.tier for each in events(tmp_path)} == {"vip"}
+
+
+def test_a_request_that_breaks_is_written_down_as_a_failure(notes: Notes, tmp_path: Path):
+    async def ask() -> None:
+        broken = httpx2.AsyncClient(transport=httpx2.MockTransport(lambda _: httpx2.Response(500)))
+        identity = Identity("storefront-eu", "storefront", GOOD_VERSION, "eu-central")
+        app = shop_app(identity, broken, next_url="http://cart", seed="1", notes=notes, documents=EXAMPLES)
+        transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://shop") as client:
+            answer = await client.post("/checkout", headers={"x-visit": "v", "x-customer-tier": "vip"})
+            assert answer.status_code == 500
+            await client.get("/-/spans")
+
+    with maibo.testing.capture(on_journey_end=notes.journey_ended):
+        asyncio.run(ask())
+    (request,) = Notebook(tmp_path).requests()
+    assert (request.visit, request.tier, request.route, request.status) == ("v", "vip", "POST /checkout", 500)
+    assert request.came_ns <= request.entered_ns <= request.left_ns <= request.sent_ns
+    step, journey = events(tmp_path)
+    assert (step.outcome, journey.outcome, journey.series.step) == ("failure", "failure", "")
+    (told,) = Notebook(tmp_path).written()
+    assert journey.duration.low_ns <= told.duration_ns <= journey.duration.high_ns
 
 
 def test_what_became_of_the_spans_is_written_when_a_process_stops(tmp_path: Path):
@@ -126,7 +183,7 @@ def test_what_became_of_the_spans_is_written_when_a_process_stops(tmp_path: Path
         pass
     found = Notebook(tmp_path).spans("x")
     assert found is not None
-    assert (found.queued, found.lost) == (0, 0)
+    assert (found.queued, found.problems["lost"]) == (0, 0)
 
 
 def customers(answer: Callable[[httpx2.Request], httpx2.Response], *came: Visit) -> list[Seen]:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from maibo_slo.demo.account import Judgement, Row, Spans
+from maibo_slo.demo.clocks import P99
+from maibo_slo.demo.judgement import Judgement, Row, Spans, StepRow
 from maibo_slo.demo.report import Report
 from maibo_slo.demo.show import Lines, LiveTable, Moment, final, milliseconds, screen
 from maibo_slo.demo.watch import Burnt
@@ -19,8 +20,16 @@ ROW = Row(
     requests_told=660,
     seen={"success": 203, "failure": 7, "abandoned": 10},
     told={"success": 203, "failure": 7, "abandoned": 10},
-    p99_exact_us=653_000.0,
-    p99_told_us=655_000.0,
+    p99=P99((653_000.0, 653_000.0), 655_000.0),
+)
+CHARGE = StepRow(
+    service="payment",
+    version="1.1.0",
+    journey="checkout",
+    step="charge",
+    written={"success": 40, "failure": 7},
+    told={"success": 40, "failure": 7},
+    p99=P99((640_000.0, 641_000.0), 645_000.0),
 )
 MOMENT = Moment(
     phase="flash sale",
@@ -37,9 +46,9 @@ MOMENT = Moment(
 
 @pytest.fixture
 def report() -> Report:
-    spans = Spans(ended=2436, given_up=0, accepted=2436, counted=2436, rejected=0)
+    spans = Spans(expected=2436, ended=2436, accepted=2436, counted=2436, rejected=0)
     return Report(
-        judgement=Judgement(rows=[ROW], requests=660, counted=660, spans=spans, lost=0, duplicated=0),
+        judgement=Judgement(rows=[ROW], steps=[CHARGE], requests=660, counted=660, spans=spans),
         freshness_seconds=[1.0, 1.2, 2.0],
         burnt=[
             Burnt("checkout-fast", "0.99", 104.6, "burning_fast"),
@@ -65,6 +74,8 @@ def test_both_accounts_stand_side_by_side_in_80_columns(report: Report):
     assert line.split() == [
         *("checkout", "standard", "660/660", "220/220", "7/7", "10/10", "653", "ms", "655", "ms", "0.31%"),
     ]
+    (line,) = [each for each in text.splitlines() if each.startswith("payment ")]
+    assert line.split() == ["payment", "1.1.0", "charge", "47/47", "7/7", "641", "ms", "645", "ms"]
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
     assert "The two accounts agree." in text
@@ -81,7 +92,8 @@ def test_a_disagreement_is_told_in_full_even_when_it_is_long(report: Report):
     where = (
         "checkout, standard, success: customers saw 203, the services wrote down 203, [maibo] counts 202, " + "x" * 90
     )
-    text = printed(replace(report, judgement=replace(report.judgement, disagreements=(where,), lost=1)))
+    judged = replace(report.judgement, disagreements=(where,), spans=replace(report.judgement.spans, lost=1))
+    text = printed(replace(report, judgement=judged))
     assert where in text
     assert "The two accounts disagree:" in text
     assert "1 lost, 0 duplicated" in text
@@ -97,11 +109,14 @@ def test_the_json_object_has_what_is_promised_and_no_nan(report: Report):
     }
     assert told["p99_error_max"] == pytest.approx(2 / 653)
     assert (told["freshness_p50_s"], told["freshness_p99_s"]) == (1.2, 2.0)
+    (step,) = told["steps"]
+    assert step["services"] == step["maibo"] == {"success": 40, "failure": 7}
+    assert step["p99_exact_between_us"] == [640_000.0, 641_000.0]
     assert [each["seen_after_release_s"] for each in told["slos_burnt"]] == pytest.approx([4.6, -2.0])
 
 
 def test_what_has_no_data_is_null(report: Report):
-    nothing = replace(ROW, p99_exact_us=None, p99_told_us=None)
+    nothing = replace(ROW, p99=P99(None, None))
     empty = replace(report, freshness_seconds=[], judgement=replace(report.judgement, rows=[nothing]))
     told = empty.as_json()
     assert (told["p99_error_max"], told["freshness_p50_s"], told["freshness_p99_s"]) == (None, None, None)

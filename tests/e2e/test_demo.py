@@ -1,6 +1,7 @@
 """`maibo demo` as a user runs it: real services, real traffic, and two accounts that are equal to the last count."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -36,8 +37,56 @@ def test_a_short_demo_ends_with_two_accounts_that_agree(tmp_path: Path):
         ("checkout", "vip"),
     }
     assert all(row["customers"] == row["maibo"] for row in told["journeys"])
+    assert all(row["services"] == row["maibo"] for row in told["steps"])
+    assert {("cart", "1.0.0", "reserve"), ("payment", "1.0.0", "charge"), ("payment", "1.1.0", "charge")} <= {
+        (row["service"], row["version"], row["step"]) for row in told["steps"]
+    }
     assert "flash sale" in ended.stderr
     assert "maibo is at http://127.0.0.1:" in ended.stderr
+
+
+BROKEN_SDK = """
+import sys
+
+if "maibo_slo.demo.shop" in sys.orig_argv:
+    import maibo
+    from maibo import runtime
+
+    maibo.inject = lambda carrier: carrier
+    ended = runtime.Runtime.journey_ended
+    runtime.Runtime.journey_ended = lambda self, it: ended(
+        self, it._replace(end_ns=it.start_ns + (it.end_ns - it.start_ns) // 2)
+    )
+"""
+"""Carries no journey to another service, and tells every journey half as long as it was."""
+
+
+def test_a_broken_sdk_is_found_though_all_that_it_says_fits_together(tmp_path: Path):
+    (tmp_path / "sitecustomize.py").write_text(BROKEN_SDK)
+    ended = subprocess.run(
+        [*DEMO, "--duration", "6", "--seed", "3", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    told = json.loads(ended.stdout)
+    assert not told["agree"]
+    assert told["requests"] == told["counted"] > 50
+    steps = {(row["service"], row["step"]): row for row in told["steps"]}
+    missing = sum(sum(steps[place]["services"].values()) for place in (("cart", "reserve"), ("payment", "charge")))
+    assert told["lost"] >= missing > 0
+    assert told["p99_error_max"] == pytest.approx(0.5, abs=0.02)
+    found = "\n".join(told["disagreements"])
+    for where in (
+        "checkout, step reserve, standard, cart 1.0.0 eu-central, success: the service wrote down",
+        "checkout, step charge, standard, payment 1.0.0 eu-central, success: the service wrote down",
+        "cart: steps outside, by its SDK:",
+        "durations by the SDK are not those of the services' own clocks",
+    ):
+        assert where in found
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for processes in /proc")

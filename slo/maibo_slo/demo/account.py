@@ -1,194 +1,190 @@
 """Two accounts of the same traffic, compared: what customers and services wrote down, and what maibo says.
 
-Counts must be equal, to the last one: per journey, tier and outcome, per request, and per bar of every latency distribution (two
-errors that cancel out in a sum do not cancel out there). P99 must be within 1.25 % of the exact one, which is what maibo's
-histogram promises. Every disagreement is told in a sentence; none is a success.
+Neither passes through the other. Customers note what they sent and got back; each service notes the requests that it answered, in
+layers around the SDK, by its own clock; from these alone follows what maibo should say (`maibo_slo.demo.expected`).
+
+Counts must be equal, to the last one: each step and journey, in each process, of each tier and outcome. What is missing and what is
+too much are summed apart, so they never cancel. Every journey's duration must be the same by all clocks, every bar of a latency
+distribution must hold what the SDKs timed, and P99 must be within 1.25 % of the exact one (`maibo_slo.demo.clocks`). And nothing may
+have been dropped on the way, or be unmeasured: evidence of nothing is a disagreement, too. Each is told in a sentence.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from maibo_slo.demo import clocks
+from maibo_slo.demo.clocks import P99
+from maibo_slo.demo.evidence import Bar, Evidence, Flow, Ingest, SdkCounts, Series, Told, Written
+from maibo_slo.demo.expected import FRONT, TIMED, Event, expected, outcomes, p99_us
+from maibo_slo.demo.judgement import Judgement, Row, Spans, StepRow
 from maibo_slo.demo.load import UNKNOWN, Seen
-
-P99_TOLERANCE = 0.0125
-TIMED = ("success", "failure")
-"""Outcomes that latency is told of; an abandoned journey has no end to time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """One finished journey as the service that ended it wrote it down, beside the pipeline."""
-
-    journey: str
-    id: str
-    tier: str
-    outcome: str
-    duration_ns: int
-    ended_at_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A bar of a distribution that maibo shows: counts by outcome of durations in (lower_us, upper_us]."""
-
-    lower_us: float
-    upper_us: float
-    outcomes: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What maibo says of one journey and tier."""
-
-    outcomes: Mapping[str, int]
-    p99_us: float | None
-    bars: Sequence[Bar]
-
-
-@dataclass(frozen=True, slots=True)
-class Spans:
-    """Spans on their way: ended in the services, given up by their SDK, accepted and counted by maibo."""
-
-    ended: int
-    given_up: int
-    accepted: int
-    counted: int
-    rejected: int
-
-    @property
-    def lost(self) -> int:
-        """Ended, and not counted."""
-        return max(0, self.ended - self.counted)
-
-    @property
-    def duplicated(self) -> int:
-        """Counted more than once."""
-        return max(0, self.counted - self.ended)
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Both accounts, as collected."""
-
-    seen: Sequence[Seen]
-    written: Sequence[Written]
-    told: Mapping[tuple[str, str], Told]
-    """(journey, tier) -> what maibo says."""
-    told_steps: Mapping[tuple[str, str], Mapping[str, int]]
-    """(journey, tier) -> step -> its events in the service that customers talk to, as maibo counts them."""
-    steps_of_routes: Mapping[str, tuple[str, str]]
-    """``METHOD /path`` -> (journey, step), as the documents say."""
-    spans: Spans
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One journey and tier, both ways."""
-
-    journey: str
-    tier: str
-    requests_seen: int
-    requests_told: int
-    seen: Mapping[str, int]
-    told: Mapping[str, int]
-    p99_exact_us: float | None
-    p99_told_us: float | None
-
-    @property
-    def p99_error(self) -> float | None:
-        """How far maibo's P99 is from the exact one, as a share of it; None without data."""
-        if self.p99_exact_us is None or self.p99_told_us is None:
-            return None
-        return abs(self.p99_told_us / self.p99_exact_us - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """Whether the two accounts agree, and where they do not."""
-
-    rows: Sequence[Row]
-    requests: int
-    counted: int
-    spans: Spans
-    lost: int
-    duplicated: int
-    disagreements: Sequence[str] = field(default_factory=tuple)
-
-    @property
-    def agree(self) -> bool:
-        """Whether nothing at all was found."""
-        return not self.disagreements
-
-    @property
-    def p99_error_max(self) -> float | None:
-        """The largest error of any P99; None without data."""
-        return max((row.p99_error for row in self.rows if row.p99_error is not None), default=None)
+from maibo_slo.demo.shop import SERVICES
 
 
 def judge(evidence: Evidence) -> Judgement:
     """Compare the accounts, wholly: every disagreement is found, not the first alone."""
-    seen = _outcomes((each.journey, each.tier, each.outcome) for each in evidence.seen)
-    written = _outcomes((each.journey, each.tier, each.outcome) for each in evidence.written)
-    rows: list[Row] = []
-    found = [*_strange_visits(evidence.seen), *_undocumented(evidence), *_ended_twice(evidence.written)]
-    lost, duplicated = evidence.spans.lost, evidence.spans.duplicated
-    for place in sorted({*seen, *written, *evidence.told, *evidence.told_steps}):
-        told = evidence.told.get(place, Told({}, None, ()))
-        mine = [each for each in evidence.written if (each.journey, each.tier) == place]
-        sent, steps = _sent(evidence, place), evidence.told_steps.get(place, {})
-        row = Row(
-            *place,
-            requests_seen=sent.total(),
-            requests_told=sum(steps.values()),
-            seen=seen.get(place, Counter()),
-            told=told.outcomes,
-            p99_exact_us=exact_p99_us(mine),
-            p99_told_us=told.p99_us,
-        )
-        rows.append(row)
-        found += _counts(place, row.seen, written.get(place, Counter()), told.outcomes)
-        found += [
-            f"{_name(place)}, step {step}: customers sent {sent[step]} requests, maibo counts {steps.get(step, 0)}"
-            for step in sorted({*sent, *steps})
-            if sent[step] != steps.get(step, 0)
-        ]
-        found += _p99(row)
-        missing, surplus = _bars(mine, told.bars)
-        if missing or surplus:
-            found.append(
-                f"{_name(place)}: maibo's distribution lacks {missing} and has {surplus} too many of the services' durations"
-            )
-        lost, duplicated = max(lost, missing), max(duplicated, surplus)
-    found += _spans(evidence.spans)
+    events = expected(evidence.requests, evidence.tags)
+    rows = [_row(evidence, events, place) for place in _places(evidence, events)]
+    steps = [_step_row(evidence, events, place) for place in _step_places(evidence, events)]
+    told = _with_elsewhere(evidence)
+    spans = _spans(evidence, events, told)
+    found = [
+        *_nothing(evidence, events, rows),
+        *_strange_visits(evidence.seen),
+        *_undocumented(evidence),
+        *clocks.visits(evidence.seen, evidence.requests),
+        *_series(outcomes(events), told),
+        *(sentence for row in rows for sentence in _row_problems(evidence, events, row)),
+        *(sentence for row in steps for sentence in row.p99.problems(f"{row.service} {row.version}, step {row.step}")),
+        *clocks.sdk_durations(evidence.written, events),
+        *clocks.too_far_apart(events),
+        *_ended_twice(evidence.written),
+        *_span_problems(spans, evidence.ingest),
+        *_sdk_problems(evidence.sdks, events),
+    ]
     return Judgement(
         rows=rows,
+        steps=steps,
         requests=sum(len(each.requests) for each in evidence.seen),
         counted=sum(row.requests_told for row in rows),
-        spans=evidence.spans,
-        lost=lost,
-        duplicated=duplicated,
+        spans=spans,
         disagreements=tuple(found),
     )
 
 
-def exact_p99_us(journeys: Sequence[Written]) -> float | None:
-    """The 99th percentile by nearest rank over what was timed, in us; None without data."""
-    durations = [each.duration_ns for each in journeys if each.outcome in TIMED]
-    if not durations:
-        return None
-    return float(np.quantile(np.array(durations, dtype=np.int64), 0.99, method="inverted_cdf")) / 1000
+def _places(evidence: Evidence, events: Iterable[Event]) -> list[tuple[str, str]]:
+    """(journey, tier) of everything that anybody knows of."""
+    return sorted(
+        {
+            *((each.journey, each.tier) for each in evidence.seen),
+            *((each.journey, each.tier) for each in evidence.written),
+            *((each.series.journey, each.series.tier) for each in events),
+            *((series.journey, series.tier) for series in evidence.told_series),
+            *evidence.told,
+        }
+    )
 
 
-def _outcomes(events: Iterator[tuple[str, str, str]]) -> dict[tuple[str, str], Counter[str]]:
-    found: dict[tuple[str, str], Counter[str]] = {}
-    for journey, tier, outcome in events:
-        found.setdefault((journey, tier), Counter())[outcome] += 1
+def _row(evidence: Evidence, events: Iterable[Event], place: tuple[str, str]) -> Row:
+    told = evidence.told.get(place, Told({}, None, ()))
+    sdk = {each.visit: each.duration_ns for each in evidence.written}
+    timed = [clocks.exact(each, sdk.get(each.visit)) for each in _journeys(events, place) if each.outcome in TIMED]
+    return Row(
+        *place,
+        requests_seen=sum(len(each.requests) for each in evidence.seen if (each.journey, each.tier) == place),
+        requests_told=_front_steps(evidence.told_series, place).total(),
+        seen=Counter(each.outcome for each in evidence.seen if (each.journey, each.tier) == place),
+        told=told.outcomes,
+        p99=P99(p99_us(timed), told.p99_us),
+    )
+
+
+def _journeys(events: Iterable[Event], place: tuple[str, str]) -> list[Event]:
+    return [each for each in events if not each.series.step and (each.series.journey, each.series.tier) == place]
+
+
+def _front_steps(series: Mapping[Series, Mapping[str, int]], place: tuple[str, str]) -> Counter[str]:
+    """Steps of this journey and tier that customers asked for themselves."""
+    found: Counter[str] = Counter()
+    for each, events in series.items():
+        if each.step and each.service == FRONT and (each.journey, each.tier) == place:
+            found[each.step] += sum(events.values())
     return found
+
+
+def _step_places(evidence: Evidence, events: Iterable[Event]) -> list[tuple[str, str, str, str]]:
+    """(journey, step, service, version), the services in the order in which a request meets them."""
+    named = {
+        *((e.series.journey, e.series.step, e.series.service, e.series.version) for e in events if e.series.step),
+        *evidence.told_steps,
+    }
+    tagged = [(tag.journey, tag.step) for tag in evidence.tags.values()]
+    steps = {each: at for at, each in enumerate(tagged)}
+    return sorted(named, key=lambda each: (SERVICES.index(each[2]), each[3], steps.get(each[:2], len(steps)), each))
+
+
+def _step_row(evidence: Evidence, events: Iterable[Event], place: tuple[str, str, str, str]) -> StepRow:
+    journey, step, service, version = place
+    mine = [
+        each
+        for each in events
+        if (each.series.journey, each.series.step, each.series.service, each.series.version) == place
+    ]
+    told = evidence.told_steps.get(place, Flow({}, None))
+    return StepRow(
+        service,
+        version,
+        journey,
+        step,
+        written=Counter(each.outcome for each in mine),
+        told=told.outcomes,
+        p99=P99(p99_us([each.duration for each in mine if each.outcome in TIMED]), told.p99_us),
+    )
+
+
+def _with_elsewhere(evidence: Evidence) -> dict[Series, Mapping[str, int]]:
+    """What maibo tells of each series, and of what is in none, as if it were of one more."""
+    told = dict(evidence.told_series)
+    for (journey, step), total in evidence.told_totals.items():
+        explained: Counter[str] = Counter()
+        for series, events in evidence.told_series.items():
+            if (series.journey, series.step) == (journey, step):
+                explained.update(events)
+        if rest := Counter(total) - explained:
+            told[Series(journey, step, "another tier or process", "", "", "")] = rest
+    return told
+
+
+def _differences(
+    should: Mapping[Series, Mapping[str, int]], told: Mapping[Series, Mapping[str, int]]
+) -> Iterator[tuple[Series, str, int, int]]:
+    """(series, outcome, should be, is) where they differ."""
+    for series in sorted({*should, *told}, key=str):
+        mine, theirs = should.get(series, {}), told.get(series, {})
+        for outcome in sorted({*mine, *theirs}):
+            if mine.get(outcome, 0) != theirs.get(outcome, 0):
+                yield series, outcome, mine.get(outcome, 0), theirs.get(outcome, 0)
+
+
+def _series(should: Mapping[Series, Mapping[str, int]], told: Mapping[Series, Mapping[str, int]]) -> Iterator[str]:
+    for series, outcome, mine, theirs in _differences(should, told):
+        yield f"{series}, {outcome}: the service wrote down {mine}, maibo counts {theirs}"
+
+
+def _spans(evidence: Evidence, events: Sequence[Event], told: Mapping[Series, Mapping[str, int]]) -> Spans:
+    differences = list(_differences(outcomes(events), told))
+    bars = [_bars(evidence.written, *each) for each in evidence.told.items()]
+    counted = evidence.ingest.counted
+    return Spans(
+        expected=len(events),
+        ended=sum(each.ended for each in evidence.sdks.values()),
+        accepted=evidence.ingest.accepted,
+        counted=counted,
+        rejected=evidence.ingest.rejected,
+        lost=max(
+            sum(max(0, mine - theirs) for _, _, mine, theirs in differences),
+            sum(missing for missing, _ in bars),
+            len(events) - counted,
+        ),
+        duplicated=max(
+            sum(max(0, theirs - mine) for _, _, mine, theirs in differences),
+            sum(surplus for _, surplus in bars),
+            counted - len(events),
+        ),
+    )
+
+
+def _nothing(evidence: Evidence, events: Sequence[Event], rows: Sequence[Row]) -> Iterator[str]:
+    if not any(each.requests for each in evidence.seen):
+        yield "no customer sent a request: nothing was compared"
+    if not events:
+        yield "the services wrote down no step: nothing was compared"
+    if all(row.p99.error is None for row in rows):
+        yield "no P99 was compared"
 
 
 def _strange_visits(seen: Sequence[Seen]) -> Iterator[str]:
@@ -197,60 +193,54 @@ def _strange_visits(seen: Sequence[Seen]) -> Iterator[str]:
             yield f"{each.journey}, {each.tier}: a customer got an answer that the shop does not promise: {each.detail}"
 
 
+def _undocumented(evidence: Evidence) -> Iterator[str]:
+    for journey, route in sorted({(each.journey, route) for each in evidence.seen for route in each.requests}):
+        tag = evidence.tags.get(route)
+        if tag is None or tag.journey != journey:
+            yield f"{route}: no step of {journey} has this route in the documents"
+
+
 def _ended_twice(written: Sequence[Written]) -> Iterator[str]:
-    times = Counter((each.journey, each.id) for each in written)
-    for (journey, id_), count in times.items():
+    times = Counter((each.journey, each.visit) for each in written)
+    for (journey, visit), count in times.items():
         if count > 1:
-            yield f"{journey}: the services ended the journey {id_} {count} times"
+            yield f"{journey}: the SDK ended the journey of visit {visit!r} {count} times"
 
 
-def _counts(
-    place: tuple[str, str], seen: Mapping[str, int], written: Mapping[str, int], told: Mapping[str, int]
-) -> Iterator[str]:
-    for outcome in sorted({*seen, *written, *told}):
-        of = [each.get(outcome, 0) for each in (seen, written, told)]
-        if len(set(of)) > 1:
-            yield (
-                f"{_name(place)}, {outcome}: customers saw {of[0]}, the services wrote down {of[1]}, maibo counts {of[2]}"
-            )
-
-
-def _sent(evidence: Evidence, place: tuple[str, str]) -> Counter[str]:
-    """Requests that these customers sent, by step: each is one step of one journey."""
-    steps = (
-        evidence.steps_of_routes.get(route, ("", route))
+def _row_problems(evidence: Evidence, events: Sequence[Event], row: Row) -> Iterator[str]:
+    place = (row.journey, row.tier)
+    name = ", ".join(place)
+    ended = Counter(each.outcome for each in _journeys(events, place))
+    for outcome in sorted({*row.seen, *ended, *row.told}):
+        counts = [each.get(outcome, 0) for each in (row.seen, ended, row.told)]
+        if len(set(counts)) > 1:
+            yield f"{name}, {outcome}: customers saw {counts[0]}, the services ended {counts[1]}, maibo counts {counts[2]}"
+    tags = evidence.tags
+    sent = Counter(
+        tags[route].step if route in tags else route
         for each in evidence.seen
         if (each.journey, each.tier) == place
         for route in each.requests
     )
-    return Counter(step for _, step in steps)
+    told = _front_steps(evidence.told_series, place)
+    for step in sorted({*sent, *told}):
+        if sent[step] != told[step]:
+            yield f"{name}, step {step}: customers sent {sent[step]} requests, maibo counts {told[step]}"
+    yield from row.p99.problems(name)
+    missing, surplus = _bars(evidence.written, place, evidence.told.get(place, Told({}, None, ())))
+    if missing or surplus:
+        yield f"{name}: maibo's distribution lacks {missing} and has {surplus} too many of the durations that the SDKs told"
 
 
-def _undocumented(evidence: Evidence) -> Iterator[str]:
-    for journey, route in sorted({(each.journey, route) for each in evidence.seen for route in each.requests}):
-        if evidence.steps_of_routes.get(route, ("", ""))[0] != journey:
-            yield f"{route}: no step of {journey} has this route in the documents"
-
-
-def _p99(row: Row) -> Iterator[str]:
-    if (row.p99_exact_us is None) != (row.p99_told_us is None):
-        yield f"{row.journey}, {row.tier}: P99 is {row.p99_exact_us} us exactly, {row.p99_told_us} us by maibo"
-    elif row.p99_error is not None and row.p99_error > P99_TOLERANCE:
-        yield (
-            f"{row.journey}, {row.tier}: maibo's P99 of {row.p99_told_us} us is {row.p99_error:.2%} off "
-            f"the exact {row.p99_exact_us} us (at most {P99_TOLERANCE:.2%} is promised)"
-        )
-
-
-def _bars(written: Sequence[Written], bars: Sequence[Bar]) -> tuple[int, int]:
+def _bars(written: Sequence[Written], place: tuple[str, str], told: Told) -> tuple[int, int]:
     """Durations that no bar has, and events in bars that no duration explains."""
+    mine = [each for each in written if (each.journey, each.tier) == place]
     missing = surplus = 0
-    for outcome in {each.outcome for each in written} | {name for bar in bars for name in bar.outcomes}:
-        durations = np.array([each.duration_ns for each in written if each.outcome == outcome], dtype=np.int64)
+    for outcome in {each.outcome for each in mine} | {name for bar in told.bars for name in bar.outcomes}:
+        durations = np.array([each.duration_ns for each in mine if each.outcome == outcome], dtype=np.int64)
         explained = 0
-        for bar in bars:
-            lower, upper = round(bar.lower_us * 1000), round(bar.upper_us * 1000)
-            there = int(np.count_nonzero((durations > lower) & (durations <= upper)))
+        for bar in told.bars:
+            there = _within(durations, bar)
             shown = bar.outcomes.get(outcome, 0)
             explained += there
             missing += max(0, there - shown)
@@ -259,14 +249,26 @@ def _bars(written: Sequence[Written], bars: Sequence[Bar]) -> tuple[int, int]:
     return missing, surplus
 
 
-def _spans(spans: Spans) -> Iterator[str]:
-    if spans.given_up:
-        yield f"the services' SDKs gave up {spans.given_up} spans"
-    if spans.ended != spans.accepted:
-        yield f"the services ended {spans.ended} spans, maibo accepted {spans.accepted}"
-    if spans.accepted != spans.counted:
-        yield f"maibo accepted {spans.accepted} spans and counted {spans.counted} ({spans.rejected} rejected)"
+def _within(durations: np.ndarray[tuple[int], np.dtype[np.int64]], bar: Bar) -> int:
+    lower, upper = round(bar.lower_us * 1000), round(bar.upper_us * 1000)
+    return int(np.count_nonzero((durations > lower) & (durations <= upper)))
 
 
-def _name(place: tuple[str, str]) -> str:
-    return ", ".join(place)
+def _span_problems(spans: Spans, ingest: Ingest) -> Iterator[str]:
+    if spans.accepted != spans.expected:
+        yield f"the services' own notes make {spans.expected} spans, maibo accepted {spans.accepted}"
+    if spans.counted != spans.accepted or ingest.rejected:
+        yield f"maibo accepted {spans.accepted} spans and counted {spans.counted} ({ingest.rejected} rejected)"
+    if spans.lost or spans.duplicated:
+        yield f"{spans.lost} spans were lost, {spans.duplicated} duplicated"
+
+
+def _sdk_problems(sdks: Mapping[str, SdkCounts], events: Iterable[Event]) -> Iterator[str]:
+    should = Counter(each.process for each in events)
+    for process in sorted({*sdks, *should}):
+        sdk = sdks.get(process, SdkCounts())
+        if sdk.ended != should[process]:
+            yield f"{process}: its own notes make {should[process]} spans, its SDK ended {sdk.ended}"
+        for what, count in sdk.problems.items():
+            if count:
+                yield f"{process}: {what.replace('_', ' ')}, by its SDK: {count}"

@@ -44,7 +44,7 @@ Examples:
     help="A new folder for store, logs and notes, left behind  [default: a temporary one, removed]",
 )
 def demo(*, duration: float, rate: float, seed: int, as_json: bool, keep: bool, folder: Path | None) -> None:
-    """Run a small shop under real traffic, and compare what maibo says with what its customers saw.
+    """Run a small shop under real traffic, and compare what maibo says with what its customers and services wrote down.
 
     Ordinary traffic, a flash sale (10 x), a slow bad release of payment, its rollback. Exits with 1 when the two accounts disagree
     in a single count, or in a P99 by more than 1.25 %, and when the demo could not be run.

@@ -17,12 +17,13 @@ from dataclasses import asdict, dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import TextIO
+from uuid import uuid4
 
 import click
 import httpx2
 
 from maibo_slo.demo.schedule import Intent, Phase, Visit, ordinary, phases, visits
-from maibo_slo.demo.shop import DECLINED_CARD, GOOD_CARD
+from maibo_slo.demo.shop import DECLINED_CARD, GOOD_CARD, TIER_HEADER, VISIT_HEADER
 
 PATIENCE_SECONDS = 30.0
 UNKNOWN = "unknown"
@@ -33,16 +34,25 @@ UNKNOWN = "unknown"
 class Seen:
     """One visit as its customer saw it."""
 
+    visit: str
+    """Its number, which the customer tells the shop with every request."""
     journey: str
     tier: str
     region: str
     outcome: str
     requests: tuple[str, ...]
     """HTTP requests sent: ``METHOD /path``, an order's number told as ``{order}``."""
-    ended_at: float
-    """Unix seconds, when the last answer had come."""
+    began_ns: int
+    """Unix time before the first request was sent."""
+    ended_ns: int
+    """Unix time when the last answer had come."""
     detail: str = ""
     """What was unexpected, when something was."""
+
+    @property
+    def ended_at(self) -> float:
+        """Unix seconds."""
+        return self.ended_ns / 1e9
 
 
 class Door:
@@ -54,17 +64,20 @@ class Door:
     async def play(self, visit: Visit) -> Seen:
         """Do what the customer came for."""
         customer = _Customer(self.client, visit)
+        began_ns = time.time_ns()
         try:
             outcome, detail = await customer.go(), ""
         except (_Unexpected, httpx2.HTTPError) as error:
             outcome, detail = UNKNOWN, f"{type(error).__name__}: {error}"
         return Seen(
+            visit=customer.id,
             journey=visit.journey,
             tier=visit.tier,
             region=visit.region,
             outcome=outcome,
             requests=tuple(customer.requests),
-            ended_at=time.time(),
+            began_ns=began_ns,
+            ended_ns=time.time_ns(),
             detail=detail,
         )
 
@@ -79,6 +92,7 @@ class _Customer:
     def __init__(self, client: httpx2.AsyncClient, visit: Visit) -> None:
         self.client = client
         self.visit = visit
+        self.id = uuid4().hex
         self.requests: list[str] = []
         self.order = ""
         self.cookies: dict[str, str] = {}
@@ -101,7 +115,7 @@ class _Customer:
     async def _ask(
         self, method: str, route: str, *, promised: Sequence[int], body: Mapping[str, str] | None = None
     ) -> httpx2.Response:
-        headers = {"x-customer-tier": self.visit.tier}
+        headers = {VISIT_HEADER: self.id, TIER_HEADER: self.visit.tier}
         if self.cookies:
             headers["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         self.requests.append(f"{method} {route}")

@@ -1,28 +1,23 @@
 """What the demo's processes write down, in one folder: the account that does not pass through maibo.
 
-``customers.jsonl`` one line a visit; ``journeys-<process>.jsonl`` one line a journey that the process ended; ``spans-<process>.json``
-what its SDK says of its spans when it has stopped.
+``customers.jsonl`` one line a visit; ``requests-<process>.jsonl`` one line a request that the process answered, by its own clock;
+``journeys-<process>.jsonl`` one line a journey that its SDK ended; ``spans-<process>.json`` what its SDK says of its spans when it
+has stopped.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from maibo_slo.demo.account import Written
+from maibo_slo.demo.evidence import Request, SdkCounts, Written
 from maibo_slo.demo.load import Seen
 
-
-@dataclass(frozen=True, slots=True)
-class ProcessSpans:
-    """What one process's SDK says of its spans."""
-
-    exported: int
-    rejected: int
-    queued: int
-    lost: int
+ORDER = re.compile(r"(?<=/)[0-9a-f]{32}(?=/|$)")
 
 
 @dataclass(slots=True)
@@ -52,15 +47,22 @@ class Notebook:
                 self.seen.append(Seen(**{**noted, "requests": tuple(noted["requests"])}))
         return self.seen
 
-    def written(self) -> list[Written]:
-        """Every journey that a service ended."""
+    def requests(self) -> list[Request]:
+        """Every request that a service answered; an order's number is told as ``{order}``."""
         return [
-            Written(**json.loads(line))
-            for path in sorted(self.folder.glob("journeys-*.jsonl"))
-            for line in path.read_text().splitlines()
+            Request(**{**noted, "route": ORDER.sub("{order}", noted["route"])}) for noted in self._lines("requests")
         ]
 
-    def spans(self, process: str) -> ProcessSpans | None:
+    def written(self) -> list[Written]:
+        """Every journey that a service's SDK ended."""
+        return [Written(**noted) for noted in self._lines("journeys")]
+
+    def spans(self, process: str) -> SdkCounts | None:
         """What a process said of its spans when it stopped; None when it has not."""
         path = self.folder / f"spans-{process}.json"
-        return ProcessSpans(**json.loads(path.read_text())) if path.exists() else None
+        return SdkCounts.of(json.loads(path.read_text())) if path.exists() else None
+
+    def _lines(self, what: str) -> Iterator[dict[str, Any]]:
+        for path in sorted(self.folder.glob(f"{what}-*.jsonl")):
+            for line in path.read_text().splitlines():
+                yield json.loads(line)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from maibo_slo.demo.account import Judgement
+from maibo_slo.demo.judgement import Judgement
 from maibo_slo.demo.watch import Burnt, quantile
 
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
@@ -34,17 +34,17 @@ class Report:
             "agree": judged.agree,
             "requests": judged.requests,
             "counted": judged.counted,
-            "lost": judged.lost,
-            "duplicated": judged.duplicated,
+            "lost": judged.spans.lost,
+            "duplicated": judged.spans.duplicated,
             "p99_error_max": judged.p99_error_max,
             "freshness_p50_s": quantile(self.freshness_seconds, 0.5),
             "freshness_p99_s": quantile(self.freshness_seconds, 0.99),
             "spans": {
+                "expected": judged.spans.expected,
                 "ended": judged.spans.ended,
                 "accepted": judged.spans.accepted,
                 "counted": judged.spans.counted,
                 "rejected": judged.spans.rejected,
-                "given_up": judged.spans.given_up,
             },
             "journeys": [
                 {
@@ -54,11 +54,24 @@ class Report:
                     "counted": row.requests_told,
                     "customers": dict(row.seen),
                     "maibo": dict(row.told),
-                    "p99_exact_us": row.p99_exact_us,
-                    "p99_maibo_us": row.p99_told_us,
-                    "p99_error": row.p99_error,
+                    "p99_exact_us": row.p99.nearest_us,
+                    "p99_maibo_us": row.p99.told_us,
+                    "p99_error": row.p99.error,
                 }
                 for row in judged.rows
+            ],
+            "steps": [
+                {
+                    "service": step.service,
+                    "version": step.version,
+                    "journey": step.journey,
+                    "step": step.step,
+                    "services": dict(step.written),
+                    "maibo": dict(step.told),
+                    "p99_exact_between_us": None if step.p99.exact_us is None else list(step.p99.exact_us),
+                    "p99_maibo_us": step.p99.told_us,
+                }
+                for step in judged.steps
             ],
             "slos_burnt": [
                 {

@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 
-from maibo_slo.demo.account import Evidence, Spans, judge
+from maibo_slo.demo.account import judge
 from maibo_slo.demo.children import Child, Children, DemoError
+from maibo_slo.demo.evidence import Evidence, SdkCounts, Series
+from maibo_slo.demo.expected import expected
 from maibo_slo.demo.load import Seen
 from maibo_slo.demo.notebook import Notebook
 from maibo_slo.demo.report import Report
@@ -27,7 +29,7 @@ from maibo_slo.demo.server import start as start_server
 from maibo_slo.demo.shopkeeper import Shop
 from maibo_slo.demo.shopkeeper import start as start_shop
 from maibo_slo.demo.show import Moment, Screen
-from maibo_slo.demo.watch import Watch, freshness_seconds, steps_of_routes
+from maibo_slo.demo.watch import Watch, freshness_seconds, tags
 from maibo_slo.documents import load
 
 SHOW_SECONDS = 0.5
@@ -101,10 +103,10 @@ async def _perform(stage: _Stage) -> Report:
         await _until_gone(stage, customers, told, start_at=start_at)
         await rollout
         stage.screen.say("the last customer has left; waiting for the last counts")
-        spans = await _settle(stage)
+        sdks = await _settle(stage)
         for each in watching:
             each.cancel()
-    return await _report(stage, spans, told, start_at=start_at)
+    return await _report(stage, sdks, told, start_at=start_at)
 
 
 @asynccontextmanager
@@ -169,38 +171,22 @@ def _moment(stage: _Stage, told: Sequence[Phase], *, start_at: float) -> Moment:
     )
 
 
-async def _settle(stage: _Stage) -> Spans:
-    """Let the shop send its last spans, then wait until maibo has counted them or has had its time."""
-    sent = await (stage.shop.flushed() if stage.plan.keep else asyncio.to_thread(stage.shop.close))
+async def _settle(stage: _Stage) -> dict[str, SdkCounts]:
+    """Let the shop send its last spans, then wait until maibo has counted what it should or has had its time; what the SDKs say."""
+    sdks = await (stage.shop.flushed() if stage.plan.keep else asyncio.to_thread(stage.shop.close))
+    should = len(expected(stage.notebook.requests(), tags(load([EXAMPLES]))))
     until = time.monotonic() + SETTLE_SECONDS
     while True:
-        ingest = await stage.watch.ingest()
-        if ingest["counted"] >= sent.ended or time.monotonic() > until:
+        if (await stage.watch.ingest()).counted >= should or time.monotonic() > until:
             break
         await asyncio.sleep(0.2)
     await asyncio.sleep(1.5)  # a duplicate would come now
-    ingest = await stage.watch.ingest()
-    return Spans(
-        ended=sent.ended,
-        given_up=sent.given_up,
-        accepted=ingest["spans"],
-        counted=ingest["counted"],
-        rejected=ingest["rejected"],
-    )
+    return sdks
 
 
-async def _report(stage: _Stage, spans: Spans, told: Sequence[Phase], *, start_at: float) -> Report:
-    catalogue = load([EXAMPLES])
+async def _report(stage: _Stage, sdks: Mapping[str, SdkCounts], told: Sequence[Phase], *, start_at: float) -> Report:
     seen = stage.notebook.read_seen()
-    places = [(journey, tier) for journey in catalogue.journeys for tier in TIERS]
-    evidence = Evidence(
-        seen=seen,
-        written=stage.notebook.written(),
-        told={place: await stage.watch.told(*place) for place in places},
-        told_steps={place: await stage.watch.steps(*place, service="storefront") for place in places},
-        steps_of_routes=steps_of_routes(catalogue),
-        spans=spans,
-    )
+    evidence = await _evidence(stage, sdks)
     return Report(
         judgement=judge(evidence),
         freshness_seconds=freshness_seconds(_ends(seen), stage.watch.sightings),
@@ -209,6 +195,42 @@ async def _report(stage: _Stage, spans: Spans, told: Sequence[Phase], *, start_a
         seconds=stage.plan.duration,
         seed=stage.plan.seed,
         address=stage.server.url,
+    )
+
+
+async def _evidence(stage: _Stage, sdks: Mapping[str, SdkCounts]) -> Evidence:
+    watch, notebook, catalogue = stage.watch, stage.notebook, load([EXAMPLES])
+    journeys = sorted({*catalogue.journeys, *await watch.journey_names()})
+    processes = {(each.service, each.version, each.region) for each in stage.shop.processes}
+    return Evidence(
+        tags=tags(catalogue),
+        seen=notebook.read_seen(),
+        requests=notebook.requests(),
+        written=notebook.written(),
+        sdks=sdks,
+        told={(journey, tier): await watch.told(journey, tier) for journey in journeys for tier in TIERS},
+        told_series={
+            Series(journey, step, tier, service, version, region): flow.outcomes
+            for journey in journeys
+            for tier in TIERS
+            for service, version, region in processes
+            for step, flow in (
+                await watch.flows(journey, tier=tier, service=service, version=version, region=region)
+            ).items()
+        },
+        told_steps={
+            (journey, step, service, version): flow
+            for journey in journeys
+            for service, version in {(service, version) for service, version, _ in processes}
+            for step, flow in (await watch.flows(journey, service=service, version=version)).items()
+            if step
+        },
+        told_totals={
+            (journey, step): flow.outcomes
+            for journey in journeys
+            for step, flow in (await watch.flows(journey)).items()
+        },
+        ingest=await watch.ingest(),
     )
 
 

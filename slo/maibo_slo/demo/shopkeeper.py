@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import httpx2
 
 from maibo_slo.demo.children import Child, Children, DemoError, listen
-from maibo_slo.demo.notebook import Notebook, ProcessSpans
+from maibo_slo.demo.evidence import SdkCounts
+from maibo_slo.demo.notebook import Notebook
 from maibo_slo.demo.schedule import REGIONS
 from maibo_slo.demo.server import EXAMPLES, Server, answers
 from maibo_slo.demo.shop import BAD_VERSION, GOOD_VERSION
@@ -26,21 +26,14 @@ class Process:
 
     child: Child
     url: str
+    service: str
+    version: str
+    region: str
 
     @property
     def spans(self) -> str:
         """Where it tells what became of its spans so far."""
         return f"{self.url}/-/spans"
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What the SDKs say became of the spans of all processes."""
-
-    ended: int
-    """Spans handed to the SDK's pipeline."""
-    given_up: int
-    """Those that it could not deliver, or that were refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,39 +62,36 @@ class Shop:
         """All of them, those that customers talk to first."""
         return (*self.storefronts.values(), self.cart, self.payment, self.bad_payment)
 
-    def close(self) -> Sent:
-        """Stop every process as a pod is stopped, which makes its SDK send what it still holds. Raises DemoError."""
+    def close(self) -> dict[str, SdkCounts]:
+        """Stop every process as a pod is stopped, which makes its SDK send what it still holds; what each SDK says. Raises DemoError."""
         self.children.stop(*(each.child for each in self.storefronts.values()))
         self.children.stop(*(each.child for each in self.processes))
-        return _sent([self._written(each) for each in self.processes])
+        return {each.child.name: self._written(each) for each in self.processes}
 
-    async def flushed(self) -> Sent:
-        """Wait until the SDKs of those that still run hold nothing back, without stopping them."""
+    async def flushed(self) -> dict[str, SdkCounts]:
+        """Wait until the SDKs of those that still run hold nothing back, without stopping them; what each SDK says."""
         until = time.monotonic() + FLUSH_SECONDS
         async with httpx2.AsyncClient(trust_env=False) as client:
             while True:
-                spans = [
-                    self._written(each) if each.child.name in self.children.stopped else await _told(client, each)
+                found = {
+                    each.child.name: self._written(each)
+                    if each.child.name in self.children.stopped
+                    else await _told(client, each)
                     for each in self.processes
-                ]
-                if not any(each.queued for each in spans) or time.monotonic() > until:
-                    return _sent(spans)
+                }
+                if not any(each.queued for each in found.values()) or time.monotonic() > until:
+                    return found
                 await asyncio.sleep(0.2)
 
-    def _written(self, process: Process) -> ProcessSpans:
+    def _written(self, process: Process) -> SdkCounts:
         found = self.notebook.spans(process.child.name)
         if found is None:
             raise DemoError(f"{process.child.name} did not stop in order; its last lines:\n{process.child.tail}")
         return found
 
 
-def _sent(spans: Sequence[ProcessSpans]) -> Sent:
-    given_up = sum(each.lost + each.rejected for each in spans)
-    return Sent(ended=sum(each.exported + each.queued for each in spans) + given_up, given_up=given_up)
-
-
-async def _told(client: httpx2.AsyncClient, process: Process) -> ProcessSpans:
-    return ProcessSpans(**(await client.get(process.spans)).raise_for_status().json())
+async def _told(client: httpx2.AsyncClient, process: Process) -> SdkCounts:
+    return SdkCounts.of((await client.get(process.spans)).raise_for_status().json())
 
 
 def start(children: Children, *, server: Server, notebook: Notebook, seed: int) -> Shop:
@@ -118,7 +108,7 @@ def start(children: Children, *, server: Server, notebook: Notebook, seed: int) 
                 ],
                 sockets=[door],
             )
-            return Process(child, f"http://127.0.0.1:{door.getsockname()[1]}")
+            return Process(child, f"http://127.0.0.1:{door.getsockname()[1]}", service, version, region)
 
     payment = run("payment", "payment")
     bad_payment = run("payment-bad", "payment", version=BAD_VERSION)

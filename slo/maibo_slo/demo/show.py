@@ -145,7 +145,7 @@ def screen(console: Console) -> Screen:
 def final(console: Console, report: Report) -> None:
     """The two accounts side by side, what burned, how fresh, what was lost; and the verdict."""
     wide = console.width >= WIDE
-    for part in (_accounts(report, wide=wide), _burnt(report, wide=wide)):
+    for part in (_accounts(report, wide=wide), _steps(report, wide=wide), _burnt(report, wide=wide)):
         console.print()
         console.print(part)
     console.print()
@@ -173,9 +173,28 @@ def _accounts(report: Report, *, wide: bool) -> Table:
             _pair(row.requests_seen, row.requests_told),
             _pair(sum(row.seen.values()), sum(row.told.values())),
             *(_pair(row.seen.get(outcome, 0), row.told.get(outcome, 0)) for outcome in ("failure", "abandoned")),
-            milliseconds(row.p99_exact_us),
-            milliseconds(row.p99_told_us),
-            "-" if row.p99_error is None else f"{row.p99_error:.2%}",
+            milliseconds(row.p99.nearest_us),
+            milliseconds(row.p99.told_us),
+            "-" if row.p99.error is None else f"{row.p99.error:.2%}",
+        )
+    return table
+
+
+def _steps(report: Report, *, wide: bool) -> Table:
+    table = _table("What services wrote down / what maibo says", wide=wide)
+    for name in ("service", "version", "step"):
+        table.add_column(name)
+    for name in ("requests", "failed", "services'\nP99", "maibo's\nP99"):
+        table.add_column(name, justify="right")
+    for row in report.judgement.steps:
+        table.add_row(
+            row.service,
+            row.version,
+            row.step,
+            _pair(sum(row.written.values()), sum(row.told.values())),
+            _pair(row.written.get("failure", 0), row.told.get("failure", 0)),
+            milliseconds(row.p99.nearest_us),
+            milliseconds(row.p99.told_us),
         )
     return table
 
@@ -216,8 +235,8 @@ def _facts(report: Report) -> Iterable[str]:
     if p50 is not None and p99 is not None:
         yield f"from the end of a request until it is visible: P50 {p50:.2f} s, P99 {p99:.2f} s"
     yield (
-        f"spans: {judged.spans.ended} ended in the services, {judged.spans.accepted} accepted, "
-        f"{judged.lost} lost, {judged.duplicated} duplicated"
+        f"spans: {judged.spans.expected} expected, {judged.spans.accepted} accepted, {judged.spans.counted} counted, "
+        f"{judged.spans.lost} lost, {judged.spans.duplicated} duplicated"
     )
 
 

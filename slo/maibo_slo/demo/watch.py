@@ -13,8 +13,8 @@ from typing import Any
 import httpx2
 import numpy as np
 
-from maibo_slo.demo.account import Bar, Told
 from maibo_slo.demo.children import DemoError
+from maibo_slo.demo.evidence import Bar, Flow, Ingest, Tag, Told
 from maibo_slo.documents import Catalogue
 
 POLL_SECONDS = 0.1
@@ -106,15 +106,20 @@ class Watch:
             outcomes.update(bar.outcomes)
         return Told(dict(outcomes), answer["p99_us"], bars)
 
-    async def steps(self, journey: str, tier: str, *, service: str) -> dict[str, int]:
-        """The steps of one journey and tier in one service, with the number of their events."""
-        answer = await self._ask(f"/v1/journeys/{journey}", tier=tier, service=service, series="false")
-        return {step["value"]: step["count"] for step in answer["steps"] if step["count"]}
+    async def journey_names(self) -> list[str]:
+        """Every journey that is declared, or has events."""
+        return [journey["name"] for journey in (await self._ask("/v1/journeys"))["journeys"]]
 
-    async def ingest(self) -> Mapping[str, int]:
-        """Spans accepted, counted, ignored and rejected since the store was made."""
+    async def flows(self, journey: str, **where: str) -> dict[str, Flow]:
+        """The events of a journey's steps, and under '' its own; those that have any."""
+        answer = await self._ask(f"/v1/journeys/{journey}", series="false", **where)
+        told = {"": answer, **{step["value"]: step for step in answer["steps"]}}
+        return {step: Flow(each["outcomes"], each["p99_us"]) for step, each in told.items() if each["count"]}
+
+    async def ingest(self) -> Ingest:
+        """Spans since the store was made."""
         told = await self._ask("/v1/ingest")
-        return {name: told[name] for name in ("spans", "counted", "ignored", "rejected")}
+        return Ingest(accepted=told["spans"], counted=told["counted"], rejected=told["rejected"])
 
     async def _ask(self, path: str, **where: str) -> Any:
         asked = (
@@ -156,10 +161,10 @@ def quantile(values: Sequence[float], q: float) -> float | None:
     return float(np.quantile(values, q, method="inverted_cdf")) if values else None
 
 
-def steps_of_routes(catalogue: Catalogue) -> dict[str, tuple[str, str]]:
-    """``METHOD /path/{order}`` -> (journey, step); every path parameter is told as ``{order}``."""
+def tags(catalogue: Catalogue) -> dict[str, Tag]:
+    """``METHOD /path/{order}`` -> the step that it is; every path parameter is told as ``{order}``."""
     return {
-        PARAMETER.sub("{order}", route): (journey.name, step.name)
+        PARAMETER.sub("{order}", route): Tag(journey.name, step.name, ends=step.ends)
         for journey in catalogue.journeys.values()
         for step in journey.steps
         for route in step.routes

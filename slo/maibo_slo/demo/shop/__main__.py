@@ -17,15 +17,14 @@ from fastapi import FastAPI
 import maibo
 from maibo.asgi import JourneyMiddleware
 from maibo_slo.demo.shop import SERVICES, cart, payment, storefront
-from maibo_slo.demo.shop.notes import Notes, spans_now
+from maibo_slo.demo.shop.notes import Identity, Inside, Notes, Outside, spans_now
 from maibo_slo.demo.shop.work import Work
 
 
 def shop_app(
-    service: str,
+    identity: Identity,
     client: httpx2.AsyncClient,
     *,
-    version: str,
     next_url: str,
     seed: str,
     notes: Notes,
@@ -39,17 +38,20 @@ def shop_app(
             async with client:
                 yield
 
-    app = FastAPI(title=service, version=version, lifespan=lifespan)
+    service = identity.service
+    app = FastAPI(title=service, version=identity.version, lifespan=lifespan)
     work = Work(seed)
     if service == "storefront":
         storefront.add_routes(app, work, client, cart=next_url)
     elif service == "cart":
         cart.add_routes(app, work, client, payment=next_url)
     else:
-        payment.add_routes(app, work, version=version)
+        payment.add_routes(app, work, version=identity.version)
     app.get("/-/spans", include_in_schema=False)(spans_now)
 
+    app.add_middleware(Inside)
     app.add_middleware(JourneyMiddleware, documents=journey_documents(documents), customer=storefront.customer)
+    app.add_middleware(Outside, notes=notes, identity=identity)  # the one added last is the outermost
     return app
 
 
@@ -89,7 +91,12 @@ def main(
     )
     client = httpx2.AsyncClient(trust_env=False, timeout=30)
     app = shop_app(
-        service, client, version=version, next_url=next_url, seed=f"{seed} {name}", notes=notes, documents=documents
+        Identity(name, service, version, region),
+        client,
+        next_url=next_url,
+        seed=f"{seed} {name}",
+        notes=notes,
+        documents=documents,
     )
     server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning"))
     server.run(sockets=[socket.socket(fileno=fd)])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import httpx2
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 
 import maibo
+from maibo_slo.demo.shop.notes import on_behalf
 from maibo_slo.demo.shop.payment import Charge
 from maibo_slo.demo.shop.work import Work
 
@@ -26,9 +27,10 @@ def add_routes(app: FastAPI, work: Work, client: httpx2.AsyncClient, *, payment:
         await work.takes(8)
 
     @app.post("/settle")
-    async def settle(asked: Charge) -> Response:
+    async def settle(asked: Charge, request: Request) -> Response:
         await work.takes(4)
-        charged = await client.post(f"{released.url}/charge", json=asked.model_dump(), headers=maibo.inject({}))
+        headers = maibo.inject(on_behalf(request))
+        charged = await client.post(f"{released.url}/charge", json=asked.model_dump(), headers=headers)
         return Response(charged.content, charged.status_code, media_type="application/json")
 
     @app.put("/-/payment", status_code=204, include_in_schema=False)

@@ -9,12 +9,14 @@ from __future__ import annotations
 from uuid import uuid4
 
 import httpx2
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
 import maibo
+from maibo_slo.demo.shop import TIER_HEADER
+from maibo_slo.demo.shop.notes import on_behalf
 from maibo_slo.demo.shop.payment import Charge
 from maibo_slo.demo.shop.work import Work
 
@@ -28,9 +30,9 @@ def add_routes(app: FastAPI, work: Work, client: httpx2.AsyncClient, *, cart: st
         return ["tea", "teapot", "cup"]
 
     @app.post("/checkout", status_code=201)
-    async def checkout() -> dict[str, str]:
+    async def checkout(request: Request) -> dict[str, str]:
         await work.takes(10)
-        reserved = await client.post(f"{cart}/reserve", headers=maibo.inject({}))
+        reserved = await client.post(f"{cart}/reserve", headers=maibo.inject(on_behalf(request)))
         reserved.raise_for_status()
         return {"order": uuid4().hex}
 
@@ -39,9 +41,10 @@ def add_routes(app: FastAPI, work: Work, client: httpx2.AsyncClient, *, cart: st
         await work.takes(8)
 
     @app.post("/checkout/{id}/pay")
-    async def pay(id: str, asked: Charge) -> Response:  # noqa: A002, ARG001 -- the route's own word
+    async def pay(id: str, asked: Charge, request: Request) -> Response:  # noqa: A002, ARG001 -- the route's own word
         await work.takes(6)
-        settled = await client.post(f"{cart}/settle", json=asked.model_dump(), headers=maibo.inject({}))
+        headers = maibo.inject(on_behalf(request))
+        settled = await client.post(f"{cart}/settle", json=asked.model_dump(), headers=headers)
         if settled.status_code == 402:
             maibo.current().fail("card_declined")
         elif settled.status_code != 200:
@@ -56,4 +59,4 @@ def add_routes(app: FastAPI, work: Work, client: httpx2.AsyncClient, *, cart: st
 
 def customer(scope: Scope) -> dict[str, str | None]:
     """Who begins a journey: where a real shop would look at the session, this one believes a header."""
-    return {"tier": Headers(scope=scope).get("x-customer-tier")}
+    return {"tier": Headers(scope=scope).get(TIER_HEADER)}
