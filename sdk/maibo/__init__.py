@@ -15,14 +15,16 @@ logged once and counted in `stats()`. Importing this needs OpenTelemetry's API o
 
 from maibo.carry import carry
 from maibo.configuration import configure, flush, shutdown, stats
-from maibo.journeys import Journey, Step
+from maibo.journeys import Journey
 from maibo.runtime import FinishedJourney
 from maibo.stats import Stats
-from maibo.tagging import begin, current, inject, journey, resume, step
+from maibo.steps import Step
+from maibo.tagging import JourneyBlock, begin, current, inject, journey, resume, step
 
 __all__ = [
     "FinishedJourney",
     "Journey",
+    "JourneyBlock",
     "Stats",
     "Step",
     "begin",

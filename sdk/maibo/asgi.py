@@ -13,6 +13,10 @@
 or ``documents=[...]``: ``Journey`` documents as dicts. ``customer=`` is asked about a request that begins a journey, and answers a
 dict with any of ``tier``, ``variant``, ``user`` and ``session``: ``lambda scope: {"tier": scope["user"].tier}``.
 
+What comes in is not signed: where strangers' requests arrive, ``trust_baggage=False`` takes a journey from the cookie alone, and takes
+maibo's keys out of the ``baggage`` that the app and its clients see. ``secure_cookie=True`` marks the cookie Secure behind a proxy that
+ends TLS; by default the scheme that the server tells decides, never a header.
+
 It adds no server span beside the framework's own, streams as the app streams, and at the lifespan's end sends what is left, within 2 s.
 """
 
@@ -23,7 +27,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from functools import partial
 from typing import Any
 
-from maibo import configuration, problems, runtime
+from maibo import blocks, carriers, configuration, problems, runtime
 from maibo.routes import Route, Routes
 from maibo.visits import Visit, visit
 
@@ -46,18 +50,28 @@ class JourneyMiddleware:
         routes: Mapping[str, Route | Iterable[Route]] | None = None,
         documents: Iterable[Mapping[str, Any]] = (),
         customer: Callable[[Scope], Mapping[str, str | None]] | None = None,
+        trust_baggage: bool = True,
+        secure_cookie: bool | None = None,
     ) -> None:
         self.app = app
         self.routes = Routes(routes, documents)
         self.customer = customer
+        self.trust_baggage = trust_baggage
+        self.secure_cookie = secure_cookie
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _live(self.app, scope, receive, send)
-        elif scope["type"] != "http" or (part := self._visit(scope)) is None:
+            return
+        if not self.trust_baggage:
+            _take_out_journey(scope)
+        if scope["type"] == "http" and (part := self._visit(scope)) is not None:
+            await _attend(part, self.app, scope, receive, send)
+        elif self.trust_baggage:
             await self.app(scope, receive, send)
         else:
-            await _attend(part, self.app, scope, receive, send)
+            with blocks.without_baggage():
+                await self.app(scope, receive, send)
 
     def _visit(self, scope: Scope) -> Visit | None:
         if runtime.active is None:
@@ -72,13 +86,28 @@ class JourneyMiddleware:
                 scope["method"],
                 scope["path"].removeprefix(scope.get("root_path", "")) or "/",
                 headers,
-                secure=scope.get("scheme") == "https",
+                secure=scope.get("scheme") == "https" if self.secure_cookie is None else self.secure_cookie,
                 traceparent=traceparent,
                 customer=None if self.customer is None else partial(self.customer, scope),
             )
         except Exception as error:  # noqa: BLE001 -- the host goes on
             problems.caught("asgi", error)
             return None
+
+
+def _take_out_journey(scope: Scope) -> None:
+    """In place: who wraps this app sees the same scope, and is to carry nothing on either."""
+    try:
+        headers = list(scope.get("headers", ()))
+        if any(name == b"baggage" for name, _ in headers):
+            pairs = ((name, _without_journey(value) if name == b"baggage" else value) for name, value in headers)
+            scope["headers"] = [(name, value) for name, value in pairs if value or name != b"baggage"]
+    except Exception as error:  # noqa: BLE001 -- the host goes on
+        problems.caught("asgi", error)
+
+
+def _without_journey(header: bytes) -> bytes:
+    return carriers.without_journey(header.decode("latin-1")).encode("latin-1")
 
 
 async def _attend(part: Visit, app: App, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,7 +1,7 @@
 """How a journey travels: W3C baggage between services, a cookie or a session between one customer's requests.
 
-What comes in was written by strangers. It is read within bounds, and what is garbled, too old or from the future is ignored and
-counted: a journey is never worth an error. Going out, only maibo's own keys are touched.
+What comes in was written by strangers, and nothing of it is signed. It is read within bounds, and what is garbled, too old or from the
+future is ignored and counted: a journey is never worth an error. Going out, only maibo's own keys are touched.
 
 * baggage: ``journey.ctx=NAME:ID:START``, ``journey.tier=…``, ``journey.variant=…``; NAME is percent-encoded, ID is 32 hex
   digits, START is unix time in microseconds, and each value is percent-encoded once more, as OpenTelemetry's propagator does.
@@ -76,13 +76,22 @@ def add_to_headers(identity: Identity, headers: MutableMapping[str, str]) -> Non
     """Write a journey into the ``baggage`` header, leaving everybody else's entries as they are."""
     key = next((key for key in headers if key.lower() == "baggage"), "baggage")
     ours = [f"{name}={quote_plus(value)}" for name, value in to_baggage(identity).items()]
-    others = [entry.strip() for entry in headers.get(key, "").split(",")]
-    theirs = [entry for entry in others if entry and entry.partition("=")[0].strip() not in BAGGAGE_KEYS]
-    header = ",".join([*ours, *theirs])
+    header = ",".join([*ours, *_theirs(headers.get(key, ""))])
     if len(header) > LONGEST_HEADER:
         problems.noticed(problems.CARRIERS_IGNORED, "maibo: the baggage header is full, the journey does not fit in")
         return
     headers[key] = header
+
+
+def without_journey(header: str) -> str:
+    """A ``baggage`` header with everybody else's entries alone."""
+    return ",".join(_theirs(header))
+
+
+def _theirs(header: str) -> list[str]:
+    entries = (entry.strip() for entry in header.split(","))
+    # Decoded, as OpenTelemetry's propagator does: journey%2Ectx is ours too.
+    return [entry for entry in entries if entry and unquote_plus(entry.partition("=")[0]).strip() not in BAGGAGE_KEYS]
 
 
 def find(carrier: Carrier, *, now_us: int) -> tuple[Identity, str] | None:

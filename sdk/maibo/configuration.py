@@ -48,9 +48,11 @@ def configure(
         ``OTEL_EXPORTER_OTLP_ENDPOINT``, http://localhost:4318. Headers of ``OTEL_EXPORTER_OTLP_HEADERS`` go along only to an
         endpoint that came from ``OTEL_*`` too.
     headers: sent with every batch; else ``MAIBO_HEADERS`` (``key=value,key=value``).
-    catalogue: names of the journeys this service may tag, or their documents as dicts; others are counted as ``_undeclared``.
+    catalogue: names of the journeys this service may tag, or their documents as dicts, one or several; others are counted as
+        ``_undeclared``.
     enabled: False: do nothing; else off where ``MAIBO_DISABLED`` or ``OTEL_SDK_DISABLED`` is true.
-    on_journey_end: called with a `FinishedJourney` for each journey that ends in this process.
+    on_journey_end: called with a `FinishedJourney` for each journey that ends in this process. Its duration is negative where the
+        clocks of two hosts disagree by more than the journey took.
     user_hash_key: the secret that pseudonyms of users are made with; else ``MAIBO_USER_HASH_KEY``.
     queue_size: spans kept while the collector is away (32,768); else ``MAIBO_QUEUE_SIZE``.
     """

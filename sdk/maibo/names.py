@@ -8,17 +8,20 @@ With a catalogue, what it does not declare is `UNDECLARED`.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from maibo import problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 OTHER: Final = "_other"
 UNDECLARED: Final = "_undeclared"
 UNNAMED: Final = "_unnamed"
 LONGEST: Final = 128
+IN_DOCUMENTS: Final = re.compile(r"(?=.{1,63}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+"""What a ``Journey`` document may be named."""
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
@@ -30,12 +33,25 @@ def clean(text: object, longest: int = LONGEST) -> str:
 
 
 class Names:
-    """The texts admitted for one attribute; the first `limit` different ones."""
+    """The texts admitted for one attribute: the first `limit` different ones, and those that `besides` admitted already.
 
-    __slots__ = ("_declared", "_known", "_limit", "_what")
+    Whether they have the `form` is only told.
+    """
 
-    def __init__(self, what: str, limit: int, declared: Iterable[str] | None = None) -> None:
+    __slots__ = ("_besides", "_declared", "_form", "_known", "_limit", "_what")
+
+    def __init__(
+        self,
+        what: str,
+        limit: int,
+        declared: Iterable[str] | None = None,
+        *,
+        besides: Names | None = None,
+        form: re.Pattern[str] | None = None,
+    ) -> None:
         self._what = what
+        self._besides = besides
+        self._form = form
         self._limit = limit
         self._declared = None if declared is None else frozenset(declared)
         self._known: dict[str, str] = {}
@@ -45,6 +61,8 @@ class Names:
         if not isinstance(raw, str):
             raw = str(raw)  # not every host is typed
         known = self._known.get(raw)
+        if known is None and self._besides is not None:
+            known = self._besides._known.get(raw)  # noqa: SLF001 -- another of the same class
         return self._meet(raw) if known is None else known
 
     def _meet(self, raw: str) -> str:
@@ -59,6 +77,12 @@ class Names:
                 name,
             )
             return OTHER
+        if self._form is not None and not self._form.fullmatch(name):
+            problems.tell(
+                f"maibo: no document can name the {self._what} %r: no SLO will apply to it. Names there have at most 63 "
+                "lower-case letters, digits and '-', with a letter or digit at both ends (told once, for the first such name)",
+                name,
+            )
         self._known[raw] = name
         return name
 
@@ -66,15 +90,18 @@ class Names:
 class Catalogue:
     """Which journeys and steps a service may name; everything where nothing is declared.
 
-    `declared` holds journey names, or ``maibo.dev/v1 Journey`` documents as dicts, whose steps are then declared too.
+    `declared` holds journey names, or ``maibo.dev/v1 Journey`` documents as dicts, whose steps are then declared too; one of either
+    may come without a list around it.
     """
 
     __slots__ = ("_steps", "declares", "journeys", "steps")
 
     def __init__(self, declared: Iterable[str | Mapping[str, Any]] | None = None, *, limit: int = 200) -> None:
+        if isinstance(declared, (str, Mapping)):
+            declared = (cast("str | Mapping[str, Any]", declared),)
         documents = None if declared is None else dict(_name_and_steps(each) for each in declared)
         self.declares = documents is not None
-        self.journeys = Names("journey", limit, documents)
+        self.journeys = Names("journey", limit, documents, form=IN_DOCUMENTS)
         self.steps = Names("step", limit)
         self._steps = {
             name: Names(f"step of {name}", limit, steps)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
@@ -132,7 +133,13 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:200]
+    """The kind of error, and what the operating system said, which is at the end of the chain."""
+    cause: BaseException = error
+    following: BaseException | None = error
+    while following is not None:
+        cause = following if isinstance(following, OSError) else cause
+        following = following.__cause__ or following.__context__
+    return shorten(f"{type(error).__name__}: {cause}", 200, placeholder=" …")
 
 
 def _quieten(owner: Otlp) -> None:

@@ -233,6 +233,9 @@ class Pipeline:
                 self.rejected += answer.rejected
                 if answer.rejected:
                     problems.tell("maibo: the collector at %s rejected spans (see stats())", exporter.endpoint)
+                if self._why:
+                    self._why = ""
+                    problems.tell("maibo: the collector at %s takes spans again", exporter.endpoint)
                 self._in_flight = 0
                 return
             self._why = answer.why

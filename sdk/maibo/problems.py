@@ -16,7 +16,9 @@ log = logging.getLogger("maibo")
 INTERNAL = "internal_errors"
 STEPS_OUTSIDE = "steps_outside"
 CARRIERS_IGNORED = "carriers_ignored"
+SKEWED = "skewed"
 NAMES_REPLACED = "names_replaced"
+DOCUMENTS_IGNORED = "documents_ignored"
 
 _lock = threading.RLock()  # re-entrant: a signal handler of the host may run in the middle of a count
 _counts: Counter[str] = Counter()

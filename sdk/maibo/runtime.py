@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from maibo import problems
 from maibo.names import Catalogue, Names
+from maibo.semconv import FAILURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ class FinishedJourney:
     start_ns: int
     """Unix time."""
     duration_ns: int
-    """End minus start of the exported span, exactly."""
+    """End minus start of the exported span, exactly; negative when the clock here is behind that of the host where it began."""
 
 
 class Identified(Protocol):
@@ -48,7 +49,7 @@ class Identified(Protocol):
     @property
     def start_ns(self) -> int: ...
     @property
-    def parent(self) -> SpanContext | None: ...
+    def _parent(self) -> SpanContext | None: ...
     @property
     def user_hash(self) -> str: ...
     @property
@@ -74,20 +75,40 @@ class Sink(Protocol):
     def put(self, finished: Finished, /) -> None: ...
 
 
+class Foreign(NamedTuple):
+    """Texts that came in with requests are counted apart: strangers must not use up the service's own, nor push them out."""
+
+    journeys: Names
+    tiers: Names
+    variants: Names
+
+
 @dataclass(slots=True)
 class Runtime:
     """All that journeys and steps need while they run."""
 
     sink: Sink
     catalogue: Catalogue = field(default_factory=Catalogue)
-    foreign: Names = field(default_factory=lambda: Names("incoming journey", 200))
-    """Names that came in from elsewhere are counted apart: strangers must not use up the service's own."""
     tiers: Names = field(default_factory=lambda: Names("tier", 50))
     variants: Names = field(default_factory=lambda: Names("variant", 50))
     reasons: Names = field(default_factory=lambda: Names("failure reason", 200))
+    foreign: Foreign = field(init=False)
     on_journey_end: Callable[[FinishedJourney], object] | None = None
     user_key: bytes = b""
     user_key_is_random: bool = False
+
+    def __post_init__(self) -> None:
+        self.foreign = Foreign(
+            self.catalogue.journeys
+            if self.catalogue.declares
+            else Names("incoming journey", 200, besides=self.catalogue.journeys),
+            Names("incoming tier", 50, besides=self.tiers),
+            Names("incoming variant", 50, besides=self.variants),
+        )
+
+    def reason(self, outcome: str, reason: str) -> str:
+        """The reason to give for `outcome`: only failures have one."""
+        return self.reasons.admit(str(reason)) if outcome == FAILURE else ""
 
     def journey_ended(self, finished: Finished) -> None:
         """Hand a finished journey on, and tell the callback."""

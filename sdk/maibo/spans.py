@@ -47,7 +47,8 @@ def as_span(finished: Finished, *, span_id: int, resource: Resource, scope: Inst
 def _own_context(journey: Identified) -> SpanContext:
     """Where the journey's whole span is, or will be."""
     id_ = int(journey.id, 16)
-    trace_id = id_ if journey.parent is None else journey.parent.trace_id
+    parent = journey._parent  # noqa: SLF001 -- the host has no use for it
+    trace_id = id_ if parent is None else parent.trace_id
     return SpanContext(trace_id, id_ & _LOW_64, is_remote=True, trace_flags=_SAMPLED)
 
 

@@ -23,8 +23,12 @@ class Stats:
     """Steps dropped because no journey was under way."""
     carriers_ignored: int = 0
     """Garbled, outdated or oversized journeys that came in."""
+    skewed: int = 0
+    """Journeys that ended before they began, by the clocks of two hosts; a collector rejects their spans."""
     names_replaced: int = 0
     """Times a name was too many or undeclared."""
+    documents_ignored: int = 0
+    """Journey documents that a middleware could not read."""
     internal_errors: int = 0
     """Errors of maibo's own, caught; and those raised by `on_journey_end`."""
 
@@ -34,6 +38,8 @@ class Stats:
         return Stats(
             steps_outside=problems.counted(problems.STEPS_OUTSIDE),
             carriers_ignored=problems.counted(problems.CARRIERS_IGNORED),
+            skewed=problems.counted(problems.SKEWED),
             names_replaced=problems.counted(problems.NAMES_REPLACED),
+            documents_ignored=problems.counted(problems.DOCUMENTS_IGNORED),
             internal_errors=problems.counted(problems.INTERNAL),
         )

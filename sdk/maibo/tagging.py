@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from maibo import carriers, journeys, problems, runtime
+from maibo.blocks import OPEN
 from maibo.decorators import decorated
-from maibo.journeys import Journey, M, Step
+from maibo.journeys import Journey, M
+from maibo.steps import Step
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -82,6 +84,8 @@ def resume(carrier: Carrier, *, ends: bool | None = None) -> Journey:
 
     By default it ends at the block's end if an outcome was said for it inside; ``ends=True``: always, and an exception is a failure;
     ``ends=False``: never, whatever is said. Without a journey in the carrier the handle is false, and does nothing.
+
+    Each handle ends the journey once; two at the same time, of a request sent twice, both do, and the journey counts twice.
     """
     live = runtime.active
     if live is None:
@@ -109,26 +113,41 @@ def inject(carrier: M) -> M:
 
 
 class JourneyBlock:
-    """A journey that begins and ends with a ``with`` block, or with the function that it decorates."""
+    """What `maibo.journey` returns: a journey that begins and ends with a ``with`` block, or with the function that it decorates.
 
-    __slots__ = ("_journey", "_options", "name")
+    Each ``with`` and each call is a journey of its own, also where one block object is entered by several tasks at once.
+    """
+
+    __slots__ = ("_entered", "_options", "name")
 
     def __init__(self, name: str, options: dict[str, str | None]) -> None:
         self.name = name
         self._options = options
-        self._journey: Journey | None = None
+        self._entered: list[Journey] = []
 
     def __enter__(self) -> Journey:
-        journey = self._journey = journeys.started(self.name, self._options, ends=True)
+        journey = journeys.started(self.name, self._options, ends=True)
         if journey.active:
-            journeys.enter(journey, sys._getframe(1))  # noqa: SLF001 -- see _drives_a_block
+            self._entered.append(journey)
+            journeys.enter(journey, sys._getframe(1))  # noqa: SLF001 -- see maibo.blocks.suspended
         return journey
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._journey is not None and self._journey.active:
-            journeys.leave(self._journey, kind)
+        if self._entered:
+            try:
+                journeys.leave(self._left(), kind)
+            except Exception as mishap:  # noqa: BLE001 -- the host goes on
+                problems.caught("journey", mishap)
 
     def __call__(self, function: F) -> F:
         return decorated(function, lambda: JourneyBlock(self.name, self._options), "journey")
+
+    def _left(self) -> Journey:
+        """Of those that were entered, the one whose block ends here: the one that is current, else (in a generator) the last."""
+        innermost, last = OPEN.get(), self._entered[-1]
+        if innermost is not None and journeys.attached(last):
+            last = next((journey for journey in self._entered if journey is innermost.journey), last)
+        self._entered.remove(last)
+        return last

@@ -3,16 +3,20 @@
 The rules:
 
 * The journey is the one that comes in with the request: in W3C ``baggage`` from another service, else in the cookie. A route that
-  ``begins`` starts a new one when none of its name is under way, or when the cookie's is older than the journey's timeout.
+  ``begins`` starts a new one when none of its name is under way, or when the one that came in is older than the journey's timeout.
+  (A route for whichever journey comes in knows no timeout: it adds its step to what another service sends, within a day.)
 * The step lasts until the response is complete. What the handler said (``maibo.current().fail("card_declined")``) is its outcome;
   else an exception or a 5xx (``http_503``) is a failure, a client that left before the end ``abandoned``, all other answers success: a
   4xx is the customer's mistake, and the service did its work.
 * The journey ends with a route that ``ends``, with that step's outcome. But a 4xx without a word from the handler ends nothing that
-  spans requests: the customer may mend the input and try again. Nor does it begin anything: no cookie is set.
+  spans requests: the customer may mend the input and try again. Nor does it begin anything: no cookie is set. (No request knows of
+  another: two at the same time with the same cookie, on a route that ``ends``, count the journey twice.)
 * A begin that fails ends the journey as a failure. A service in the middle of a journey only ever adds its steps.
 * A journey that goes on after the request that began it travels in a cookie; its end takes the cookie away. The cookie holds one
   journey: beginning another that spans requests replaces it, one that a single request makes up leaves it alone.
 """
+
+# ruff: noqa: SLF001 -- a request is a block of journeys and steps, and sees their insides, so that users need not
 
 from __future__ import annotations
 
@@ -20,9 +24,9 @@ import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from maibo import carriers, journeys, problems, runtime, tagging
+from maibo import blocks, carriers, journeys, problems, runtime, tagging
+from maibo.blocks import Attachment
 from maibo.carriers import COOKIE, Identity
-from maibo.journeys import Attachment, Journey, Step
 from maibo.routes import Route, Routes
 from maibo.semconv import ABANDONED, FAILURE, SUCCESS
 
@@ -30,6 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from opentelemetry.trace import SpanContext
+
+    from maibo.journeys import Journey
+    from maibo.steps import Step
 
 _OF_ANY_JOURNEY = Route()
 
@@ -68,7 +75,7 @@ class Visit:
         self._hold.__enter__()
         self.step: Step | None = journey.step(route.step) if route.step else None
         if self.step is not None:
-            self.step.start(attach=False)
+            self.step._start(attach=False)
 
     @contextmanager
     def current(self) -> Iterator[None]:
@@ -77,7 +84,7 @@ class Visit:
         try:
             stack.enter_context(Attachment(self.journey))
             if self.step is not None:
-                stack.enter_context(journeys.being(self.step))
+                stack.enter_context(blocks.being(self.step))
         except Exception as error:  # noqa: BLE001 -- the host goes on
             problems.caught("visit", error)
         try:
@@ -110,13 +117,12 @@ class Visit:
         try:
             outcome, reason = self._outcome(error, complete=complete)
             if self.step is not None:
-                said, end_ns = self.step.said, self.step.now()
-                self.step.finish(outcome, reason, end_ns=end_ns)
-                if said:
-                    outcome, reason = said, self.step.reason
+                self.step._finish(outcome, reason)
+                if self.step._outcome:
+                    outcome, reason = self.step._outcome, self.step._reason
             will_end = self._ends(outcome) if self._will_end is None else self._will_end
             if will_end or (self._begun and self._ends(outcome)):
-                self.journey.end(outcome, reason)
+                self.journey._end(outcome, reason)
         except Exception as mishap:  # noqa: BLE001 -- the host goes on
             problems.caught("visit", mishap)
         finally:
@@ -140,16 +146,16 @@ class Visit:
 
     def _refused(self) -> bool:
         """A 4xx, and the handler said nothing else."""
-        said = self.journey.said or (self.step.said if self.step is not None else "")
+        said = self.journey._outcome or (self.step._outcome if self.step is not None else "")
         return 400 <= self._status < 500 and not said
 
     def _find_parent(self) -> None:
         """A framework's own server span is current where the response starts, though not yet where the request came in."""
-        context = journeys.host_span() or self._remote
-        if self.step is not None and self.step.parent is None:
-            self.step.parent = context
-        if self.journey.parent is None:
-            self.journey.parent = context
+        context = blocks.host_span() or self._remote
+        if self.step is not None and self.step._parent is None:
+            self.step._parent = context
+        if self.journey._parent is None:
+            self.journey._parent = context
 
     def _set_cookie(self, value: str, max_age: int) -> str:
         secure = "; Secure" if self._secure else ""
@@ -175,7 +181,7 @@ def visit(
     found = carriers.find(headers, now_us=now_us)
     incoming, source = found if found is not None else (None, "")
     route = _choose(candidates, incoming)
-    if incoming is not None and source == "cookie" and now_us - incoming.start_us > route.timeout_seconds * 1_000_000:
+    if incoming is not None and _outdated(incoming, source, route, now_us=now_us):
         incoming, route = None, _choose(candidates, None)
     if incoming is not None and route.journey in {"", incoming.name}:
         journey, begun = journeys.resumed(live, incoming, ends=False), False
@@ -223,6 +229,12 @@ def _choose(candidates: tuple[Route, ...], incoming: Identity | None) -> Route:
         if route.begins or (incoming is not None and not route.journey):
             return route
     return _OF_ANY_JOURNEY
+
+
+def _outdated(incoming: Identity, source: str, route: Route, *, now_us: int) -> bool:
+    if source == "baggage" and not route.journey and not route.ends:
+        return False
+    return now_us - incoming.start_us > route.timeout_seconds * 1_000_000
 
 
 def _remote(traceparent: str) -> SpanContext | None:

@@ -23,7 +23,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 import maibo
-from maibo import configuration, journeys, problems, runtime
+from maibo import blocks, configuration, problems, runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -166,7 +166,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     maibo.shutdown(0)
     runtime.activate(None)
-    assert journeys._OPEN.get() is None, "a test left something current"
+    assert blocks.OPEN.get() is None, "a test left something current"
     assert not otel.get_current(), "a test left OpenTelemetry's context changed"
 
 

@@ -1,10 +1,11 @@
 import asyncio
 import contextlib
 import time
+from typing import Annotated
 
 import httpx2
 import pytest
-from fastapi import BackgroundTasks, FastAPI, HTTPException
+from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException
 from fastapi.responses import StreamingResponse
 from opentelemetry import baggage, trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -123,6 +124,113 @@ def test_a_journey_of_several_requests_travels_in_a_cookie_and_ends_with_the_las
 def test_on_https_the_cookie_is_secure(captured):
     (answer,) = asyncio.run(visit("POST /checkout", base_url="https://shop"))
     assert answer.headers["set-cookie"].endswith("SameSite=Lax; Secure")
+
+
+@pytest.mark.parametrize(
+    ("secure_cookie", "scheme", "secure"),
+    [(None, "http", False), (None, "https", True), (True, "http", True), (False, "https", False)],
+)
+def test_behind_a_proxy_that_ends_tls_the_cookie_is_as_secure_as_one_says(captured, secure_cookie, scheme, secure):
+    app = JourneyMiddleware(shop_without_middleware(), documents=[DOCUMENT], secure_cookie=secure_cookie)
+
+    async def main():
+        async with client(app, f"{scheme}://shop") as customer:
+            return await customer.post("/checkout", headers={"x-forwarded-proto": "https"})
+
+    assert asyncio.run(main()).headers["set-cookie"].endswith("; Secure") == secure
+
+
+@pytest.mark.parametrize("carrier", ["baggage", "cookie"])
+def test_a_journey_that_is_over_its_timeout_ends_nothing_however_it_came(captured, carrier):
+    hours_ago = time.time_ns() // 1000 - 20 * 3600 * 1_000_000
+    headers = {
+        "baggage": f"journey.ctx=checkout%3A{'a' * 32}%3A{hours_ago}",
+        "cookie": f"maibo-journey=checkout:{'a' * 32}:{hours_ago}::",
+    }
+
+    async def main():
+        async with client(shop()) as stranger:
+            await stranger.post("/checkout/pay/card", headers={carrier: headers[carrier]})
+            await stranger.post("/checkout", headers={carrier: headers[carrier]})
+
+    asyncio.run(main())
+    assert captured.journeys == []
+    assert [step.name for step in captured.steps] == ["reserve", "basket"]
+    assert "a" * 32 not in {step.journey_id for step in captured.steps}, "a new one began"
+
+
+def test_a_service_in_the_middle_adds_its_steps_to_long_journeys_too(captured):
+    hours_ago = time.time_ns() // 1000 - 2 * 3600 * 1_000_000
+
+    async def main():
+        async with client(shop()) as upstream:
+            await upstream.post("/charge", headers={"baggage": f"journey.ctx=loan%3A{'a' * 32}%3A{hours_ago}"})
+
+    asyncio.run(main())
+    assert [(step.journey, step.name) for step in captured.steps] == [("loan", "charge")]
+
+
+FORGED = f"journey.ctx=forged%3A{'a' * 32}%3A{{now}},theirs=1,journey%2Etier=vip"
+
+
+@pytest.mark.parametrize("tracing", ["none", "outside", "inside"])
+@pytest.mark.parametrize("path", ["/checkout", "/elsewhere"])
+def test_an_edge_lets_no_journey_of_a_strangers_through(captured, tracing, path):
+    from opentelemetry import context as otel
+    from opentelemetry import propagate
+
+    seen = {}
+
+    def traced(app):
+        """What an instrumentation does: the context of the headers, around the app."""
+
+        async def tracing_app(scope, receive, send):
+            headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+            token = otel.attach(propagate.extract(headers))
+            await app(scope, receive, send)
+            otel.detach(token)
+
+        return tracing_app
+
+    async def handler(scope, receive, send):
+        seen["baggage"] = dict(scope["headers"]).get(b"baggage")
+        seen["journey"] = maibo.current().name
+        seen["out"] = {}
+        propagate.inject(seen["out"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    app = JourneyMiddleware(
+        traced(handler) if tracing == "inside" else handler, documents=[DOCUMENT], trust_baggage=False
+    )
+
+    async def main():
+        async with client(traced(app) if tracing == "outside" else app) as stranger:
+            await stranger.post(path, headers={"baggage": FORGED.format(now=time.time_ns() // 1000)})
+
+    asyncio.run(main())
+    assert seen["baggage"] == b"theirs=1"
+    assert seen["journey"] == ("checkout" if path == "/checkout" else "")
+    assert "forged" not in str(seen["out"])
+    assert ("theirs=1" in str(seen["out"])) == (tracing != "none"), "everybody else's baggage goes on"
+    assert [step.journey for step in captured.steps] == (["checkout"] if path == "/checkout" else [])
+    assert {step.tier for step in captured.steps} <= {""}
+
+
+def test_an_edge_lets_no_journey_of_a_strangers_through_while_maibo_is_off():
+    seen = []
+
+    async def handler(scope, receive, send):
+        seen.append(scope["headers"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def main():
+        async with client(JourneyMiddleware(handler, trust_baggage=False)) as stranger:
+            await stranger.get("/", headers={"baggage": "journey.ctx=forged"})
+
+    asyncio.run(main())
+    assert b"baggage" not in dict(seen[0])
 
 
 @pytest.mark.parametrize(
@@ -308,7 +416,7 @@ def test_off_requests_pass_through():
 
 @pytest.mark.parametrize("where", ["visit", "answered", "done", "current"])
 def test_an_error_of_our_own_never_reaches_the_customer(captured, monkeypatch, where):
-    from maibo import asgi, journeys, visits
+    from maibo import asgi, blocks, steps, visits
 
     def broken(*_, **__):
         raise RuntimeError("ours")
@@ -318,9 +426,9 @@ def test_an_error_of_our_own_never_reaches_the_customer(captured, monkeypatch, w
     elif where == "answered":
         monkeypatch.setattr(visits.Visit, "_find_parent", broken)
     elif where == "done":
-        monkeypatch.setattr(journeys.Step, "finish", broken)
+        monkeypatch.setattr(steps.Step, "_finish", broken)
     else:
-        monkeypatch.setattr(journeys, "_with_baggage", broken)
+        monkeypatch.setattr(blocks, "_with_baggage", broken)
     answers = asyncio.run(visit("POST /checkout", "POST /checkout/pay/card"))
     assert [answer.status_code for answer in answers] == [200, 200]
     assert maibo.stats().internal_errors > 0
@@ -380,6 +488,9 @@ def test_an_error_in_the_apps_own_start_up_is_the_apps():
 def shop_without_middleware() -> FastAPI:
     app = FastAPI()
 
+    @app.post("/checkout")
+    def checkout(): ...
+
     @app.get("/search/{what}")
     async def search(what: str):
         return {}
@@ -399,3 +510,66 @@ async def drive(app, method, path):
     async def send(message): ...
 
     await app(scope, receive, send)
+
+
+def db_sync():
+    with maibo.step("db"):
+        yield maibo.current().name
+
+
+async def db_async():
+    with maibo.step("db"):
+        yield maibo.current().name
+
+
+def export_sync():
+    with maibo.journey("export", tier="vip"), maibo.step("rows"):
+        yield
+
+
+async def export_async():
+    with maibo.journey("export", tier="vip"), maibo.step("rows"):
+        yield
+
+
+@pytest.mark.parametrize(("db", "export"), [(db_sync, export_sync), (db_async, export_async)])
+def test_blocks_in_a_dependency_with_yield_count_even_when_threads_of_other_contexts_run_its_two_ends(
+    captured, caplog, db, export
+):
+    app = FastAPI()
+
+    @app.get("/search/{what}")
+    async def search(name: Annotated[str, Depends(db)]):
+        return name
+
+    @app.get("/export")
+    def rows(_: Annotated[None, Depends(export)]):
+        return maibo.current().name
+
+    async def main():
+        found = await visit("GET /search/x", app=JourneyMiddleware(app, routes=SEARCH))
+        exported = await visit("GET /export", app=app)
+        assert not maibo.current(), "nothing of it stays"
+        assert not baggage.get_all()
+        return [answer.json() for answer in found + exported]
+
+    name, inside = asyncio.run(main())
+    assert name == "search"
+    assert inside == ("export" if export is export_async else ""), "as the guide says"
+    assert sorted(outcomes(captured.steps)) == [("db", "success", ""), ("find", "success", ""), ("rows", "success", "")]
+    assert outcomes(captured.journeys) == [("search", "success", ""), ("export", "success", "")]
+    assert maibo.stats().internal_errors == 0
+    assert not caplog.records, "nor has OpenTelemetry anything to complain of"
+
+
+def test_two_requests_at_once_that_end_one_journey_count_it_twice_as_the_guide_says(captured):
+    async def main():
+        app = shop()
+        (first,) = await visit("POST /checkout", app=app)
+        cookies = {"cookie": f"maibo-journey={first.cookies['maibo-journey']}"}
+        async with client(app) as one, client(app) as other:
+            await asyncio.gather(*(each.post("/checkout/pay/card", headers=cookies) for each in (one, other)))
+
+    asyncio.run(main())
+    assert [each.outcome for each in captured.journeys] == ["success", "success"]
+    assert len({each.id for each in captured.journeys}) == 1

@@ -140,6 +140,50 @@ def test_strangers_cannot_use_up_the_services_own_names():
     assert captured.journeys[299].name == "_other"
 
 
+def test_strangers_cannot_use_up_the_services_own_tiers_and_variants_nor_push_them_out():
+    now = time.time_ns() // 1000
+
+    def resumed(name, tier):
+        with maibo.resume(f"{name}:{'1' * 32}:{now}:{tier}:{tier}", ends=True):
+            pass
+
+    with capture() as captured:
+        for n in range(300):
+            resumed(f"hostile{n}", f"forged{n}")
+        with maibo.journey("checkout", tier="vip", variant="b"):
+            pass
+        resumed("checkout", "vip")
+        resumed("checkout", "b")
+    seen = [(each.name, each.tier, each.variant) for each in captured.journeys]
+    assert seen[299:] == [
+        ("_other", "_other", "_other"),
+        ("checkout", "vip", "b"),
+        ("checkout", "vip", "_other"),
+        ("checkout", "_other", "b"),
+    ]
+    assert [len({each[n] for each in seen}) for n in (1, 2)] == [52, 52], "50 of strangers, our own, and _other"
+
+
+def test_a_baggage_header_without_the_journey_is_everybody_elses():
+    header = (
+        "a=1;secret, journey.ctx=x:1,journey%2Ectx=y, journey.tier = vip,+journey.variant=b,journey.other=kept,,b=2"
+    )
+    assert carriers.without_journey(header) == "a=1;secret,journey.other=kept,b=2"
+    assert carriers.without_journey("journey.ctx=x") == ""
+
+
+@given(
+    st.lists(st.sampled_from(["journey.ctx", "journey%2etier", "%6Aourney.variant", " ", "=", ",", ";", "a", "+"])).map(
+        "".join
+    )
+)
+def test_opentelemetry_finds_no_journey_where_it_was_taken_out(header):
+    from opentelemetry import baggage
+
+    context = W3CBaggagePropagator().extract({"baggage": carriers.without_journey(header)})
+    assert not {"journey.ctx", "journey.tier", "journey.variant"} & set(baggage.get_all(context))
+
+
 def test_a_journey_that_is_not_declared_here_travels_on_under_its_own_name():
     now = time.time_ns() // 1000
     header = f"journey.ctx=returns:{'a' * 32}:{now}"

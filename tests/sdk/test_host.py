@@ -5,7 +5,7 @@ import logging
 import pytest
 
 import maibo
-from maibo import carriers, journeys, names, problems, runtime
+from maibo import blocks, carriers, journeys, names, problems, runtime, steps
 from maibo.testing import capture
 
 
@@ -57,10 +57,11 @@ ALL = ["basket", "resumed", "decorated", "carried"]
         (carriers, "to_baggage"),
         (journeys, "find"),
         (journeys, "host_span"),
-        (journeys, "_with_baggage"),
-        (journeys.Journey, "end"),
-        (journeys.Step, "start"),
-        (journeys.Step, "finish"),
+        (steps, "host_span"),
+        (blocks, "_with_baggage"),
+        (journeys.Journey, "_end"),
+        (steps.Step, "_start"),
+        (steps.Step, "_finish"),
         (runtime.Runtime, "journey_ended"),
     ],
 )
@@ -69,7 +70,7 @@ def test_an_internal_error_anywhere_is_caught_counted_and_logged_once(monkeypatc
         monkeypatch.setattr(owner, name, broken)
         for _ in range(3):
             assert the_hosts_work() == ALL
-    journeys._OPEN.set(None)  # a step that could not finish stays current; that is all that is left of it
+    blocks.OPEN.set(None)  # a step that could not finish stays current; that is all that is left of it
     assert maibo.stats().internal_errors >= 3
     assert len({record.getMessage() for record in caplog.records}) == len(caplog.records), "each told once"
 

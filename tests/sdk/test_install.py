@@ -1,9 +1,11 @@
 """The SDK stands alone: it installs and imports without the platform, quickly."""
 
+import ast
 import importlib.metadata
 import re
 import subprocess
 import sys
+import tomllib
 import venv
 from pathlib import Path
 
@@ -47,11 +49,44 @@ def test_importing_takes_at_most_four_tenths_of_a_second():
     assert min(float(run(program)) for _ in range(3)) <= 0.4
 
 
-def test_it_requires_opentelemetry_and_nothing_else():
-    requires = importlib.metadata.requires("maibo") or []
-    names = {re.split(r"[^a-z0-9-]", requirement)[0] for requirement in requires}
-    assert names
-    assert all(name.startswith("opentelemetry-") for name in names)
+DISTRIBUTIONS = {
+    "opentelemetry.exporter": "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry.instrumentation": "opentelemetry-instrumentation",
+    "opentelemetry.proto": "opentelemetry-proto",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+    "opentelemetry": "opentelemetry-api",
+    "requests": "requests",
+}
+"""Of what is imported, by the longest prefix."""
+
+
+def required() -> dict[str, str]:
+    project = tomllib.loads((ROOT / "sdk" / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *project["optional-dependencies"]["instrumentation"]]
+    return {(name := re.split(r"[^a-z0-9-]", each)[0]): each.removeprefix(name) for each in asked}
+
+
+def imported() -> set[str]:
+    found = set()
+    for path in (ROOT / "sdk" / "maibo").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {each.name for each in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found |= {f"{node.module}.{each.name}" for each in node.names}
+    standard = sys.stdlib_module_names | {"maibo", "_typeshed"}
+    return {name for name in found if name.partition(".")[0] not in standard}
+
+
+def test_it_requires_what_it_imports_and_nothing_else():
+    used = {next((DISTRIBUTIONS[each] for each in DISTRIBUTIONS if name.startswith(each)), name) for name in imported()}
+    assert used == set(required())
+
+
+def test_the_exporter_whose_insides_are_relied_on_is_the_one_that_is_tested():
+    tested = importlib.metadata.version("opentelemetry-exporter-otlp-proto-http").split(".")
+    this, following = f"{tested[0]}.{tested[1]}", f"{tested[0]}.{int(tested[1]) + 1}"
+    assert required()["opentelemetry-exporter-otlp-proto-http"] == f">={this},<{following}"
 
 
 def test_the_built_wheel_works_where_the_platform_is_not_installed(tmp_path):

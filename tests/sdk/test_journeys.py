@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import inspect
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,6 +10,8 @@ from opentelemetry import baggage, propagate, trace
 from opentelemetry.sdk.trace import TracerProvider
 
 import maibo
+from maibo import carriers
+from maibo.carriers import Identity
 from maibo.testing import capture
 
 
@@ -88,6 +91,84 @@ def test_a_decorated_function_is_a_journey_at_each_call(captured):
     assert search.__doc__ == "Find."
     assert [each.tier for each in captured.journeys] == ["std", "std"]
     assert len({each.id for each in captured.journeys}) == 2
+
+
+def test_one_block_object_entered_several_times_at_once_is_a_journey_and_a_step_each_time(captured):
+    checkout, payment = maibo.journey("checkout"), maibo.step("payment")
+
+    async def customer(first: float, last: float, *, fails: bool) -> str:
+        await asyncio.sleep(first)
+        with checkout as journey, payment as step:
+            await asyncio.sleep(last)
+            assert maibo.current() is journey
+            if fails:
+                step.fail("declined")
+        assert not maibo.current()
+        return journey.id
+
+    async def main() -> list[str]:
+        return await asyncio.gather(customer(0, 0.04, fails=True), customer(0.02, 0.08, fails=False))
+
+    first, second = asyncio.run(main())
+    with checkout as outer, checkout as inner, payment, payment:
+        assert maibo.current() is inner is not outer
+    assert [each.id for each in captured.journeys] == [first, second, inner.id, outer.id]
+    assert [(each.journey_id, each.outcome) for each in captured.steps] == [
+        (first, "failure"),
+        (second, "success"),
+        (inner.id, "success"),
+        (inner.id, "success"),
+    ]
+    assert captured.journeys[1].duration_ns >= 75_000_000
+    assert maibo.stats().internal_errors == 0
+
+
+def test_a_block_object_used_around_and_inside_of_a_generator_keeps_its_journeys_apart(captured):
+    checkout, payment = maibo.journey("checkout"), maibo.step("payment")
+
+    def numbers():
+        with checkout as inner:
+            yield inner.id
+
+    def parts():
+        with payment:
+            yield 1
+
+    with checkout as outer, payment:
+        (inner_id,) = numbers()
+        assert maibo.current() is outer
+        list(parts())
+    assert [each.id for each in captured.journeys] == [inner_id, outer.id]
+    first, last = captured.steps
+    assert first.start_ns >= last.start_ns
+    assert maibo.stats().internal_errors == 0
+
+
+def test_several_tasks_in_blocks_of_one_journey_each_leave_their_own(captured, caplog):
+    async def part(journey, seconds: float) -> None:
+        with journey:
+            await asyncio.sleep(seconds)
+        assert not maibo.current()
+
+    async def main() -> None:
+        journey = maibo.begin("checkout")
+        await asyncio.gather(part(journey, 0.01), part(journey, 0.03))
+
+    asyncio.run(main())
+    assert maibo.stats().internal_errors == 0
+    assert not caplog.records, "nor has OpenTelemetry anything to complain of"
+
+
+def test_what_users_get_has_nothing_more_than_they_have_a_use_for(captured):
+    def public(handle) -> set[str]:
+        return {name for name in dir(handle) if not name.startswith("_")}
+
+    outcomes = {"succeed", "fail", "abandon"}
+    about = {"active", "ended", "id", "name", "session", "start_ns", "tier", "user_hash", "variant"}
+    assert public(maibo.begin("checkout")) == outcomes | about | {"step", "carrier", "cookie"}
+    assert public(maibo.step("payment")) == outcomes | {"name", "journey"}
+    assert public(maibo.journey("checkout")) == {"name"}
+    assert isinstance(maibo.journey("checkout"), maibo.JourneyBlock)
 
 
 def test_async_functions_are_decorated_too_and_do_not_mix(captured):
@@ -371,3 +452,19 @@ def test_the_environment_switches_it_off(monkeypatch, receiver, variable):
         assert not maibo.current()
     assert maibo.flush()
     assert receiver.bodies == []
+
+
+def test_a_journey_that_ends_before_it_began_by_the_clocks_of_two_hosts_is_counted_and_never_looks_fast(
+    captured, caplog
+):
+    ahead_us = time.time_ns() // 1000 + 5_000_000  # of the host that began it
+    cookie = carriers.to_cookie(Identity("checkout", "a" * 32, ahead_us, "", ""))
+    for _ in range(2):
+        with maibo.resume(cookie, ends=True), maibo.step("payment"):
+            pass
+    assert all(-5_000_000_000 <= each.duration_ns < 0 for each in captured.journeys)
+    assert [each.start_ns for each in captured.journeys] == [ahead_us * 1000] * 2
+    assert all(each.duration_ns >= 0 for each in captured.steps), "a step has one clock"
+    assert (maibo.stats().skewed, maibo.stats().internal_errors) == (2, 0)
+    assert len(caplog.records) == 1
+    assert "clock is behind" in caplog.text

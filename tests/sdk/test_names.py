@@ -1,3 +1,6 @@
+import time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +48,15 @@ def test_with_a_catalogue_of_names_only_those_journeys_count():
     assert [each.name for each in captured.steps] == ["anything", "anything"]
 
 
+@pytest.mark.parametrize("declared", ["checkout", DOCUMENT])
+def test_a_catalogue_of_one_needs_no_list(declared):
+    with capture(catalogue=declared) as captured:
+        for name in ("checkout", "c", "kind"):
+            with maibo.journey(name):
+                pass
+    assert [each.name for each in captured.journeys] == ["checkout", "_undeclared", "_undeclared"]
+
+
 def test_documents_declare_their_steps_too():
     catalogue = Catalogue([DOCUMENT, "search"])
     assert catalogue.step("checkout", "payment") == "payment"
@@ -61,3 +73,22 @@ def test_tiers_variants_and_reasons_are_bounded_too():
     assert len({each.variant for each in captured.journeys}) == 51
     assert len({each.reason for each in captured.journeys}) == 201
     assert captured.journeys[0].reason == "order 0 not found"
+
+
+def test_a_journey_that_no_document_can_name_is_counted_and_told_once(caplog):
+    named_in_documents = ["checkout", "7", "pay-2", "a" * 63]
+    others = ["Bücher & <b>", "?q=1", "..", "a" * 64, "-a", "a-", "pay_2", "checkout v2"]
+    with capture() as captured:
+        with maibo.resume("Str%C3%A4nger:" + "a" * 32 + f":{time.time_ns() // 1000}::", ends=True):
+            pass
+        for name in named_in_documents:
+            with maibo.journey(name), maibo.step("Any Step"):
+                pass
+        assert not caplog.records, "and a stranger's name does not use up the one time"
+        for name in others:
+            with maibo.journey(name):
+                pass
+    assert [each.name for each in captured.journeys] == ["Stränger", *named_in_documents, *others]
+    (told,) = caplog.messages
+    assert "'Bücher & <b>'" in told
+    assert (maibo.stats().names_replaced, maibo.stats().internal_errors) == (0, 0)

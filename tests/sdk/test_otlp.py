@@ -1,11 +1,17 @@
 import gzip
 import hashlib
+import re
+import time
 
 import pytest
+import requests
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 import maibo
+from maibo import carriers
+from maibo.carriers import Identity
+from maibo.otlp import Otlp
 
 SUCCESS, FAILURE = 0, 2  # OTLP status codes: unset, error
 
@@ -169,7 +175,34 @@ def test_nothing_is_lost_while_the_collector_restarts(receiver, eventually, capl
     eventually(lambda: len(receiver.spans) == 21)
     eventually(lambda: maibo.stats().exported == 21)
     assert (maibo.stats().lost, maibo.stats().queued) == (0, 0)
-    assert [record.name for record in caplog.records] == ["maibo"], "told once, and not by the exporter again"
+    away, back = caplog.messages  # each told once, and not by the exporter again
+    assert re.fullmatch(
+        rf"maibo: the collector at {receiver.url}/v1/traces does not take spans \(ConnectionError: .*[a-z]\): keeping them",
+        away,
+    )
+    assert "refused" in away
+    assert back == f"maibo: the collector at {receiver.url}/v1/traces takes spans again"
+
+
+def test_what_an_error_says_is_cut_between_words(monkeypatch):
+    def broken(*_, **__):
+        raise requests.RequestException("the way is long " * 50)
+
+    otlp = Otlp("http://127.0.0.1:9/v1/traces", {}, inherit_headers=False)
+    monkeypatch.setattr(requests.Session, "request", broken)
+    why = otlp.send([], timeout=1).why
+    assert len(why) <= 200
+    assert re.fullmatch(r"RequestException: (the way is long )*(the )?(way )?(is )?(long )?…", why)
+
+
+def test_a_journey_that_ends_before_it_began_is_exported_as_it_is(receiver):
+    maibo.configure(endpoint=receiver.url)
+    ahead_us = time.time_ns() // 1000 + 5_000_000
+    with maibo.resume(carriers.to_cookie(Identity("checkout", "a" * 32, ahead_us, "", "")), ends=True):
+        pass
+    assert maibo.flush()
+    (whole,) = receiver.journeys
+    assert whole.end_ns < whole.start_ns == ahead_us * 1000
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from maibo.pipeline import Pipeline
 from maibo.runtime import Finished
 
 JOURNEY = SimpleNamespace(
-    name="checkout", id="a" * 32, tier="", variant="", start_ns=1000, parent=None, user_hash="", session=""
+    name="checkout", id="a" * 32, tier="", variant="", start_ns=1000, _parent=None, user_hash="", session=""
 )
 
 

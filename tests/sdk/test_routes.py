@@ -1,5 +1,6 @@
 import pytest
 
+import maibo
 from maibo.routes import Route, Routes, of_document, seconds
 
 DOCUMENT = {
@@ -59,15 +60,37 @@ def test_one_route_may_be_a_step_of_several_journeys():
     assert Routes({"POST /login": login}, [DOCUMENT]).match("POST", "/login") == tuple(login)
 
 
+def test_one_route_needs_no_list():
+    steps_ = [{"name": "basket", "routes": "POST /checkout", "begins": True}]
+    assert [route for route, _ in of_document(DOCUMENT | {"spec": {"steps": steps_}})] == ["POST /checkout"]
+
+
 @pytest.mark.parametrize(
-    ("text", "expected"), [(90, 90), ("90", 90), ("90s", 90), ("30m", 1800), ("2h", 7200), ("1d", 86400)]
+    "bad",
+    [
+        DOCUMENT | {"spec": {"timeout": "soon", "steps": DOCUMENT["spec"]["steps"]}},
+        DOCUMENT | {"spec": {"steps": [{"name": "basket", "routes": ["checkout"]}]}},
+        DOCUMENT | {"spec": {"steps": [{"routes": ["POST /checkout"]}]}},
+        DOCUMENT | {"spec": {"steps": [{"name": "basket", "routes": [7]}]}},
+        DOCUMENT | {"metadata": None},
+        "Journey",
+        None,
+    ],
 )
-def test_durations(text, expected):
-    assert seconds(text) == expected
+def test_a_document_that_cannot_be_read_is_skipped_counted_and_told_once(bad, caplog):
+    from maibo.asgi import JourneyMiddleware
+
+    for _ in range(2):
+        middleware = JourneyMiddleware(lambda *_: None, documents=[bad, DOCUMENT])
+        assert steps(middleware.routes, "POST", "/checkout") == ["basket"]
+    assert maibo.stats().documents_ignored == 2
+    assert len(caplog.records) == 1
+    assert "cannot be read" in caplog.text
 
 
 def test_what_cannot_be_meant_is_refused_with_its_text():
     with pytest.raises(ValueError, match="'checkout'"):
         Routes({"checkout": Route()})
-    with pytest.raises(ValueError, match="'soon'"):
-        seconds("soon")
+    for text in ("soon", 90, None, "90", "-1s"):
+        with pytest.raises(ValueError, match=f"{text!r}"):
+            seconds(text)

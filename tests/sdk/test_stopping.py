@@ -65,6 +65,25 @@ def test_children_are_instances_of_their_own(run_program, receiver):
     assert len({span.attributes["journey.id"] for span in receiver.journeys}) == 2
 
 
+@pytest.mark.parametrize("lock", ["journeys._ending", "problems._lock", "configuration._pipeline._lock"])
+def test_a_lock_that_another_thread_held_at_the_fork_does_not_hang_the_child(lock, run_program, receiver):
+    program = f"""
+from maibo import configuration, journeys, problems
+held, enough = threading.Event(), threading.Event()
+def hold():
+    with {lock}:
+        held.set(); enough.wait(30)
+holder = threading.Thread(target=hold); holder.start(); held.wait()
+pid = os.fork()
+if pid == 0:
+    signal.alarm(10)
+    with maibo.step("outside"): pass
+    shop(); sys.exit(0)
+os.waitpid(pid, 0); enough.set(); holder.join()"""
+    output, _ = run_program(HEAD + program).communicate(timeout=30)
+    assert len(receiver.journeys) == 10, output
+
+
 SLOW_ENDS = {
     "exit": "",
     "SIGTERM": "os.kill(os.getpid(), signal.SIGTERM); time.sleep(30)",

@@ -1,3 +1,4 @@
+import time
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
@@ -125,6 +126,70 @@ def test_a_service_in_the_middle_adds_its_steps_and_nothing_else(captured):
     assert "Set-Cookie" not in headers
     assert [step.name for step in captured.steps] == ["inside", "charge"]
     assert captured.journeys == []
+
+
+@pytest.mark.parametrize(
+    ("secure_cookie", "scheme", "secure"),
+    [(None, "http", False), (None, "https", True), (True, "http", True), (False, "https", False)],
+)
+def test_behind_a_proxy_that_ends_tls_the_cookie_is_as_secure_as_one_says(captured, secure_cookie, scheme, secure):
+    app = JourneyMiddleware(answering(), routes=ROUTES, secure_cookie=secure_cookie)
+    environ = {"wsgi.url_scheme": scheme, "HTTP_X_FORWARDED_PROTO": "https"}
+    _, headers, _ = call(app, "POST", "/checkout", **environ)
+    assert headers["Set-Cookie"].endswith("; Secure") == secure
+
+
+@pytest.mark.parametrize("tracing", ["none", "outside", "inside"])
+@pytest.mark.parametrize("path", ["/checkout", "/elsewhere"])
+def test_an_edge_lets_no_journey_of_a_strangers_through(captured, tracing, path):
+    from opentelemetry import context as otel
+    from opentelemetry import propagate
+
+    seen = []
+
+    def traced(app):
+        """What an instrumentation does: the context of the headers, around the app and its body."""
+
+        def tracing_app(environ, start_response):
+            token = otel.attach(propagate.extract({"baggage": environ.get("HTTP_BAGGAGE", "")}))
+            body = app(environ, start_response)
+            try:
+                yield from body
+            finally:
+                if hasattr(body, "close"):
+                    body.close()
+                otel.detach(token)
+
+        return tracing_app
+
+    def handler(environ, start_response):
+        def look():
+            seen.append((maibo.current().name, environ["HTTP_BAGGAGE"], str(maibo.inject(propagated()))))
+
+        start_response("200 OK", [])
+        look()
+
+        def body():
+            look()
+            yield b"."
+
+        return body()
+
+    def propagated():
+        headers: dict[str, str] = {}
+        propagate.inject(headers)
+        return headers
+
+    app = JourneyMiddleware(traced(handler) if tracing == "inside" else handler, routes=ROUTES, trust_baggage=False)
+    forged = f"journey.ctx=forged%3A{'a' * 32}%3A{time.time_ns() // 1000},theirs=1,journey%2Etier=vip"
+    call(traced(app) if tracing == "outside" else app, "POST", path, HTTP_BAGGAGE=forged)
+    assert len(seen) == 2
+    for journey, header, out in seen:
+        assert journey == ("checkout" if path == "/checkout" else "")
+        assert header == "theirs=1"
+        assert "forged" not in out
+        assert ("theirs=1" in out) == (tracing != "none"), "everybody else's baggage goes on"
+    assert [step.journey for step in captured.steps] == (["checkout"] if path == "/checkout" else [])
 
 
 def test_an_error_of_our_own_never_reaches_the_customer(captured, monkeypatch):

@@ -39,7 +39,7 @@ class Server:
 def start(children: Children, folder: Path) -> Server:
     """Start it, on the usual ports where they are free. Raises DemoError."""
     if not any(plugin.name == "otlp" for plugin in plugins()):
-        raise DemoError("the demo needs the OTLP collector, which is not installed (pip install maibo-collectors)")
+        raise DemoError("the demo needs the OTLP collector, which is not installed (pip install ./collectors)")
     api, otlp = free_port(API_PORT), free_port(OTLP_PORT)
     children.start(
         "maibo",
