@@ -7,7 +7,7 @@ Built-in ones register exactly like a stranger's::
     mine = "my_package.plugin:plugin"
 
     def plugin() -> Plugin:
-        return Plugin(name="mine", summary="says hello", routes=my_router)
+        return Plugin(name="mine", summary="says hello", routes=lambda context: my_router(context.store))
 
 A plugin that fails to load never takes the command line down: `discover` reports it, with the reason, beside those that work.
 """
@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    import socket
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import click
@@ -57,11 +58,18 @@ class Context:
     options: Mapping[str, str]
     """Values of every plugin's `Option`s by name."""
     registry: CollectorRegistry
-    """What ``/metrics`` shows; register collectors here."""
+    """What ``/metrics`` shows; register collectors here. A task's leave it when the task ends."""
     report: Callable[[str, str | None], None]
     """``report("otlp", None)``: this part works; ``report("otlp", "log is full")``: it does not, and why (see ``/readyz``)."""
     stopping: asyncio.Event
-    """Set when the service stops: a task finishes its work and returns."""
+    """Set when the service stops: a task finishes its work and returns within 25 s, or is cancelled."""
+    listen: Callable[[str, str], Awaitable[socket.socket]]
+    """``await listen("127.0.0.1:4318", "--otlp-http")``: a listening TCP socket that does not block, on a loopback ``HOST:PORT``
+    (port 0 takes a free one). An address in use is tried for 10 s: what a killed process left needs a moment to let go. MaiboError
+    when the address is wrong, can be reached by others or stays taken; it names the setting to change, the second argument."""
+    announce: Callable[[str, str], None]
+    """``announce("otlp-http", "http://127.0.0.1:4318")``: where this plugin serves, told to people when the service is ready; under
+    ``otlp-http``, the page tells it to those who have sent nothing yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,8 @@ class Plugin:
     summary: str = ""
     options: Sequence[Option] = ()
     task: Callable[[Context], Coroutine[Any, Any, None]] | None = None
-    """Runs beside the service, from its start until `Context.stopping`; it reports itself ready."""
+    """Runs beside the service, from its start until `Context.stopping`; it reports itself ready. One that dies is started again. But a
+    MaiboError before it ever reported that it works ends the service, with that text: a setting is wrong."""
     routes: Callable[[Context], APIRouter] | None = None
     commands: Callable[[], Sequence[click.Command]] | None = None
     generators: Sequence[Generator] = ()
@@ -145,7 +154,7 @@ def _load(point: EntryPoint) -> Found:
     try:
         plugin = point.load()()
         if not isinstance(plugin, Plugin):
-            raise TypeError(f"{point.value} returned {type(plugin).__name__}, not maibo_slo.plugins.Plugin")  # noqa: TRY301
+            raise TypeError(f"{point.value} returned {type(plugin).__name__}, not maibo_slo.plugins.Plugin")  # noqa: TRY301 -- told like every other failure, below
     except Exception as error:  # noqa: BLE001 -- a stranger's code may raise anything; it must not take ours down
         log.warning("plugin %s of %s %s failed to load: %s", point.name, distribution, version, error)
         return Found(point.name, distribution, version, error=f"{type(error).__name__}: {error}", value=point.value)

@@ -1,10 +1,16 @@
 """The command line: what it prints, and how it ends."""
 
+import http.server
 import json
+import shlex
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import click
 import pytest
@@ -50,6 +56,30 @@ def test_every_command_has_help_with_examples(path: tuple[str, ...]) -> None:
     assert "Usage: " in result.output
     if path[0] in BUILT_IN:
         assert f"maibo {' '.join(path)}" in result.output.split("Examples:")[1]
+
+
+def examples_of(path: tuple[str, ...]) -> list[str]:
+    help_text = run(*path, "--help").output
+    return [line.strip() for line in help_text.split("Examples:")[1].splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("path", [(), *(path for path in commands() if path[0] in BUILT_IN)], ids=" ".join)
+def test_every_example_in_the_help_names_a_command_its_options_and_a_generator(path: tuple[str, ...]) -> None:
+    for line in examples_of(path):
+        words = shlex.split(line)
+        arguments = words[words.index("maibo") + 1 :]  # after an environment, or at the end of a pipe
+        context = click.Context(cli, info_name="maibo")
+        command: click.Command = cli
+        while isinstance(command, click.Group):
+            _, found, arguments = command.resolve_command(context, arguments)
+            assert found is not None, line
+            # Making a context reads every option; nothing is invoked.
+            context, command = found.make_context(found.name, list(arguments), parent=context), found
+            arguments = context._protected_args + context.args if isinstance(command, click.Group) else []
+        if command.name == "generate":
+            assert (
+                context.params["what"] in run("generate", "--help").output.split("Generators:")[1].split("Examples:")[0]
+            )
 
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
@@ -131,6 +161,145 @@ def test_asking_without_a_service_says_how_to_get_one() -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, str]]]:
+    """What is asked of a service, which answers with the API's own examples."""
+    from maibo_slo.cli import journey
+    from maibo_slo.service import examples
+
+    found: list[tuple[str, dict[str, str]]] = []
+
+    def ask(_: str, path: str, __: type, parameters: dict[str, str]) -> object:
+        found.append((path, parameters))
+        return examples.JOURNEYS.model_copy(update={"omitted": 7}) if path == "/v1/journeys" else examples.JOURNEY
+
+    monkeypatch.setattr(journey, "ask", ask)
+    return found
+
+
+def test_a_journey_is_shown_with_every_version_of_its_steps(asked: list[tuple[str, dict[str, str]]]) -> None:
+    lines = run("journey", "show", "checkout", "--step", "payment").stdout.splitlines()
+    assert asked == [("/v1/journeys/checkout", {"window": "5m", "step": "payment"})]
+    at = next(number for number, line in enumerate(lines) if line.split()[:1] == ["payment"])
+    assert [line.split()[0] for line in lines[at : at + 3]] == ["payment", "1.4.2", "1.5.0"]
+    assert "98" in lines[at + 2]  # % of 1.5.0 succeed
+
+
+def test_journeys_left_out_of_the_list_are_told(asked: list[tuple[str, dict[str, str]]]) -> None:
+    assert "and 7 more with less traffic" in run("journey", "list", "--limit", "1").stdout
+    assert asked[0][1]["limit"] == "1"
+
+
+class _Answering(http.server.BaseHTTPRequestHandler):
+    """Answers every question alike, and keeps what it was asked."""
+
+    asked: ClassVar[list[str]] = []
+    status, kind, body = 200, "application/json", b"{}"
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.send_response(self.status)
+        self.send_header("Content-Type", self.kind)
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- its parent's name
+        """Says nothing."""
+
+
+@contextmanager
+def answering(body: bytes, *, status: int = 200, kind: str = "application/json") -> Iterator[tuple[str, list[str]]]:
+    """Where it answers, without a scheme; what it was asked."""
+    asked: list[str] = []
+    said = type("Said", (_Answering,), {"asked": asked, "status": status, "kind": kind, "body": body})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), said) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_name_is_asked_for_whole_whatever_is_in_it() -> None:
+    from maibo_slo.service import examples
+
+    with answering(examples.JOURNEY.model_dump_json().encode()) as (url, asked):
+        for name in ("checkout/pay", "../../etc", "..", "a?b#c", "100%"):
+            assert run("journey", "show", name, "--url", url).exit_code == 0
+    assert [path.partition("?")[0].removeprefix("/v1/journeys/") for path in asked] == [
+        "checkout%2Fpay",
+        "..%2F..%2Fetc",
+        "%2E%2E",
+        "a%3Fb%23c",
+        "100%25",
+    ]
+    nameless = run("journey", "show", "", "--url", url)
+    assert (nameless.exit_code, "a name is needed" in nameless.stderr) == (1, True)
+
+
+def test_a_wrong_window_is_used_wrongly_and_told_in_the_services_words() -> None:
+    problem = b'{"detail": "query window: a window is between 10s and 400d long"}'
+    with answering(problem, status=422, kind="application/problem+json") as (url, _):
+        result = run("journey", "list", "--window", "500d", "--url", url)
+    assert result.exit_code == 2
+    assert "between 10s and 400d" in result.stderr
+
+
+def test_names_from_outside_are_text_and_neither_markup_nor_a_terminals_commands() -> None:
+    from maibo_slo.service import examples
+
+    evil = "[/x] [red]:smile:\x1b[2J"
+    named = [one.model_copy(update={"name": evil, "display_name": evil}) for one in examples.JOURNEYS.journeys]
+    listed = examples.JOURNEYS.model_copy(update={"journeys": named})
+    with answering(listed.model_dump_json().encode()) as (url, _):
+        said = run("journey", "list", "--url", url).stdout
+    assert "[/x] [red]:smile:\ufffd[2J" in said
+    with answering(named[0].model_dump_json().encode()) as (url, _):
+        assert "[/x] [red]:smile:\ufffd[2J" in run("journey", "show", "x", "--url", url).stdout
+
+
+def test_rates_are_written_as_on_the_page_and_no_event_is_not_ago() -> None:
+    from maibo_slo.service import examples
+
+    rare = examples.JOURNEY.model_copy(update={"rate_per_second": 1.95 / 60, "age_seconds": None})
+    with answering(rare.model_dump_json().encode()) as (url, _):
+        summary = run("journey", "show", "checkout", "--url", url).stdout.splitlines()[0]
+    assert " 1.95/min (" in summary
+    assert summary.endswith("last event \u2013")
+
+
+def test_every_objective_of_an_slo_is_told_apart() -> None:
+    from maibo_slo.service import examples
+
+    one = examples.SLO
+    several = [one.objectives[0].model_copy(update={"name": name}) for name in ("within-1s", "within-2s")]
+    listed = examples.SLOS.model_copy(update={"slos": [one.model_copy(update={"objectives": several})]})
+    with answering(listed.model_dump_json().encode()) as (url, _):
+        said = run("slo", "list", "--url", url).stdout
+    assert "within-1s" in said
+    assert "within-2s" in said
+
+
+def test_validate_counts_warnings_and_tells_them_where_it_tells_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    from maibo_slo import documents
+
+    warning = documents.Problem("a.yaml", 1, 1, "", "is old", severity="warning")
+    monkeypatch.setattr(documents, "load", lambda _: documents.Catalogue(warnings=(warning,)))
+    result = run("validate", "a.yaml")
+    assert result.exit_code == 0
+    assert result.stdout == "valid: 0 services, 0 journeys, 0 SLOs, 1 warning\n"
+    assert result.stderr == "a.yaml:1:1: warning: is old\n"
+
+
+def test_serve_ends_with_one_line_when_a_plugins_setting_is_wrong(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "maibo_slo.cli", "serve", "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path)]
+    command += ["--otlp-http", "127.0.0.1:0", "--acceptors", "0"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stderr) == (1, "Error: --acceptors is '0'; it must be a whole number from 1 on\n")
+
+
 def test_serve_refuses_an_address_that_others_can_reach(tmp_path: Path) -> None:
     result = run("serve", "--listen", "0.0.0.0:8080", "--data-dir", str(tmp_path))
     assert result.exit_code == 1
@@ -147,7 +316,8 @@ def test_serve_refuses_documents_with_errors(tmp_path: Path) -> None:
 def test_the_store_is_made_migrated_and_described(store_dsn: str) -> None:
     missing = run("store", "info", "--store", store_dsn)
     assert missing.exit_code == 1
-    assert "maibo store migrate" in missing.stderr
+    assert "no store at" in missing.stderr
+    assert not Path(store_dsn.removeprefix("chdb://")).exists()
     assert "applied 1" in run("store", "migrate", "--store", store_dsn).stdout
     assert "nothing to do" in run("store", "migrate", "--store", store_dsn).stdout
     said = json.loads(run("store", "info", "--store", store_dsn, "--output", "json").stdout)

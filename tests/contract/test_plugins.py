@@ -76,7 +76,7 @@ from maibo_slo.service.runtime import Runtime, Settings
 from maibo_slo.store import open_store
 
 async def main(store, folder):
-    settings = Settings(store=store.dsn, data_dir=folder, options={"greeting": "good day"})
+    settings = Settings(store=str(store), data_dir=folder, options={"greeting": "good day"})
     mine = [plugin for plugin in plugins() if plugin.name == "stranger"]
     runtime = Runtime(store, settings, catalogue=Catalogue(), installed=mine)
     listener = socket.create_server(("127.0.0.1", 0))

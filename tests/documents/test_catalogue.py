@@ -191,10 +191,9 @@ def test_nothing_is_an_empty_catalogue(judge):
     assert judge.catalogue("# only a comment\n") == Catalogue()
 
 
-def test_slos_are_found_by_journey_and_by_service(judge, valid):
+def test_slos_are_found_by_journey(judge, valid):
     catalogue = judge.catalogue(valid)
     assert [slo.name for slo in catalogue.slos_of_journey("checkout")] == ["available"]
-    assert [slo.name for slo in catalogue.slos_of_service("shop")] == ["available"]
     assert catalogue.slos_of_journey("browse") == ()
 
 

@@ -79,7 +79,7 @@ def serving(tmp_path: Path) -> Iterator[Serving]:
         ready = process.stdout.readline()
         found = re.match(r"maibo is ready: (http://127\.0\.0\.1:\d+)/", ready)
         assert found, ready + log.read_text()
-        assert f"otlp-http: 127.0.0.1:{otlp}" in process.stdout.readline()
+        assert f"otlp-http: http://127.0.0.1:{otlp}" in process.stdout.readline()
         with httpx2.Client(base_url=found[1], trust_env=False, timeout=20) as http:
             yield Serving(process, http, f"http://127.0.0.1:{otlp}/v1/traces", documents, log)
     finally:
@@ -168,7 +168,7 @@ def reload_documents(serving: Serving) -> None:
 
     def documents() -> str:
         parts = serving.http.get("/readyz").json()["parts"]
-        return next(part["detail"] for part in parts if part["part"] == "documents" and part["ok"])
+        return next((part["detail"] for part in parts if part["part"] == "documents" and not part["ok"]), "")
 
     assert "extra.yaml" in str(within(10, documents))
     assert "extra" in services()

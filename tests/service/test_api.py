@@ -1,8 +1,11 @@
 """The API over real HTTP, against a real store: numbers, errors, documentation."""
 
 import json
+from dataclasses import replace
 
 import pytest
+
+from maibo_slo.cli.client import escaped
 
 NOW_ISO = "now"
 
@@ -356,3 +359,40 @@ def test_live_answers_fit_the_published_schema(service) -> None:
             name = "checkout-fast" if "slos" in path else "checkout"
             answer = get(service, path.replace("{name}", name))
             jsonschema.Draft202012Validator({"components": document["components"], **schema}).validate(answer)
+
+
+def test_a_name_may_hold_slashes_and_even_end_like_another_route(service) -> None:
+    from maibo_slo.store import cells
+    from maibo_slo.store.cells import CellKey
+    from maibo_slo.store.histogram import bin_of
+
+    t = (int(service.now) - 9 * 3600) // 10 * 10
+    ordinary = ("", "", "shop", "v1", "", "us", "standard", "", "success", bin_of(10**8))
+    names = {"checkout/pay": 3, "checkout/histogram": 4, "..": 5, "100%2F": 6}
+    cells.insert_cells(service.store, {CellKey(t, name, *ordinary): n for name, n in names.items()}, token="slashes")
+    then = {"begin": t, "end": t + 10}
+    for name, n in names.items():
+        path = f"/v1/journeys/{escaped(name)}"
+        assert (get(service, path, **then)["name"], get(service, path, **then)["count"]) == (name, n)
+        assert get(service, f"{path}/histogram", **then)["count"] == n
+    said = problem(service.http.get(f"/v1/slos/{escaped('../../etc')}"), 404)
+    assert said["detail"] == "no document in force names an SLO '../../etc'"
+
+
+def test_documents_that_cannot_be_reloaded_are_a_part_that_fails_of_a_service_that_is_ready(service, tmp_path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("kind: nothing\n")
+    former = service.runtime.settings
+    service.runtime.settings = replace(former, documents=[str(bad)])
+    try:
+        service.runtime.reload()
+        said = get(service, "/readyz")
+        part = next(part for part in said["parts"] if part["part"] == "documents")
+        assert said["ready"] is True
+        assert part["ok"] is False
+        assert "bad.yaml:1" in part["detail"]
+        assert 'maibo_part_up{part="documents"} 0.0' in service.http.get("/metrics").text
+    finally:
+        service.runtime.health.report("documents", None)
+        service.runtime.settings = former
+    assert 'maibo_part_up{part="documents"} 1.0' in service.http.get("/metrics").text

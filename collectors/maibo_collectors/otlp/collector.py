@@ -134,8 +134,13 @@ class _Folders:
 @contextlib.contextmanager
 def _folders(root: Path) -> Iterator[_Folders]:
     """Makes the folders, and holds them: two collectors must not drain one log."""
-    root.mkdir(parents=True, exist_ok=True)
-    lock = os.open(root / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = os.open(root / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise CollectorError(
+            f"the log's folder {root} cannot be used ({error.strerror}); choose another data folder"
+        ) from None
     try:
         try:
             flock(lock, LOCK_EX | LOCK_NB)

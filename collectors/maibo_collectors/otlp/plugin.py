@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from maibo_slo.errors import MaiboError
 from maibo_slo.plugins import Context, Option, Plugin
 
 
@@ -28,9 +29,13 @@ def plugin() -> Plugin:
 
 
 async def _collect(context: Context) -> None:
+    from maibo_collectors.errors import CollectorError
     from maibo_collectors.otlp.collector import run
 
-    await run(context)
+    try:
+        await run(context)
+    except CollectorError as error:  # acceptors, which share that class, must not load the hub
+        raise MaiboError(str(error)) from error
 
 
 def _acceptors() -> int:

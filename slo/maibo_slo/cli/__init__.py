@@ -80,6 +80,9 @@ def cli(*, debug: bool) -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    if not debug:  # what the driver of a store tells of a failure is in the error that follows
+        for noisy in ("urllib3", "clickhouse_connect"):
+            logging.getLogger(noisy).setLevel(logging.CRITICAL)
 
 
 def main() -> None:

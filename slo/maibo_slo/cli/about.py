@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from maibo_slo.cli.example import examples
-from maibo_slo.cli.output import console, output_option, print_json, table
+from maibo_slo.cli.output import console, output_option, print_json, styled, table
 
 if TYPE_CHECKING:
     from maibo_slo.plugins import Found
@@ -37,7 +37,7 @@ def plugins(*, output: str) -> None:
     else:
         shown = table("plugin", "from", "version", "brings", "summary")
         for one in found:
-            summary = one.plugin.summary if one.plugin else f"[red]failed: {one.error}[/]"
+            summary = one.plugin.summary if one.plugin else styled(f"failed: {one.error}", "red")
             shown.add_row(one.entry_point, one.distribution, one.version, ", ".join(_brings(one)), summary)
         console().print(shown if found else "no plugin is installed")
     if any(one.error for one in found):

@@ -30,18 +30,30 @@ url_option = click.option(
 )
 
 
+def escaped(name: str) -> str:
+    """A name as one segment of a path, whatever it is: ``a/b``, ``..``. ServiceError for none."""
+    if not name:
+        raise ServiceError("a name is needed; `list` instead of `show` tells those that there are")
+    return quote(name, safe="") if name.strip(".") else name.replace(".", "%2E")  # clients fold . and ..
+
+
 def ask(url: str, path: str, model: type[A], parameters: Mapping[str, str] | None = None) -> A:
-    """GET `path` as an answer. ServiceError when the service cannot be reached, or answers with a problem."""
+    """GET `path`, which is escaped already, as an answer.
+
+    ServiceError when the service cannot be reached, or answers with a problem; UsageError when a parameter is wrong.
+    """
     import httpx2
     from pydantic import ValidationError
 
-    address = url.rstrip("/") + quote(path)
+    address = (url if "://" in url else f"http://{url}").rstrip("/") + path
     try:
         response = httpx2.get(address, params=dict(parameters or {}), timeout=TIMEOUT_SECONDS)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise ServiceError(
             f"cannot reach the service at {url}: {error}; start one with `maibo serve`, or say where it is with --url"
         ) from error
+    if response.status_code == 422:
+        raise click.UsageError(_problem(response))
     if response.status_code != 200:
         raise ServiceError(f"{address}: {_problem(response)}")
     try:

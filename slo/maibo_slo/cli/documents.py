@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 def validate(documents: tuple[str, ...], *, output: str) -> None:
     """Check documents: every problem of every file at once, with its place and its mend.
 
-    DOCUMENTS are files, folders, or - for standard input. Exits with 1 when there are errors; warnings alone are no failure.
+    DOCUMENTS are files, folders, or - for standard input. Problems go to standard error, the verdict on valid documents to standard
+    output. Exits with 1 when there are errors; warnings alone are no failure.
     """
     from maibo_slo.documents import Catalogue, DocumentsError, load
 
@@ -38,21 +39,46 @@ def validate(documents: tuple[str, ...], *, output: str) -> None:
     except DocumentsError as error:
         problems = error.problems
     errors = sum(problem.severity == "error" for problem in problems)
+    warnings = len(problems) - errors
     counts = {name: len(getattr(catalogue, name)) for name in ("services", "journeys", "slos")}
     if output == "json":
         print_json({"valid": errors == 0, **counts, "problems": [asdict(problem) for problem in problems]})
     else:
         for problem in problems:
-            click.echo(str(problem), err=problem.severity == "error")
+            click.echo(str(problem), err=True)
+        told = [_many(errors, "error")] * bool(errors) + [_many(warnings, "warning")] * bool(warnings)
         if errors:
-            click.echo(f"{errors} error{'s' if errors > 1 else ''}", err=True)
+            click.echo(", ".join(told), err=True)
         else:
-            click.echo("valid: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+            click.echo(
+                ", ".join(
+                    [
+                        f"valid: {_many(counts['services'], 'service')}",
+                        _many(counts["journeys"], "journey"),
+                        _many(counts["slos"], "SLO"),
+                        *told,
+                    ]
+                )
+            )
     if errors:
         raise SystemExit(1)
 
 
-@click.command(epilog=examples("maibo generate grafana slos/ --out dashboards/", "maibo plugins"))
+class _Generate(click.Command):
+    """Its help lists what the installed plugins know to make."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options, and after them the generators."""
+        super().format_options(ctx, formatter)
+        if known := _generators():
+            with formatter.section("Generators"):
+                formatter.write_dl([(one.name, one.help) for one in known.values()])
+
+
+@click.command(
+    cls=_Generate,
+    epilog=examples("maibo generate dashboards slos/ --out dashboards/", "maibo generate rules slos/ --out rules/"),
+)
 @click.argument("what")
 @click.argument("documents", nargs=-1, required=True)
 @click.option(
@@ -78,10 +104,18 @@ def generate(what: str, documents: tuple[str, ...], *, out: Path, output: str) -
         click.echo(str(path))
 
 
-def _generator(name: str) -> Generator:
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _generators() -> dict[str, Generator]:
     from maibo_slo.plugins import plugins
 
-    known = {generator.name: generator for plugin in plugins() for generator in plugin.generators}
+    return {generator.name: generator for plugin in plugins() for generator in plugin.generators}
+
+
+def _generator(name: str) -> Generator:
+    known = _generators()
     if name not in known:
         there = ", ".join(f"{one.name} ({one.help})" for one in known.values()) or "none; see `maibo plugins`"
         raise click.UsageError(f"there is no generator {name!r}; installed: {there}")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 BARS: Final = "▁▂▃▄▅▆▇█"
 NOTHING: Final = "–"
@@ -33,13 +34,29 @@ def print_json(said: Any) -> None:
 
 
 def console() -> Console:
-    """Rich's, for standard output; plain text where that is no terminal."""
+    """Rich's, for standard output; plain text where that is no terminal. Names come from outside, so no text is markup: see `styled`."""
     from rich.console import Console
 
-    out = Console(highlight=False)
+    out = Console(highlight=False, markup=False, emoji=False)
     if not out.is_terminal:
         out.width = max(out.width, 160)  # a pipe has no width: do not cut what goes into a file
     return out
+
+
+def styled(text: str, style: str) -> Text:
+    """Text in a colour."""
+    from rich.text import Text
+
+    return Text(text, style)
+
+
+def shown(text: str) -> str:
+    r"""Text from outside on one line, without what a terminal would obey.
+
+    >>> shown("check\x1b[2Jout"), shown("a\nb")
+    ('check�[2Jout', 'a�b')
+    """
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)
 
 
 def table(*columns: str, numbers: Sequence[str] = ()) -> Table:

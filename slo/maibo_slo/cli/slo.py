@@ -7,11 +7,24 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from maibo_slo.cli.client import ask, url_option
+from maibo_slo.cli.client import ask, escaped, url_option
 from maibo_slo.cli.example import examples
-from maibo_slo.cli.output import NOTHING, ago, console, duration, output_option, percent, print_json, table
+from maibo_slo.cli.output import (
+    NOTHING,
+    ago,
+    console,
+    duration,
+    output_option,
+    percent,
+    print_json,
+    shown,
+    styled,
+    table,
+)
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from maibo_slo.service.answers import ObjectiveAnswer
 
 COLOURS: Final = {
@@ -45,11 +58,12 @@ def list_(*, url: str, output: str) -> None:
         print_json(answer.model_dump(mode="json"))
         return
     numbers = ("target", "attained", "budget left", "burn 1h", "age")
-    shown = table("slo", "state", "target", "attained", "budget left", "burn 1h", "age", numbers=numbers)
+    rows = table("slo", "objective", "state", "target", "attained", "budget left", "burn 1h", "age", numbers=numbers)
     for one in answer.slos:
         for objective in one.objectives:
-            shown.add_row(
-                one.name,
+            rows.add_row(
+                shown(one.name),
+                shown(objective.name),
                 _state(objective),
                 percent(objective.target, 3),
                 percent(objective.attainment, 3),
@@ -57,7 +71,7 @@ def list_(*, url: str, output: str) -> None:
                 _burn(objective, "1h"),
                 ago(objective.age_seconds),
             )
-    console().print(shown if answer.slos else "no SLO: start the service with documents, `maibo serve slos/`")
+    console().print(rows if answer.slos else "no SLO: start the service with documents, `maibo serve slos/`")
 
 
 @slo.command(epilog=examples("maibo slo show checkout-fast"))
@@ -68,18 +82,20 @@ def show(name: str, *, url: str, output: str) -> None:
     """One SLO: budget and burn rates of each objective."""
     from maibo_slo.service.answers import SloAnswer
 
-    answer = ask(url, f"/v1/slos/{name}", SloAnswer)
+    answer = ask(url, f"/v1/slos/{escaped(name)}", SloAnswer)
     if output == "json":
         print_json(answer.model_dump(mode="json"))
         return
     out = console()
-    out.print(f"[bold]{answer.display_name or answer.name}[/]  {answer.description}")
+    out.print(styled(shown(answer.display_name or answer.name), "bold"), "", shown(answer.description))
     within = f" within {duration(answer.threshold_us)}" if answer.threshold_us else ""
-    out.print(f"journey {answer.journey}{within}, over {answer.window}, service {answer.service or NOTHING}")
+    out.print(shown(f"journey {answer.journey}{within}, over {answer.window}, service {answer.service or NOTHING}"))
     for objective in answer.objectives:
         out.print()
         out.print(
-            f"objective {objective.name}: {_state(objective)}, {_bar(objective.budget_remaining)} budget left over what was observed"
+            f"objective {shown(objective.name)}:",
+            _state(objective),
+            f"{_bar(objective.budget_remaining)} budget left over what was observed",
         )
         out.print(
             f"  {objective.good} good, {objective.bad} bad, attained {percent(objective.attainment, 4)} of "
@@ -94,8 +110,8 @@ def show(name: str, *, url: str, output: str) -> None:
         out.print(burns)
 
 
-def _state(objective: ObjectiveAnswer) -> str:
-    return f"[{COLOURS.get(objective.state, 'default')}]{objective.state}[/]"
+def _state(objective: ObjectiveAnswer) -> Text:
+    return styled(objective.state, COLOURS.get(objective.state, "default"))
 
 
 def _burn(objective: ObjectiveAnswer, window: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import click
 
 from maibo_slo.cli.example import examples
 from maibo_slo.cli.output import console, output_option, print_json, table
+from maibo_slo.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +68,9 @@ def info(*, dsn: str | None, data_dir: Path | None, output: str) -> None:
     from maibo_slo.store import open_store
     from maibo_slo.store.schema import info as read
 
-    with open_store(_dsn(dsn, data_dir), migrate=False) as opened:
+    where = _dsn(dsn, data_dir)
+    _require_folder(where)
+    with open_store(where, migrate=False) as opened:
         said = read(opened)
     if output == "json":
         print_json(asdict(said))
@@ -85,6 +89,15 @@ def _dsn(dsn: str | None, data_dir: Path | None) -> str:
     from maibo_slo.service.places import default_data_dir, default_store
 
     return dsn or default_store(data_dir or default_data_dir())
+
+
+def _require_folder(dsn: str) -> None:
+    """Opening an embedded store makes it, and a question must not."""
+    from maibo_slo.store.client import LOCK_FILE
+
+    folder = unquote(dsn.removeprefix("chdb://").partition("?")[0])
+    if dsn.startswith("chdb://") and folder.strip("/") and not (Path(folder) / LOCK_FILE).exists():
+        raise StoreError(f"no store at {Path(folder).resolve()}; `maibo serve` and `maibo store migrate` make one")
 
 
 def _mib(size: int) -> str:

@@ -46,10 +46,6 @@ class Catalogue:
         """SLOs that count this journey or a step of it, by name."""
         return tuple(slo for _, slo in sorted(self.slos.items()) if slo.indicator.total.journey == journey)
 
-    def slos_of_service(self, service: str) -> tuple[Slo, ...]:
-        """SLOs of this Service, by name."""
-        return tuple(slo for _, slo in sorted(self.slos.items()) if slo.service == service)
-
 
 def load(sources: Sequence[str | Path], *, metric_types: Mapping[str, MetricType] = BUILT_IN) -> Catalogue:
     """Files, folders (every .yaml, .yml and .json below, sorted) or ``-`` for stdin. Raises DocumentsError with every problem."""

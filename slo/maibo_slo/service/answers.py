@@ -37,9 +37,16 @@ class Flow(Answer):
 
 
 class Part(Flow):
-    """The flow of one value of a dimension: a tier, a version, a region, or one step."""
+    """The flow of one value of a dimension: a tier, a version, a region."""
 
     value: str
+
+
+class StepPart(Part):
+    """The flow of one step, with the services it ran in and each of their versions: a bad release beside a good one."""
+
+    services: list[str]
+    versions: list[Part] = Field(description="every version seen for this step, the busiest first")
 
 
 class Point(Answer):
@@ -53,16 +60,19 @@ class Point(Answer):
 
 
 class JourneyAnswer(Flow):
-    """One journey over a window."""
+    """One journey over a window, or one step of it."""
 
     name: str
     display_name: str
+    step: str = Field(
+        default="", description="the step that the numbers, `by` and `series` are about; '': the whole journey"
+    )
     declared: bool = Field(description="whether a Journey document names it")
-    threshold_us: int | None
-    within_threshold: int | None = Field(description="events at or under the threshold; exact")
+    threshold_us: int | None = Field(description="of the whole journey; null for a step")
+    within_threshold: int | None = Field(description="successes and failures at or under the threshold; exact")
     last_event_at: datetime | None
     age_seconds: float | None
-    steps: list[Part] = []
+    steps: list[StepPart] = Field(default=[], description="every step, whichever one is asked for")
     by: dict[str, list[Part]] = Field(default={}, description="tier, version, region -> parts")
     series: list[Point] = []
 
@@ -72,7 +82,8 @@ class JourneysAnswer(Answer):
 
     now: datetime
     window: Span
-    journeys: list[JourneyAnswer]
+    journeys: list[JourneyAnswer] = Field(description="the busiest, and every declared one; by name")
+    omitted: int = Field(description="further journeys with events in the window; `limit` sets how many are shown")
 
 
 class Bar(Answer):
@@ -90,7 +101,8 @@ class HistogramAnswer(Answer):
     window: Span
     journey: str
     step: str
-    threshold_us: int | None
+    threshold_us: int | None = Field(description="of the whole journey; null for a step")
+    within_threshold: int | None = Field(description="successes and failures at or under the threshold; exact")
     count: int
     p50_us: float | None
     p90_us: float | None
@@ -127,7 +139,7 @@ class ObjectiveAnswer(Answer):
     burn_rates: list[BurnRate]
     state: str = Field(description="ok | burning | burning_fast | exhausted | no_data | stale", examples=["ok"])
     first_burning_at: datetime | None = Field(
-        default=None, description="when this service first saw the burn that is under way now"
+        default=None, description="when the burn that is under way now was first seen"
     )
     coverage: float = Field(description="observed minutes / minutes of the window, 0 to 1")
     age_seconds: float | None = Field(description="since the newest minute with data; null: never any")

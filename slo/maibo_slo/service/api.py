@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from urllib.parse import unquote
 
 from fastapi import APIRouter, HTTPException, Query
+from fastapi.routing import APIRoute
 
 from maibo_slo.service import examples
 from maibo_slo.service.answers import (
@@ -20,14 +22,31 @@ from maibo_slo.service.answers import (
 )
 from maibo_slo.service.parameters import DayOf, FiltersOf, WindowOf
 from maibo_slo.service.problems import Problem
-from maibo_slo.service.questions import Questions
+from maibo_slo.service.questions import JOURNEYS, Questions
+
+if TYPE_CHECKING:
+    from starlette.routing import Match
+    from starlette.types import Scope
 
 A = TypeVar("A", bound=Answer)
+StepText = Annotated[str, Query(description="One step; the journey as a whole where not given.")]
+
+
+class EscapedNames(APIRoute):
+    """Finds its route by the path as it was sent: a name may hold ``/``, written as ``%2F``, and even end in ``/histogram``."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Like its parent's, on the path before it was unescaped."""
+        match, found = super().matches({**scope, "path": scope["raw_path"].decode("latin-1")})
+        if "path_params" in found:
+            names = {name: unquote(str(value)) for name, value in found["path_params"].items()}
+            found = {**found, "path_params": names}
+        return match, found
 
 
 def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
     """Routes over these questions. Plain functions: FastAPI runs them in worker threads, never on the event loop."""
-    routes = APIRouter(prefix="/v1")
+    routes = APIRouter(prefix="/v1", route_class=EscapedNames)
 
     @routes.get("/journeys", responses=_answers(examples.JOURNEYS), tags=["journeys"])
     def journeys(
@@ -35,11 +54,14 @@ def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
         filters: FiltersOf,
         *,
         series: Annotated[bool, Query(description="With at most 60 points of rate, outcomes and P99.")] = False,
+        limit: Annotated[
+            int, Query(ge=1, le=1000, description="So many of the busiest, beside the declared ones.")
+        ] = JOURNEYS,
     ) -> JourneysAnswer:
-        """Every journey: count, rate, outcomes, P50/P90/P99."""
+        """Journeys, every declared one and the busiest: count, rate, outcomes, P50/P90/P99."""
         at = now()
         begin, end = asked.at(at)
-        return questions.journeys(begin=begin, end=end, where=filters, series=series, now=at)
+        return questions.journeys(begin=begin, end=end, where=filters, series=series, limit=limit, now=at)
 
     @routes.get("/journeys/{name}", responses=_answers(examples.JOURNEY, 404), tags=["journeys"])
     def journey(
@@ -47,12 +69,13 @@ def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
         asked: WindowOf,
         filters: FiltersOf,
         *,
+        step: StepText = "",
         series: Annotated[bool, Query(description="With at most 60 points of rate, outcomes and P99.")] = True,
     ) -> JourneyAnswer:
-        """One journey, with its steps, and by tier, version and region."""
+        """One journey or one of its steps, by tier, version and region; with all steps, each by version."""
         at = now()
         begin, end = asked.at(at)
-        answer = questions.journey(name, begin=begin, end=end, where=filters, series=series, now=at)
+        answer = questions.journey(name, step=step, begin=begin, end=end, where=filters, series=series, now=at)
         return _known(answer, f"no journey {name!r} is declared or was seen within 35 days")
 
     @routes.get("/journeys/{name}/histogram", responses=_answers(examples.HISTOGRAM, 404), tags=["journeys"])
@@ -60,7 +83,7 @@ def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
         name: str,
         asked: WindowOf,
         filters: FiltersOf,
-        step: Annotated[str, Query(description="One step; the journey as a whole where not given.")] = "",
+        step: StepText = "",
     ) -> HistogramAnswer:
         """The latency distribution: the bins that have events, by outcome."""
         at = now()

@@ -20,6 +20,8 @@ from maibo_slo.service.ready import Readiness, readiness
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+OTLP_ENDPOINT: Final = "http://127.0.0.1:4318"
+"""Where services send their spans when nothing is said: OpenTelemetry's own default."""
 QUERY_THREADS: Final = 4
 """Questions answered at once: more would only make the store's two threads switch between them."""
 
@@ -29,9 +31,13 @@ def create_app(
     *,
     registry: CollectorRegistry,
     now: Callable[[], float],
+    endpoint: Callable[[], str] = lambda: OTLP_ENDPOINT,
     plugin_routes: Sequence[APIRouter] = (),
 ) -> FastAPI:
-    """Everything over HTTP; a plugin's routes come after ours, so they cannot take them away."""
+    """Everything over HTTP; a plugin's routes come after ours, so they cannot take them away.
+
+    `endpoint` tells where services send their spans to, once that is known.
+    """
     app = FastAPI(
         title="maibo",
         summary="Journeys, SLOs and error budgets, from counts.",
@@ -45,7 +51,7 @@ def create_app(
     problems.install(app)
     app.include_router(api.router(questions, now=now))
     app.include_router(_health_routes(questions, registry))
-    app.include_router(pages.router(questions, clock=now))
+    app.include_router(pages.router(questions, endpoint=endpoint, clock=now))
     for routes in plugin_routes:
         app.include_router(routes)
     app.add_middleware(NotStored)

@@ -20,6 +20,7 @@ from maibo_slo.service.answers import (
     SloAnswer,
     SlosAnswer,
     Span,
+    StepPart,
 )
 
 _NOW: Final = datetime(2026, 1, 31, 12, 0, 4, tzinfo=UTC)
@@ -41,8 +42,9 @@ JOURNEY: Final = JourneyAnswer(
     last_event_at=_NOW,
     age_seconds=0.0,
     steps=[
-        Part(
+        StepPart(
             value="payment",
+            services=["payment"],
             count=3_011,
             rate_per_second=9.9046,
             outcomes={"failure": 6, "success": 3_005},
@@ -50,6 +52,28 @@ JOURNEY: Final = JourneyAnswer(
             p50_us=40_987.3,
             p90_us=94_497.4,
             p99_us=227_472.5,
+            versions=[
+                Part(
+                    value="1.4.2",
+                    count=2_711,
+                    rate_per_second=8.9178,
+                    outcomes={"success": 2_711},
+                    success_ratio=1.0,
+                    p50_us=40_497.5,
+                    p90_us=91_497.3,
+                    p99_us=151_993.4,
+                ),
+                Part(
+                    value="1.5.0",
+                    count=300,
+                    rate_per_second=0.9868,
+                    outcomes={"failure": 6, "success": 294},
+                    success_ratio=0.98,
+                    p50_us=91_497.3,
+                    p90_us=207_469.9,
+                    p99_us=312_480.0,
+                ),
+            ],
         )
     ],
     by={
@@ -77,7 +101,10 @@ JOURNEY: Final = JourneyAnswer(
     ],
 )
 JOURNEYS: Final = JourneysAnswer(
-    now=_NOW, window=_WINDOW, journeys=[JOURNEY.model_copy(update={"steps": [], "by": {}, "series": []})]
+    now=_NOW,
+    window=_WINDOW,
+    journeys=[JOURNEY.model_copy(update={"steps": [], "by": {}, "series": []})],
+    omitted=0,
 )
 HISTOGRAM: Final = HistogramAnswer(
     now=_NOW,
@@ -85,6 +112,7 @@ HISTOGRAM: Final = HistogramAnswer(
     journey="checkout",
     step="",
     threshold_us=500_000,
+    within_threshold=112,
     count=118,
     p50_us=86_994.7,
     p90_us=86_994.7,

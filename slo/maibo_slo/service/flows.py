@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Final, TypedDict
 import numpy as np
 
 from maibo.semconv import FAILURE, SUCCESS
-from maibo_slo.service.answers import Bar, JourneyAnswer, Part, Point, Span
+from maibo_slo.service.answers import Bar, JourneyAnswer, Part, Point, Span, StepPart
 from maibo_slo.store import Store, cells
 from maibo_slo.store.cells import CellFilter, Distribution, Slice, Window
-from maibo_slo.store.histogram import BINS, EDGES_NS, Histogram
+from maibo_slo.store.histogram import bounds_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from numpy.typing import NDArray
 
     from maibo_slo.documents import Journey
 
@@ -53,19 +51,19 @@ def window_of(begin: int | None, end: int | None, window_seconds: int, *, now: f
 
 def flow_of(found: Iterable[Distribution], *, seconds: float) -> Flow:
     """Counts, rate and latency of some groups together."""
-    outcomes = outcomes_of(found)
-    counts = {outcome: int(bins.sum()) for outcome, bins in sorted(outcomes.items())}
+    whole = Distribution.of(found)
+    counts = dict(sorted(whole.events().items()))
     total = sum(counts.values())
     ended = counts.get(SUCCESS, 0) + counts.get(FAILURE, 0)
-    latency = latency_of(outcomes)
+    p50_us, p90_us, p99_us = whole.histogram().quantiles(0.5, 0.9, 0.99)
     return Flow(
         count=total,
         rate_per_second=total / seconds,
         outcomes=counts,
         success_ratio=counts.get(SUCCESS, 0) / ended if ended else None,
-        p50_us=latency.quantile(0.5),
-        p90_us=latency.quantile(0.9),
-        p99_us=latency.quantile(0.99),
+        p50_us=p50_us,
+        p90_us=p90_us,
+        p99_us=p99_us,
     )
 
 
@@ -78,19 +76,22 @@ def journey_of(
     last_event: int | None,
     now: float,
     series: Sequence[Point],
-    steps: Sequence[Part] = (),
+    step: str = "",
+    steps: Sequence[StepPart] = (),
     by: Mapping[str, list[Part]] | None = None,
 ) -> JourneyAnswer:
     """`last_event` counts only where `found` has none."""
-    last = max((one.last_event for one in found if one.last_event is not None), default=last_event)
-    threshold = declared.threshold_us if declared else None
+    whole = Distribution.of(found)
+    last = last_event if whole.last_event is None else whole.last_event
+    threshold = threshold_us(declared, step)
     return JourneyAnswer(
         **flow_of(found, seconds=seconds),
         name=name,
         display_name=declared.display_name if declared else name,
+        step=step,
         declared=declared is not None,
         threshold_us=threshold,
-        within_threshold=None if threshold is None else latency_of(outcomes_of(found)).within(threshold),
+        within_threshold=None if threshold is None else whole.histogram().within(threshold),
         last_event_at=None if last is None else utc(min(last, now)),
         age_seconds=None if last is None else max(0.0, now - last),
         steps=list(steps),
@@ -108,30 +109,35 @@ def parts_of(found: Iterable[Distribution], at: int, *, seconds: float) -> list[
     return sorted(parts, key=lambda part: (-part.count, part.value))
 
 
-def outcomes_of(found: Iterable[Distribution]) -> dict[str, NDArray[np.uint64]]:
-    """Counts by outcome and bin of some groups together."""
-    outcomes: dict[str, NDArray[np.uint64]] = {}
-    for distribution in found:
-        for outcome, counts in distribution.outcomes.items():
-            known = outcomes.get(outcome)
-            outcomes[outcome] = counts if known is None else known + counts
-    return outcomes
+def steps_of(found: Iterable[Distribution], declared: Sequence[str], *, seconds: float) -> list[StepPart]:
+    """From groups by step, service and version: the declared steps in their order, then those that no document names."""
+    groups: dict[str, list[Distribution]] = {step: [] for step in declared}
+    for distribution in found:  # in the order of their names
+        groups.setdefault(distribution.group[0], []).append(distribution)
+    return [
+        StepPart(
+            value=step,
+            services=sorted({one.group[1] for one in group}),
+            versions=parts_of(group, 2, seconds=seconds),
+            **flow_of(group, seconds=seconds),
+        )
+        for step, group in groups.items()
+    ]
 
 
-def latency_of(outcomes: Mapping[str, NDArray[np.uint64]]) -> Histogram:
-    """Successes and failures: an abandoned journey has no end to time."""
-    return Histogram.of([outcomes[outcome] for outcome in (SUCCESS, FAILURE) if outcome in outcomes])
+def threshold_us(declared: Journey | None, step: str) -> int | None:
+    """A document's threshold is about the whole journey, never about a step."""
+    return declared.threshold_us if declared and not step else None
 
 
-def bars_of(outcomes: Mapping[str, NDArray[np.uint64]]) -> Iterable[Bar]:
+def bars_of(found: Distribution) -> Iterable[Bar]:
     """The bins that have events, the fastest first."""
-    filled = np.flatnonzero(np.sum(list(outcomes.values()), axis=0)) if outcomes else ()
+    filled = np.flatnonzero(np.sum(list(found.outcomes.values()), axis=0)) if found.outcomes else ()
     for at in map(int, filled):
-        lower = float(EDGES_NS[at - 1]) / 1000 if at else 0.0
+        lower, upper = bounds_us(at)
+        counts = {outcome: int(bins[at]) for outcome, bins in sorted(found.outcomes.items()) if bins[at]}
         # The last bin is open (beyond 11.6 days); JSON knows no infinity, so it is drawn ten times as wide as it begins.
-        upper = float(EDGES_NS[at]) / 1000 if at < BINS - 1 else lower * 10
-        counts = {outcome: int(bins[at]) for outcome, bins in sorted(outcomes.items()) if bins[at]}
-        yield Bar(lower_us=lower, upper_us=upper, outcomes=counts)
+        yield Bar(lower_us=lower, upper_us=min(upper, lower * 10) if at else upper, outcomes=counts)
 
 
 def points_by_journey(store: Store, window: Window, which: CellFilter, *, now: float) -> dict[str, list[Point]]:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +21,8 @@ class PartHealth(NamedTuple):
     part: str
     ok: bool
     detail: str
+    needed: bool = True
+    """Whether the service is not ready without it."""
 
 
 class Health:
@@ -26,6 +31,7 @@ class Health:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._parts: dict[str, PartHealth] = {}
+        self._worked: set[str] = set()
 
     def expect(self, part: str) -> None:
         """Until it reports so, this part is not ready."""
@@ -36,23 +42,33 @@ class Health:
         """``None``: it works; a text: it does not, and why."""
         said = PartHealth(part, ok=error is None, detail=error or "")
         with self._lock:
-            before = self._parts.get(part)
+            news = self._parts.get(part) != said
+            worked = part in self._worked
             self._parts[part] = said
-        if before != said:
-            self._tell(before, said)
+            if said.ok:
+                self._worked.add(part)
+        if news and worked:
+            self._tell(said)
+        elif news and not said.ok:
+            log.debug("%s is starting: %s", part, said.detail)
 
-    def note(self, part: str, detail: str) -> None:
-        """The part works, but there is something to know."""
+    def warn(self, part: str, why: str) -> None:
+        """The part does not do what it was told to, but goes on as before: the service stays ready."""
         with self._lock:
-            self._parts[part] = PartHealth(part, ok=True, detail=detail)
+            self._parts[part] = PartHealth(part, ok=False, detail=why, needed=False)
 
     def parts(self) -> list[PartHealth]:
         """What each part said last, by name."""
         with self._lock:
             return [self._parts[name] for name in sorted(self._parts)]
 
-    def _tell(self, before: PartHealth | None, said: PartHealth) -> None:
-        if not said.ok:
-            log.warning("%s: %s", said.part, said.detail)
-        elif before is not None and before.detail != "starting":
+    def _tell(self, said: PartHealth) -> None:
+        if said.ok:
             log.info("%s works again", said.part)
+        else:
+            log.warning("%s: %s", said.part, said.detail)
+
+
+def ready(parts: Iterable[PartHealth]) -> bool:
+    """Whether every part works that the service needs."""
+    return all(part.ok or not part.needed for part in parts)

@@ -1,4 +1,4 @@
-"""Where the service listens, and who may ask: loopback only, under a loopback name.
+"""Where the service and its plugins listen, and who may ask: loopback only, under a loopback name.
 
 Without tokens the address is the only lock, so an address that others can reach is refused. Checking the ``Host`` header closes
 the way round it: a web page whose name was re-pointed at 127.0.0.1 (DNS rebinding) still says its own name there.
@@ -6,6 +6,8 @@ the way round it: a web page whose name was re-pointed at 127.0.0.1 (DNS rebindi
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import ipaddress
 import socket
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+BACKLOG: Final = 2048
+PATIENCE_SECONDS: Final = 10.0
+PAUSE_SECONDS: Final = 0.25
 
 
 class Address(NamedTuple):
@@ -31,32 +36,49 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def address(text: str) -> Address:
+def address(text: str, option: str = "--listen") -> Address:
     """``127.0.0.1:8080``, ``[::1]:8080`` or ``localhost:8080``. ServiceError for anything else, and for what is not loopback."""
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not host or not port.isdecimal() or int(port) > 65_535:
-        raise ServiceError(f"--listen {text!r} is no address; write it as 127.0.0.1:8080")
+        raise ServiceError(f"{option} {text!r} is no address; write it as 127.0.0.1:8080")
     if host != "localhost" and not _is_loopback(host):
         raise ServiceError(
-            f"--listen {text!r} can be reached by others, and this version has no tokens yet: listen on 127.0.0.1 and put "
+            f"{option} {text!r} can be reached by others, and this version has no tokens yet: listen on 127.0.0.1 and put "
             "a proxy that authenticates in front"
         )
     return Address(host, int(port))
 
 
-def bind(where: Address) -> socket.socket:
+def bind(where: Address, option: str = "--listen") -> socket.socket:
     """A listening socket. ServiceError when the port is taken."""
     family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((where.host, where.port))
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise ServiceError(f"cannot listen on {where}: {error.strerror}; choose another with --listen") from error
-    listener.listen(128)
+        raise ServiceError(f"cannot listen on {where}: {error.strerror}; choose another with {option}") from error
     return listener
+
+
+async def listen(text: str, option: str, *, patience: float = PATIENCE_SECONDS) -> socket.socket:
+    """What `maibo_slo.plugins.Context.listen` promises: a socket that does not block, on an address that may take a moment to be free."""
+    where = address(text, option)
+    deadline = asyncio.get_running_loop().time() + patience
+    while True:
+        try:
+            listener = bind(where, option)
+        except ServiceError as error:
+            taken = isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE
+            if not taken or asyncio.get_running_loop().time() >= deadline:
+                raise
+            await asyncio.sleep(PAUSE_SECONDS)
+        else:
+            listener.setblocking(False)
+            return listener
 
 
 class LocalNames:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from maibo_slo.engine.state import STATES, Assessment
+from maibo_slo.engine.state import STATES, Assessment, is_stale
 from maibo_slo.errors import StoreError
 
 if TYPE_CHECKING:
@@ -24,9 +24,14 @@ if TYPE_CHECKING:
 
 LABELS: Final = ("slo", "objective", "service")
 
-_NUMBERS: Final[Sequence[tuple[str, str, Callable[[Assessment], float | None]]]] = (
+_Number = tuple[str, str, "Callable[[Assessment], float | None]"]
+
+_LASTING: Final[Sequence[_Number]] = (
     ("maibo_slo_objective_ratio", "Target of the objective.", lambda a: a.objective.target),
     ("maibo_slo_window_seconds", "Length of the SLO's window.", lambda a: a.slo.window_seconds),
+    ("maibo_slo_age_seconds", "Time since the newest minute with data.", lambda a: a.age_seconds),
+)
+_COUNTED: Final[Sequence[_Number]] = (
     ("maibo_slo_good_events", "Good events in the SLO's window.", lambda a: a.good),
     ("maibo_slo_bad_events", "Bad events in the SLO's window.", lambda a: a.bad),
     ("maibo_slo_attainment_ratio", "Good events / events, over what was observed.", lambda a: a.budget.attainment),
@@ -41,8 +46,8 @@ _NUMBERS: Final[Sequence[tuple[str, str, Callable[[Assessment], float | None]]]]
         lambda a: a.budget.projected,
     ),
     ("maibo_slo_coverage_ratio", "Minutes with data / minutes of the SLO's window.", lambda a: a.coverage),
-    ("maibo_slo_age_seconds", "Time since the newest minute with data.", lambda a: a.age_seconds),
 )
+"""Absent when the engine has not counted for a minute: an alert must not go on firing, or stay silent, on an old number."""
 
 
 class SloCollector(Collector):
@@ -55,18 +60,20 @@ class SloCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         snapshot, now = self._snapshot(), self._now()
         assessed = snapshot.assess(now=now)
-        for name, text, number in _NUMBERS:
-            yield _gauge(name, text, ((_labels(one), number(one)) for one in assessed))
+        fresh = () if is_stale(snapshot.evaluated_at, now=now) else assessed
+        for numbers, those in ((_LASTING, assessed), (_COUNTED, fresh)):
+            for name, text, number in numbers:
+                yield _gauge(name, text, [(_labels(one), number(one)) for one in those])
         yield _gauge(
             "maibo_slo_burn_rate",
             "How fast the budget burns over a window; 1 spends exactly the budget over the SLO's window.",
-            (((*_labels(one), burn.window), burn.rate) for one in assessed for burn in one.burns),
+            (((*_labels(one), burn.window), burn.rate) for one in fresh for burn in one.burns),
             extra="window",
         )
         yield _gauge(
             "maibo_slo_burn_bad_events",
             "Bad events in a burn rate's window: one failure of ten is no news, hundred of a thousand are.",
-            (((*_labels(one), burn.window), float(burn.bad)) for one in assessed for burn in one.burns),
+            (((*_labels(one), burn.window), float(burn.bad)) for one in fresh for burn in one.burns),
             extra="window",
         )
         yield _gauge(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
@@ -9,11 +10,15 @@ from typing import Annotated, Final
 from fastapi import Depends, Query
 from fastapi.exceptions import RequestValidationError
 
-from maibo_slo.documents.durations import elapsed_us
+from maibo_slo.service.flows import utc
 
 SHORTEST_WINDOW_SECONDS: Final = 10
 LONGEST_WINDOW_SECONDS: Final = 400 * 86_400
 """As long as hours are kept."""
+LATEST: Final = 2**32 - 86_400
+"""Just before the year 2106, where the store's clock ends."""
+_WINDOW: Final = re.compile(r"([0-9]{1,9})([smhdw])")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,9 @@ class Asked:
         begin = end - self.window_seconds if self.begin is None else self.begin
         if not 0 < end - begin <= LONGEST_WINDOW_SECONDS:
             raise invalid("begin", "begin must be before end (now, where not given), by 400 days at most")
+        oldest = int(now) + 1 - LONGEST_WINDOW_SECONDS
+        if begin < oldest:
+            raise invalid("begin", f"counts are kept for 400 days: ask for {utc(oldest).isoformat()} or later")
         return begin, end
 
 
@@ -85,10 +93,10 @@ def _asked(window: str, begin: str | None, end: str | None) -> Asked:
 
 
 def _window_seconds(text: str) -> int:
-    try:
-        seconds = elapsed_us(text) // 1_000_000
-    except ValueError:
-        raise invalid("window", f"{text!r} is no duration such as 30s, 5m, 6h or 7d") from None
+    found = _WINDOW.fullmatch(text)
+    if found is None:
+        raise invalid("window", f"{text!r} is no duration such as 30s, 5m, 6h or 7d")
+    seconds = int(found[1]) * _UNITS[found[2]]
     if not SHORTEST_WINDOW_SECONDS <= seconds <= LONGEST_WINDOW_SECONDS:
         raise invalid("window", "a window is between 10s and 400d long")
     return seconds
@@ -97,12 +105,15 @@ def _window_seconds(text: str) -> int:
 def _unix_seconds(name: str, text: str | None) -> int | None:
     if not text:
         return None
-    if text.isdecimal() and len(text) <= 10:
-        return int(text)
+    seconds = float(text) if text.isdecimal() and len(text) <= 10 else _timestamp(text)
+    if seconds is None or not 0 <= seconds < LATEST:
+        raise invalid(name, f"{text!r} is no time such as 2026-01-31T12:00:00Z or 1769860800")
+    return int(seconds)
+
+
+def _timestamp(text: str) -> float | None:
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+"))  # an unescaped + of a zone arrives as a space
     except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None or moment.timestamp() < 0:
-        raise invalid(name, f"{text!r} is no time such as 2026-01-31T12:00:00Z or 1769860800")
-    return int(moment.timestamp())
+        return None
+    return None if moment.tzinfo is None else moment.timestamp()

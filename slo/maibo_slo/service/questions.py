@@ -16,7 +16,6 @@ from maibo_slo.service.answers import (
     IngestAnswer,
     JourneyAnswer,
     JourneysAnswer,
-    Part,
     Point,
     ScorecardAnswer,
     SloAnswer,
@@ -24,12 +23,12 @@ from maibo_slo.service.answers import (
 )
 from maibo_slo.service.health import PartHealth
 from maibo_slo.store import Store, cells, segments
-from maibo_slo.store.cells import CellFilter, Window
+from maibo_slo.store.cells import CellFilter, Distribution, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from maibo_slo.documents import Catalogue, Journey
+    from maibo_slo.documents import Catalogue
     from maibo_slo.engine.snapshot import Snapshot
     from maibo_slo.engine.state import Assessment
 
@@ -40,6 +39,8 @@ LATELY_SECONDS: Final = 6 * 3600
 EVER_SECONDS: Final = 35 * DAY
 """How far back a journey that is silent now is looked for: as far as minutes are kept."""
 BY: Final = ("tier", "version", "region")
+JOURNEYS: Final = 100
+"""How many journeys are answered for, beside the declared ones, where nothing is said: a list that somebody can read."""
 
 
 class Engine(Protocol):
@@ -75,14 +76,19 @@ class Questions:
         window_seconds: int = 300,
         series: bool = False,
         where: Mapping[str, Sequence[str]] | None = None,
+        limit: int = JOURNEYS,
     ) -> JourneysAnswer:
-        """Every journey that is declared, or had events in the window; by name."""
+        """Every journey that is declared, and the `limit` busiest of those that had events in the window; by name.
+
+        A name costs a few ms, and spans may bring any number of names, so they are ranked by counts before anything else.
+        """
         window, span = flows.window_of(begin, end, window_seconds, now=now)
-        which = CellFilter(where=where or {})
+        declared = self._catalogue().journeys
+        busiest, seen = cells.busiest(self._store, window, CellFilter(where=where or {}), limit=limit, now=int(now))
+        which = CellFilter(where={**(where or {}), "journey": sorted({*busiest, *declared})})
         found = {
             one.group[0]: one for one in cells.distributions(self._store, window, which, by=("journey",), now=int(now))
         }
-        declared = self._catalogue().journeys
         last_events = self._last_events([name for name in declared if name not in found], now=now)
         points: Mapping[str, list[Point]] = {}
         if series:
@@ -99,13 +105,16 @@ class Questions:
             )
             for name in sorted({*found, *declared})
         ]
-        return JourneysAnswer(now=flows.utc(now), window=span, journeys=answers)
+        # Between two queries a journey may begin, or leave the window.
+        omitted = max(0, seen - len(found))
+        return JourneysAnswer(now=flows.utc(now), window=span, journeys=answers, omitted=omitted)
 
     def journey(
         self,
         name: str,
         *,
         now: float,
+        step: str = "",
         begin: int | None = None,
         end: int | None = None,
         window_seconds: int = 300,
@@ -113,14 +122,25 @@ class Questions:
         series: bool = True,
         where: Mapping[str, Sequence[str]] | None = None,
     ) -> JourneyAnswer | None:
-        """One journey with its steps and parts; None when it is neither declared nor was ever seen (within 35 days)."""
+        """One journey, or one step of it, with parts and all steps; None when it is neither declared nor seen within 35 days.
+
+        The version of a whole journey is that of the service which ended it; a step's is that of the service which did it. So it is
+        by `steps` and `step` that a bad release is found.
+        """
         window, span = flows.window_of(begin, end, window_seconds, now=now)
-        which = CellFilter(journey=name, where=where or {})
+        which = CellFilter(journey=name, step=step, where=where or {})
         declared = self._catalogue().journeys.get(name)
         parts = cells.distributions(self._store, window, which, by=tuple(by), now=int(now))
-        last_event = None if parts else self._last_events([name], now=now).get(name)
-        if declared is None and not parts and last_event is None:
+        if not parts and not self.knows(name, now=now):
             return None
+        last_event = None if parts else self._last_events([name], step=step, where=where, now=now).get(name)
+        steps = cells.distributions(
+            self._store,
+            window,
+            CellFilter(journey=name, step=None, where=where or {}),
+            by=("step", "service", "version"),
+            now=int(now),
+        )
         points: list[Point] = []
         if series:
             points = flows.points_by_journey(self._store, window, which, now=now).get(name, flows.gaps(window, now=now))
@@ -132,7 +152,8 @@ class Questions:
             last_event=last_event,
             now=now,
             series=points,
-            steps=self._steps(window, name, declared, where=where or {}, seconds=span.seconds, now=now),
+            step=step,
+            steps=flows.steps_of(steps, [one.name for one in declared.steps] if declared else [], seconds=span.seconds),
             by={dimension: flows.parts_of(parts, at, seconds=span.seconds) for at, dimension in enumerate(by)},
         )
 
@@ -154,21 +175,22 @@ class Questions:
         """The latency distribution of a journey, or of one of its steps: the bins that have events."""
         window, span = flows.window_of(begin, end, window_seconds, now=now)
         which = CellFilter(journey=name, step=step, where=where or {})
-        found = cells.distributions(self._store, window, which, now=int(now))
-        outcomes = flows.outcomes_of(found)
-        timed = flows.latency_of(outcomes)
-        declared = self._catalogue().journeys.get(name)
+        found = Distribution.of(cells.distributions(self._store, window, which, now=int(now)))
+        timed = found.histogram()
+        threshold = flows.threshold_us(self._catalogue().journeys.get(name), step)
+        p50_us, p90_us, p99_us = timed.quantiles(0.5, 0.9, 0.99)
         return HistogramAnswer(
             now=flows.utc(now),
             window=span,
             journey=name,
             step=step,
-            threshold_us=declared.threshold_us if declared and not step else None,
-            count=sum(int(counts.sum()) for counts in outcomes.values()),
-            p50_us=timed.quantile(0.5),
-            p90_us=timed.quantile(0.9),
-            p99_us=timed.quantile(0.99),
-            bars=list(flows.bars_of(outcomes)),
+            threshold_us=threshold,
+            within_threshold=None if threshold is None else timed.within(threshold),
+            count=sum(found.events().values()),
+            p50_us=p50_us,
+            p90_us=p90_us,
+            p99_us=p99_us,
+            bars=list(flows.bars_of(found)),
         )
 
     def slos(self, now: float) -> SlosAnswer:
@@ -196,9 +218,9 @@ class Questions:
         """Every service: how many objectives are met, the worst budget, and its journeys' traffic within the window."""
         window, span = flows.window_of(begin, end, window_seconds, now=now)
         catalogue = self._catalogue()
+        which = CellFilter(where={"journey": sorted(catalogue.journeys)})
         found = {
-            one.group[0]: one
-            for one in cells.distributions(self._store, window, CellFilter(), by=("journey",), now=int(now))
+            one.group[0]: one for one in cells.distributions(self._store, window, which, by=("journey",), now=int(now))
         }
         assessed = self._engine.snapshot().assess(now=now)
         services = sorted(
@@ -232,36 +254,22 @@ class Questions:
         """Every part of the service that reports itself, and what it said last."""
         return self._health()
 
-    def _steps(
+    def _last_events(
         self,
-        window: Window,
-        name: str,
-        declared: Journey | None,
+        names: Sequence[str],
         *,
-        where: Mapping[str, Sequence[str]],
-        seconds: float,
         now: float,
-    ) -> list[Part]:
-        """As the document orders them, then those that no document names."""
-        found = cells.distributions(
-            self._store, window, CellFilter(journey=name, step=None, where=where), by=("step",), now=int(now)
-        )
-        parts = {part.value: part for part in flows.parts_of(found, 0, seconds=seconds)}
-        ordered = [step.name for step in declared.steps] if declared else []
-        empty = flows.flow_of([], seconds=seconds)
-        return [
-            *(parts.get(step) or Part(value=step, **empty) for step in ordered),
-            *sorted((part for value, part in parts.items() if value not in ordered), key=lambda part: part.value),
-        ]
-
-    def _last_events(self, names: Sequence[str], *, now: float) -> dict[str, int]:
-        """When journeys that are silent in the window were last seen: within hours, else within weeks."""
+        step: str = "",
+        where: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[str, int]:
+        """When journeys (or their step) that are silent in the window were last seen: within hours, else within weeks."""
         found: dict[str, int] = {}
         for seconds in (LATELY_SECONDS, EVER_SECONDS):
             missing = [name for name in names if name not in found]
             if not missing:
                 break
-            window, which = Window(int(now) + 1 - seconds, int(now) + 1), CellFilter(where={"journey": missing})
+            window = Window(int(now) + 1 - seconds, int(now) + 1)
+            which = CellFilter(step=step, where={**(where or {}), "journey": missing})
             seen = cells.distributions(self._store, window, which, by=("journey",), now=int(now))
             found |= {one.group[0]: one.last_event for one in seen if one.last_event is not None}
         return found

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from maibo_slo.service.health import ready
+
 if TYPE_CHECKING:
     from maibo_slo.service.questions import Questions
 
 
 class PartReadiness(BaseModel):
-    """One part; why not, when it is not ok."""
+    """One part; why not, when it is not ok. One that goes on as before (documents not reloaded) leaves the service ready."""
 
     part: str
     ok: bool
@@ -26,6 +28,7 @@ class Readiness(BaseModel):
 
 
 def readiness(questions: Questions) -> Readiness:
-    """Ready when every part works."""
-    parts = [PartReadiness(part=said.part, ok=said.ok, detail=said.detail) for said in questions.health()]
-    return Readiness(ready=all(part.ok for part in parts), parts=parts)
+    """Ready when every part works that the service needs."""
+    said = questions.health()
+    parts = [PartReadiness(part=one.part, ok=one.ok, detail=one.detail) for one in said]
+    return Readiness(ready=ready(said), parts=parts)

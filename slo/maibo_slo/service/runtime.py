@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
 import signal
 import time
 from contextlib import contextmanager
@@ -26,8 +25,8 @@ from maibo_slo.engine.evaluate import Engine
 from maibo_slo.errors import MaiboError
 from maibo_slo.plugins import Context, Plugin, plugins
 from maibo_slo.service import listen
-from maibo_slo.service.app import create_app
-from maibo_slo.service.health import Health, PartHealth
+from maibo_slo.service.app import OTLP_ENDPOINT, create_app
+from maibo_slo.service.health import Health, PartHealth, ready
 from maibo_slo.service.metrics import ServiceCollector, SloCollector
 from maibo_slo.service.questions import Questions
 from maibo_slo.service.supervise import supervise
@@ -40,12 +39,13 @@ if TYPE_CHECKING:
 
     from fastapi import APIRouter, FastAPI
 
-PLUGINS_STOP_SECONDS: Final = 8.0
-"""A collector drains in this time, or replays its log at the next start."""
+PLUGINS_STOP_SECONDS: Final = 25.0
+"""At most, and more than a collector allows its last drain. What is not drained then is counted from its log at the next start."""
 HTTP_STOP_SECONDS: Final = 2
 ENGINE_LATE_SECONDS: Final = 60.0
+OTLP: Final = "otlp-http"
+"""Under this name a collector announces where it takes spans."""
 UNDRAINED_METRIC: Final = "maibo_otlp_segments_waiting"
-_ADDRESS: Final = re.compile(r"\S+:[0-9]+")
 log = logging.getLogger(__name__)
 
 
@@ -78,6 +78,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
         with open_store(settings.store) as store:
             store.warm_up()
             asyncio.run(Runtime(store, settings, catalogue=catalogue).run(listener, announce=announce))
+    log.info("stopped")
 
 
 class Runtime:
@@ -107,6 +108,7 @@ class Runtime:
         self.options |= settings.options
         self._now = now
         self._engine_stopping = asyncio.Event()
+        self._announced: dict[str, str] = {}
         self._context = Context(
             store=store,
             data_dir=settings.data_dir,
@@ -115,6 +117,8 @@ class Runtime:
             registry=self.registry,
             report=self.health.report,
             stopping=self.stopping,
+            listen=listen.listen,
+            announce=self._announced.__setitem__,
         )
         ProcessCollector(registry=self.registry)
         self.registry.register(SloCollector(self.engine.snapshot, now=now))
@@ -129,6 +133,7 @@ class Runtime:
             self.questions,
             registry=self.registry,
             now=self._now,
+            endpoint=lambda: self._announced.get(OTLP, OTLP_ENDPOINT),
             plugin_routes=[routes for plugin in self._plugins for routes in self._routes(plugin)],
         )
 
@@ -145,7 +150,7 @@ class Runtime:
         ]
 
     async def run(self, listener: socket.socket, *, announce: Callable[[str], None]) -> None:
-        """Serve on this socket until `stopping` is set."""
+        """Serve on this socket until `stopping` is set. Raises the MaiboError of a plugin that cannot start, once all has stopped."""
         server = uvicorn.Server(
             uvicorn.Config(
                 self.app(),
@@ -174,10 +179,14 @@ class Runtime:
             if plugin.task is not None
         ]
         told = asyncio.create_task(self._announce(listener, announce))
-        http.add_done_callback(lambda _: self.stopping.set())  # a server that cannot go on takes the service down
+        for needed in (http, *tasks):  # none of them ends before the service does, but by an error
+            needed.add_done_callback(lambda _: self.stopping.set())
         await self.stopping.wait()
         told.cancel()
         await self._stop(tasks, engine, server, http)
+        for task in tasks:
+            if not task.cancelled():
+                task.result()
 
     def reload(self) -> None:
         """Read the documents again; with errors, those in force stay."""
@@ -185,7 +194,7 @@ class Runtime:
             self._catalogue = load(self.settings.documents)
         except (DocumentsError, OSError) as error:
             log.error("documents not reloaded, those in force stay:\n%s", error)  # noqa: TRY400 -- the text says it all
-            self.health.note("documents", f"not reloaded, those in force stay: {error}")
+            self.health.warn("documents", f"not reloaded, those in force stay: {error}")
         else:
             log.info(
                 "documents reloaded: %d journeys, %d SLOs", len(self._catalogue.journeys), len(self._catalogue.slos)
@@ -220,12 +229,13 @@ class Runtime:
         if self.stopping.is_set():
             log.warning("stopped at once, on a second signal")
             os._exit(1)
+        log.info("stopping: what was acknowledged is counted first")
         self.stopping.set()
 
     async def _announce(self, listener: socket.socket, announce: Callable[[str], None]) -> None:
         """The addresses, once every part works; and what does not, when that takes long."""
         waited = 0.0
-        while not all(part.ok for part in self.parts()):
+        while not ready(self.parts()):
             await asyncio.sleep(0.05)
             waited += 0.05
             if 10.0 <= waited < 10.05:
@@ -233,9 +243,8 @@ class Runtime:
         announce(
             f"maibo is ready: http://{listen.Address(*listener.getsockname()[:2])}/ (page, API under /v1, /metrics)"
         )
-        for name, value in sorted(self.options.items()):
-            if _ADDRESS.fullmatch(value):
-                announce(f"{name}: {value}")
+        for name, url in sorted(self._announced.items()):
+            announce(f"{name}: {url}")
         announce(f"store: {self._store}")
 
     def _routes(self, plugin: Plugin) -> Iterator[APIRouter]:

@@ -338,7 +338,7 @@ def _take(folder: Path) -> TextIO:
         lock.close()
         raise StoreInUse(
             f"the embedded store {folder} is in use by {f'process {owner}' if owner else 'another process'}, and has one owner: "
-            "ask the running service over its API (--url), or stop it first"
+            "ask the running service (`maibo slo`, `maibo journey`), or stop it first"
         ) from error
     lock.truncate(0)
     lock.write(str(os.getpid()))

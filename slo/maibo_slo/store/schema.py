@@ -130,10 +130,7 @@ SEGMENTS: Final = Table(
     columns=(
         "segment String CODEC(ZSTD(1))",
         "drained_at_ms UInt64 CODEC(Delta, ZSTD(1))",
-        *(
-            f"{count} UInt64 CODEC(T64, ZSTD(1))"
-            for count in INGEST_COUNTS
-        ),
+        *(f"{count} UInt64 CODEC(T64, ZSTD(1))" for count in INGEST_COUNTS),
         "minutes Array(UInt32) CODEC(ZSTD(1))",
         # The server's clock, not a collector's, decides how long a segment is known.
         "recorded_at DateTime('UTC') DEFAULT now() CODEC(DoubleDelta, ZSTD(1))",
