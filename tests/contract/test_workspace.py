@@ -16,7 +16,6 @@ from prometheus_client import CollectorRegistry
 from starlette.routing import Route
 
 from maibo_slo.cli import cli
-from maibo_slo.documents import load
 from maibo_slo.plugins import discover
 from maibo_slo.service import pages as html
 from maibo_slo.service.app import create_app
@@ -262,13 +261,6 @@ def test_every_relative_link_and_picture_of_the_docs_is_there() -> None:
     ]
     assert len(links) > 30
     assert [f"{page.name}: {link}" for page, link in links if not (page.parent / link.partition("#")[0]).exists()] == []
-
-
-def test_the_documents_page_can_be_copied(tmp_path: Path) -> None:
-    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "documents.md").read_text(), re.DOTALL)
-    (tmp_path / "copied.yaml").write_text("---\n".join(blocks))
-    catalogue = load([tmp_path])
-    assert {"checkout-available", "checkout-fast"} <= catalogue.slos.keys()
 
 
 def test_the_readme_is_what_was_asked_of_it() -> None:

@@ -16,6 +16,7 @@ import pytest
 import uvicorn
 from prometheus_client import CollectorRegistry
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -282,16 +283,18 @@ def look(browser, *, width: int = 1280, dark: bool = False) -> None:
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
-def main_of(browser):
-    return browser.find_element(By.TAG_NAME, "main")
+def text_of(browser) -> str:
+    """In one step: between finding <main> and reading it, the page may have swapped it."""
+    return browser.execute_script("return document.querySelector('main').innerText").replace("\N{NO-BREAK SPACE}", " ")
 
 
 def state_of(browser) -> str:
-    return main_of(browser).get_attribute("data-state")
+    return browser.execute_script("return document.querySelector('main').dataset.state")
 
 
 def soon(browser, what, *, seconds: float = 15):
-    return WebDriverWait(browser, seconds, poll_frequency=0.1).until(lambda _: what())
+    swapped = [StaleElementReferenceException]
+    return WebDriverWait(browser, seconds, poll_frequency=0.1, ignored_exceptions=swapped).until(lambda _: what())
 
 
 def complaints(browser) -> list[str]:
@@ -301,7 +304,7 @@ def complaints(browser) -> list[str]:
 def test_the_overview_shows_journeys_and_slos_and_the_console_stays_empty(browser, site):
     browser.get(site.url)
     assert state_of(browser) == "data"
-    text = main_of(browser).text
+    text = text_of(browser)
     assert "Check out" in text
     assert "Checkout works" in text
     assert "90.00 %" in text
@@ -324,7 +327,7 @@ def test_a_reader_goes_from_the_overview_to_a_journey_a_part_and_its_slo_and_bac
     browser.get(site.url)
     browser.find_element(By.LINK_TEXT, "Check out").click()
     soon(browser, lambda: "/journeys/checkout" in browser.current_url)
-    whole = main_of(browser).text
+    whole = text_of(browser)
     assert "How long it takes" in whole
     assert "P99" in whole
     assert "payment" in whole
@@ -339,7 +342,7 @@ def test_a_reader_goes_from_the_overview_to_a_journey_a_part_and_its_slo_and_bac
     assert "240 events" in title
     tiles = browser.find_element(By.CLASS_NAME, "tiles").text
     assert "240 events" in tiles, "a choice is for the whole page"
-    assert "standard" in main_of(browser).text, "the other values stay on offer"
+    assert "standard" in text_of(browser), "the other values stay on offer"
 
     browser.find_element(By.LINK_TEXT, "1h").click()
     soon(browser, lambda: "window=1h" in browser.current_url)
@@ -347,7 +350,7 @@ def test_a_reader_goes_from_the_overview_to_a_journey_a_part_and_its_slo_and_bac
 
     browser.find_element(By.LINK_TEXT, "Checkout works").click()
     soon(browser, lambda: "/slos/checkout-works" in browser.current_url)
-    assert "Burn rate: 1\u00d7 spends the budget exactly over 28d" in main_of(browser).text
+    assert "Burn rate: 1\u00d7 spends the budget exactly over 28d" in text_of(browser)
     browser.find_element(By.CLASS_NAME, "brand").click()
     soon(browser, lambda: urlsplit(browser.current_url).path == "/")
     assert complaints(browser) == []
@@ -444,12 +447,12 @@ def test_a_hostile_name_is_text_and_its_link_works(browser, site):
 def test_an_empty_service_says_how_to_send_the_first_journey_and_shows_it_when_it_comes(browser, quiet):
     browser.get(quiet.url)
     assert state_of(browser) == "empty"
-    text = main_of(browser).text
+    text = text_of(browser)
     assert "maibo.configure(" in text
     assert "http://127.0.0.1:4318" in text
     quiet.traffic("sign-in", seconds=20)
     soon(browser, lambda: state_of(browser) == "data")
-    assert "sign-in" in main_of(browser).text
+    assert "sign-in" in text_of(browser)
     assert complaints(browser) == []
 
 
@@ -457,7 +460,7 @@ def test_old_data_is_called_stale_and_since_when(browser, healthy):
     healthy.now += 660
     browser.get(healthy.url)
     assert state_of(browser) == "stale"
-    assert "No new data since" in main_of(browser).text
+    assert "No new data since" in text_of(browser)
 
 
 def test_what_is_said_aloud_is_not_said_again_at_every_swap(browser, healthy):
@@ -511,7 +514,7 @@ def test_a_store_that_is_down_is_told_with_what_to_do_and_the_page_comes_back_by
     healthy.questions.broken = "the store clickhouse://<b>prod</b> failed: connection refused"
     browser.get(healthy.url)
     assert state_of(browser) == "error"
-    text = main_of(browser).text
+    text = text_of(browser)
     assert "The store does not answer" in text
     assert "<b>prod</b>" in text
     assert "What to do" in text
@@ -526,6 +529,6 @@ def test_a_service_that_stops_answering_leaves_the_last_numbers_under_a_banner_u
     soon(browser, lost.is_displayed)
     assert "stopped answering" in lost.text
     assert "UTC" in lost.text
-    assert "Check out" in main_of(browser).text
+    assert "Check out" in text_of(browser)
     site.start(port=site.port)
     soon(browser, lambda: not lost.is_displayed())

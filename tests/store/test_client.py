@@ -33,7 +33,7 @@ def test_a_store_that_another_process_owns_is_refused_with_the_folder_the_owner_
             open_store(store_dsn)
         assert str(tmp_path / "store") in str(refused.value)
         assert f"process {owner.pid}" in str(refused.value)
-        assert "--url" in str(refused.value)
+        assert "stop it first" in str(refused.value)
         assert (tmp_path / "store" / TEMPORARY_FOLDER / "in-use.native").exists()  # the owner's files are left alone
         owner.kill()
     with open_store(store_dsn) as store:
