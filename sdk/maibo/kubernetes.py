@@ -28,15 +28,17 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.resources import Resource, ResourceDetector
 
+from maibo import semconv
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _VARIABLES: Final[Mapping[str, tuple[str, ...]]] = {
-    "k8s.cluster.name": ("K8S_CLUSTER_NAME", "CLUSTER_NAME"),
-    "k8s.namespace.name": ("POD_NAMESPACE", "K8S_NAMESPACE_NAME", "K8S_NAMESPACE", "MY_POD_NAMESPACE"),
-    "k8s.node.name": ("NODE_NAME", "K8S_NODE_NAME", "MY_NODE_NAME", "OTEL_RESOURCE_ATTRIBUTES_NODE_NAME"),
-    "k8s.pod.name": ("POD_NAME", "K8S_POD_NAME", "MY_POD_NAME", "OTEL_RESOURCE_ATTRIBUTES_POD_NAME"),
-    "k8s.pod.uid": ("POD_UID", "K8S_POD_UID", "MY_POD_UID", "OTEL_RESOURCE_ATTRIBUTES_POD_UID"),
+    semconv.CLUSTER: ("K8S_CLUSTER_NAME", "CLUSTER_NAME"),
+    semconv.NAMESPACE: ("POD_NAMESPACE", "K8S_NAMESPACE_NAME", "K8S_NAMESPACE", "MY_POD_NAMESPACE"),
+    semconv.NODE_NAME: ("NODE_NAME", "K8S_NODE_NAME", "MY_NODE_NAME", "OTEL_RESOURCE_ATTRIBUTES_NODE_NAME"),
+    semconv.POD_NAME: ("POD_NAME", "K8S_POD_NAME", "MY_POD_NAME", "OTEL_RESOURCE_ATTRIBUTES_POD_NAME"),
+    semconv.POD_UID: ("POD_UID", "K8S_POD_UID", "MY_POD_UID", "OTEL_RESOURCE_ATTRIBUTES_POD_UID"),
     "k8s.pod.ip": ("POD_IP", "K8S_POD_IP", "MY_POD_IP"),
     "k8s.container.name": ("CONTAINER_NAME", "K8S_CONTAINER_NAME"),
     "k8s.deployment.name": ("K8S_DEPLOYMENT_NAME", "DEPLOYMENT_NAME"),
@@ -54,7 +56,7 @@ _SERVICE_NAMES: Final = (
     "k8s.daemonset.name",
     "k8s.cronjob.name",
     "k8s.job.name",
-    "k8s.pod.name",
+    semconv.POD_NAME,
     "k8s.container.name",
 )
 
@@ -88,9 +90,9 @@ def attributes(
         if (value := next((environ[each] for each in variables if environ.get(each)), ""))
     }
     if "KUBERNETES_SERVICE_HOST" in environ and environ.get("HOSTNAME"):
-        found.setdefault("k8s.pod.name", environ["HOSTNAME"])
+        found.setdefault(semconv.POD_NAME, environ["HOSTNAME"])
     if namespace:
-        found.setdefault("k8s.namespace.name", namespace)
+        found.setdefault(semconv.NAMESPACE, namespace)
     _add_owner(found, labels)
     _add_topology(found, labels)
     found |= _service(found, labels)
@@ -104,7 +106,7 @@ def attributes(
 
 def _add_owner(found: dict[str, str], labels: Mapping[str, str]) -> None:
     """A Deployment's pod is named DEPLOYMENT-HASH-SUFFIX, and its label tells the hash."""
-    pod, hash_ = found.get("k8s.pod.name", ""), labels.get("pod-template-hash", "")
+    pod, hash_ = found.get(semconv.POD_NAME, ""), labels.get("pod-template-hash", "")
     deployment, found_hash, _ = pod.partition(f"-{hash_}-") if hash_ else ("", "", "")
     if found_hash:
         found.setdefault("k8s.deployment.name", deployment)
@@ -124,13 +126,13 @@ def _add_topology(found: dict[str, str], labels: Mapping[str, str]) -> None:
 
 def _service(found: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, str]:
     derived = {
-        "service.name": labels.get("app.kubernetes.io/instance")
+        semconv.SERVICE_NAME: labels.get("app.kubernetes.io/instance")
         or labels.get("app.kubernetes.io/name")
         or next((found[name] for name in _SERVICE_NAMES if name in found), ""),
-        "service.version": labels.get("app.kubernetes.io/version", ""),
-        "service.namespace": found.get("k8s.namespace.name", ""),
+        semconv.SERVICE_VERSION: labels.get("app.kubernetes.io/version", ""),
+        "service.namespace": found.get(semconv.NAMESPACE, ""),
     }
-    instance = [found.get(name, "") for name in ("k8s.namespace.name", "k8s.pod.name", "k8s.container.name")]
+    instance = [found.get(name, "") for name in (semconv.NAMESPACE, semconv.POD_NAME, "k8s.container.name")]
     if all(instance):
         derived["service.instance.id"] = ".".join(instance)
     return {name: value for name, value in derived.items() if value}

@@ -35,6 +35,5 @@ SESSION_ID: Final = "session.id"
 USER_PSEUDO_ID: Final = "enduser.pseudo.id"
 """A keyed hash; never a raw user id."""
 
-BAGGAGE_PREFIX: Final = "journey."
 BAGGAGE_KEYS: Final = ("journey.ctx", JOURNEY_TIER, JOURNEY_VARIANT)
 """All that maibo puts into W3C baggage: ``journey.ctx`` is ``name:id:start_time``, so that the three cannot come apart."""

@@ -6,7 +6,6 @@
         * StoreInUse     another process owns the embedded store
         * StoreSchemaError   the store's schema is newer than this code, or a migration failed
     * ServiceError       the running service cannot be reached, or answered with a problem
-    * PluginError        a plugin breaks its contract
     * DemoError          the demo could not be run (demo/children.py)
 """
 
@@ -29,7 +28,3 @@ class StoreSchemaError(StoreError):
 
 class ServiceError(MaiboError):
     """The running service cannot be reached, or answered with a problem."""
-
-
-class PluginError(MaiboError):
-    """A plugin breaks its contract."""
