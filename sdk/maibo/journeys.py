@@ -5,7 +5,10 @@ Guarantees of journeys, steps and blocks:
 * The host never sees an error of ours: every entry catches, counts and logs it once, and the host's block runs on.
 * Durations come from the monotonic clock; the wall clock only says when. A journey that began in another process lasts from its
   start time to now, by the wall clock. Where that is behind the other's so far that the journey would end before it began, its
-  duration is exported as it is, negative, for a collector to reject: it is counted (`Stats.skewed`), and never looks like one of 0 ms.
+  duration is exported as it is, negative, for a collector to keep out of its latencies: it is counted (`Stats.skewed`), and never looks
+  like one of 0 ms.
+* A journey's begin is told once, so that one that never ends can be counted as abandoned: by its end, where that comes in the block
+  or request it began in, else by a span of its own.
 * A handle ends its journey once. Two handles, of requests that resume the same journey at the same time, know nothing of each other: each
   may end it, and then it counts twice. An outcome said inside a block takes effect at the block's end; said outside any block, at once.
 * maibo's spans are never the current span. Baggage is in OpenTelemetry's context from a journey's block on, so every
@@ -69,6 +72,7 @@ class Journey:
         "_outcome",
         "_parent",
         "_reason",
+        "_told",
         "active",
         "id",
         "name",
@@ -93,6 +97,8 @@ class Journey:
         self.user_hash = ""
         self.session = ""
         self._clock: int | None = None
+        self._told = True
+        """Its begin is, or is another's to tell."""
         self._ends = ends
         self._ended = False
         self._outcome = ""
@@ -160,15 +166,24 @@ class Journey:
         if end_ns < self.start_ns:
             problems.noticed(
                 problems.SKEWED,
-                "maibo: journey %r ends before it began: this host's clock is behind the other's. A collector rejects it "
-                "(further ones are only counted)",
+                "maibo: journey %r ends before it began: this host's clock is behind the other's. A collector keeps it out of its "
+                "latencies (further ones are only counted)",
                 self.name,
             )
         if self._outcome:
             outcome, reason = self._outcome, self._reason
+        started, self._told = not self._told, True
         live.journey_ended(
-            Finished(self, "", outcome, live.reason(outcome, reason), self.start_ns, end_ns, self._parent)
+            Finished(self, "", outcome, live.reason(outcome, reason), self.start_ns, end_ns, self._parent, started)
         )
+
+    def _goes_on(self) -> None:
+        """It will end elsewhere, or never: tell of its begin, if nobody has."""
+        live = runtime.active
+        if live is None or self._told:
+            return
+        self._told = True
+        live.sink.put(Finished(self, "", "", "", self.start_ns, self.start_ns, self._parent, started=True))
 
     def _say(self, outcome: str, reason: str) -> None:
         try:
@@ -223,6 +238,7 @@ def started(name: str, options: dict[str, str | None], *, ends: bool | None) -> 
         )
         journey = Journey(identity, ends=ends)
         journey._clock = clock - beyond  # baggage knows microseconds only
+        journey._told = False
         journey._parent = host_span()
         if options["user"] is not None:
             from maibo import users
@@ -259,6 +275,14 @@ def leave(journey: Journey, kind: type[BaseException] | None) -> None:
         failed_here = kind is not None and journey._clock is not None  # begun in this process
         if journey._ends or (journey._ends is None and (journey._outcome or failed_here)):
             journey._end(outcome, reason)
+    except Exception as error:  # noqa: BLE001 -- the host goes on
+        problems.caught("journey", error)
+
+
+def goes_on(journey: Journey) -> None:
+    """It may end anywhere, or never: its begin is told now."""
+    try:
+        journey._goes_on()
     except Exception as error:  # noqa: BLE001 -- the host goes on
         problems.caught("journey", error)
 

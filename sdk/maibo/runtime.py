@@ -57,7 +57,7 @@ class Identified(Protocol):
 
 
 class Finished(NamedTuple):
-    """A finished step, or with step '' a finished journey, on its way to become a span."""
+    """A finished step, or with step '' a finished journey, on its way to become a span; with no outcome either, a journey's begin."""
 
     journey: Identified
     step: str
@@ -67,6 +67,8 @@ class Finished(NamedTuple):
     end_ns: int
     parent: SpanContext | None
     """The host's span that was current; None: the journey's own."""
+    started: bool = False
+    """Tells of the journey's begin: exactly one of a journey's does."""
 
 
 class Sink(Protocol):

@@ -26,13 +26,15 @@ _UNSET: Final = Status(StatusCode.UNSET)
 
 
 def as_span(finished: Finished, *, span_id: int, resource: Resource, scope: InstrumentationScope) -> ReadableSpan:
-    """The span of a finished step, or of a finished journey as a whole (which has no ``journey.step``)."""
-    whole = not finished.step
+    """The span of a finished step, of a finished journey as a whole (which has no ``journey.step``), or of a journey's begin (nor an
+    outcome).
+    """
+    whole = not finished.step and bool(finished.outcome)
     own = _own_context(finished.journey)
     parent = finished.parent or (None if whole else own)
     trace_id = own.trace_id if parent is None else parent.trace_id
     return ReadableSpan(
-        name=f"journey {finished.journey.name}" if whole else f"step {finished.step}",
+        name=_name(finished),
         context=SpanContext(trace_id, own.span_id if whole else span_id, is_remote=False, trace_flags=_SAMPLED),
         parent=parent,
         resource=resource,
@@ -44,6 +46,12 @@ def as_span(finished: Finished, *, span_id: int, resource: Resource, scope: Inst
     )
 
 
+def _name(finished: Finished) -> str:
+    if finished.step:
+        return f"step {finished.step}"
+    return f"journey {finished.journey.name}" + ("" if finished.outcome else " started")
+
+
 def _own_context(journey: Identified) -> SpanContext:
     """Where the journey's whole span is, or will be."""
     id_ = int(journey.id, 16)
@@ -52,9 +60,11 @@ def _own_context(journey: Identified) -> SpanContext:
     return SpanContext(trace_id, id_ & _LOW_64, is_remote=True, trace_flags=_SAMPLED)
 
 
-def _attributes(finished: Finished) -> dict[str, str | int]:
+def _attributes(finished: Finished) -> dict[str, str | int | bool]:
     journey = finished.journey
-    optional = {
+    optional: dict[str, str | bool] = {
+        semconv.JOURNEY_STARTED: finished.started,
+        semconv.JOURNEY_OUTCOME: finished.outcome,
         semconv.JOURNEY_STEP: finished.step,
         semconv.JOURNEY_FAILURE_REASON: finished.reason,
         semconv.JOURNEY_TIER: journey.tier,
@@ -66,6 +76,5 @@ def _attributes(finished: Finished) -> dict[str, str | int]:
         semconv.JOURNEY_NAME: journey.name,
         semconv.JOURNEY_ID: journey.id,
         semconv.JOURNEY_START_TIME: journey.start_ns // 1000,
-        semconv.JOURNEY_OUTCOME: finished.outcome,
         **{key: value for key, value in optional.items() if value},
     }

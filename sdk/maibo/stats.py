@@ -24,7 +24,7 @@ class Stats:
     carriers_ignored: int = 0
     """Garbled, outdated or oversized journeys that came in."""
     skewed: int = 0
-    """Journeys that ended before they began, by the clocks of two hosts; a collector rejects their spans."""
+    """Journeys that ended before they began, by the clocks of two hosts; a collector keeps them out of its latencies."""
     names_replaced: int = 0
     """Times a name was too many or undeclared."""
     documents_ignored: int = 0

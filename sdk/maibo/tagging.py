@@ -72,7 +72,9 @@ def begin(
     ``with`` makes it current. It ends where an outcome is said (`Journey.succeed`, `fail`, `abandon`), here or after `resume`, or when
     an exception leaves its block.
     """
-    return journeys.started(name, {"tier": tier, "variant": variant, "user": user, "session": session}, ends=None)
+    journey = journeys.started(name, {"tier": tier, "variant": variant, "user": user, "session": session}, ends=None)
+    journeys.goes_on(journey)
+    return journey
 
 
 def resume(carrier: Carrier, *, ends: bool | None = None) -> Journey:

@@ -46,9 +46,14 @@ class Captured:
 
     journeys: list[FinishedJourney] = field(default_factory=list)
     steps: list[FinishedStep] = field(default_factory=list)
+    started: list[FinishedJourney] = field(default_factory=list)
+    """Begins told by a span of their own (outcome ''): of journeys that go on elsewhere."""
 
     def put(self, finished: Finished, /) -> None:
         """Take one in."""
+        if not finished.step and not finished.outcome:
+            self.started.append(runtime.as_finished_journey(finished))
+            return
         if not finished.step:
             self.journeys.append(runtime.as_finished_journey(finished))
             return

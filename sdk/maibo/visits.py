@@ -24,7 +24,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from maibo import blocks, carriers, journeys, problems, runtime, tagging
+from maibo import blocks, carriers, journeys, problems, runtime
 from maibo.blocks import Attachment
 from maibo.carriers import COOKIE, Identity
 from maibo.routes import Route, Routes
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from maibo.steps import Step
 
 _OF_ANY_JOURNEY = Route()
+_DESCRIBED = ("tier", "variant", "user", "session")
 
 
 class Visit:
@@ -123,6 +124,8 @@ class Visit:
             will_end = self._ends(outcome) if self._will_end is None else self._will_end
             if will_end or (self._begun and self._ends(outcome)):
                 self.journey._end(outcome, reason)
+            elif self._begun and not self._refused():
+                self.journey._goes_on()
         except Exception as mishap:  # noqa: BLE001 -- the host goes on
             problems.caught("visit", mishap)
         finally:
@@ -186,7 +189,7 @@ def visit(
     if incoming is not None and route.journey in {"", incoming.name}:
         journey, begun = journeys.resumed(live, incoming, ends=False), False
     elif route.begins and route.journey:
-        journey, begun = tagging.begin(route.journey, **_described(customer)), True
+        journey, begun = journeys.started(route.journey, _described(customer), ends=None), True
     else:
         if candidates:
             problems.noticed(
@@ -210,14 +213,13 @@ def visit(
 
 def _described(customer: Callable[[], Mapping[str, str | None]] | None) -> dict[str, str | None]:
     """`tier`, `variant`, `user` and `session` of a journey that begins, as the host tells them."""
-    if customer is None:
-        return {}
+    told: Mapping[str, str | None] = {}
     try:
-        told = customer()
-        return {name: told.get(name) for name in ("tier", "variant", "user", "session")}
+        told = {} if customer is None else customer()
+        return {name: told.get(name) for name in _DESCRIBED}
     except Exception as error:  # noqa: BLE001 -- the host's mistake; the journey is counted without them
         problems.caught("customer", error)
-        return {}
+        return dict.fromkeys(_DESCRIBED)
 
 
 def _choose(candidates: tuple[Route, ...], incoming: Identity | None) -> Route:

@@ -62,7 +62,9 @@ class Receiver:
 
     @property
     def journeys(self) -> list[Span]:
-        return [span for span in self.spans if "journey.step" not in span.attributes]
+        return [
+            span for span in self.spans if span.name.startswith("journey ") and "journey.outcome" in span.attributes
+        ]
 
     @property
     def steps(self) -> list[Span]:

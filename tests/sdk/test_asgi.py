@@ -261,6 +261,14 @@ def test_a_begin_that_fails_ends_the_journey_and_one_that_is_refused_begins_none
     assert outcomes(captured.journeys) == [("checkout", "failure", "http_503")]
     assert "set-cookie" not in failed.headers
     assert "set-cookie" not in refused.headers
+    assert captured.started == []
+
+
+def test_a_begin_is_told_by_itself_when_its_request_does_not_end_the_journey(captured):
+    asyncio.run(visit("POST /checkout", "POST /checkout/address", "GET /search/x"))
+    (begun,) = captured.started
+    assert (begun.name, begun.outcome) == ("checkout", "")
+    assert begun.id == captured.steps[0].journey_id
 
 
 def test_a_begin_goes_on_with_the_journey_under_way_until_its_timeout(captured, monkeypatch):

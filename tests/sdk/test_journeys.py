@@ -10,7 +10,7 @@ from opentelemetry import baggage, propagate, trace
 from opentelemetry.sdk.trace import TracerProvider
 
 import maibo
-from maibo import carriers
+from maibo import carriers, runtime
 from maibo.carriers import Identity
 from maibo.testing import capture
 
@@ -294,6 +294,32 @@ def test_an_exception_that_leaves_the_block_of_a_begin_ends_it(captured):
     with pytest.raises(ValueError), maibo.begin("checkout"):
         raise ValueError
     assert outcomes(captured.journeys) == [("checkout", "failure", "ValueError")]
+
+
+def test_a_begin_is_told_once_by_the_end_where_that_is_in_the_same_block_else_by_a_span_of_its_own():
+    sent = []
+
+    class Sink:
+        def put(self, finished):
+            sent.append((finished.step, finished.outcome, finished.started))
+
+    runtime.activate(runtime.Runtime(sink=Sink()))
+    try:
+        with maibo.journey("search"):
+            pass
+        assert sent == [("", "success", True)]
+        sent.clear()
+        carrier = maibo.begin("checkout").carrier()
+        assert sent == [("", "", True)]
+        with maibo.resume(carrier, ends=True), maibo.step("payment"):
+            pass
+        assert sent[1:] == [("payment", "success", False), ("", "success", False)]
+        sent.clear()
+        with pytest.raises(ValueError), maibo.begin("checkout"):
+            raise ValueError
+        assert sent == [("", "", True), ("", "failure", False)]
+    finally:
+        runtime.activate(None)
 
 
 @pytest.mark.parametrize("way", ["headers", "pairs", "cookie", "session", "cookies", "environ"])

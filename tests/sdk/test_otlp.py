@@ -48,7 +48,7 @@ def test_spans_have_the_agreed_shape(receiver):
         "journey.outcome": "failure",
         "journey.failure_reason": "KeyError",
     }
-    assert whole.attributes == common | {"journey.outcome": "success"}
+    assert whole.attributes == common | {"journey.outcome": "success", "journey.started": True}
     assert [basket.name, payment.name, whole.name] == ["step basket", "step payment", "journey checkout"]
     assert [span.status for span in receiver.spans] == [SUCCESS, FAILURE, SUCCESS]
     assert {span.trace_id for span in receiver.spans} == {journey.id}
