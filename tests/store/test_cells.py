@@ -22,7 +22,7 @@ from maibo_slo.store.cells import (
     tier_of,
 )
 from maibo_slo.store.histogram import BINS, Histogram, bin_of
-from maibo_slo.store.schema import TIERS
+from maibo_slo.store.tables import TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

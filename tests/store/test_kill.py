@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 DRAIN = '''
 """Writes a log of segments, each line before its segment is drained, and drains it; first it replays what a death left."""
 import hashlib, os, sys, time
-from maibo_slo.store import open_store
-from maibo_slo.store.cells import CellKey, insert_cells
+import numpy as np
+from maibo_slo.store import counts, open_store
+from maibo_slo.store.counts import CELL, FLOW, Counts
 from maibo_slo.store.segments import SegmentRecord, claim, is_drained, record
 
 dsn, log_path, begin, until = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
@@ -32,11 +33,11 @@ def drain(store, number):
     bodies = range(number * 5, number * 5 + 10)
     hashes = {hashlib.blake2b(str(body).encode(), digest_size=16).digest(): body for body in bodies}
     own = claim(store, name, list(hashes))
-    cells = {
-        CellKey(begin + 10 * (hashes[h] % 300), "checkout", "", "prod", "s", "1", "c", "eu", str(hashes[h] % 7), "", "success", 600 + hashes[h] % 50): 1
-        for h in own
-    }
-    insert_cells(store, cells, token=name)
+    series = [("checkout", "", "prod", "s", "1", "c", "eu", str(tier), "", "success") for tier in range(7)]
+    numbers = sorted(hashes[h] for h in own)
+    cells = [(begin + 10 * (each % 300), each % 7, 600 + each % 50, 1) for each in numbers]
+    flow = [(begin // 60 * 60, each % 7, 1, 1) for each in numbers]
+    counts.insert(store, Counts(series, cells=np.array(cells, CELL), flow=np.array(flow, FLOW)), token=name)
     record(store, SegmentRecord(name, int(time.time() * 1000), 10, 10 - len(own), 10, len(own), 0, 0, (begin,)))
 
 
@@ -83,4 +84,5 @@ def test_killed_again_and_again_nothing_is_lost_and_nothing_counted_twice(store_
         assert len(is_drained(store, [f"segment-{number:06}" for number in range(written)])) == written
         for tier in ("10s", "1m", "1h"):
             assert store.rows(f"SELECT sum(n) FROM cells_{tier}") == [(bodies,)], tier
+        assert store.rows("SELECT sum(started), sum(succeeded) FROM flow_1m") == [(bodies, bodies)]
         assert store.rows("SELECT count(), uniqExact(hash) FROM bodies") == [(bodies, bodies)]

@@ -43,7 +43,7 @@ def test_the_first_segment_owns_a_body_whoever_asks_later_and_however_often(stor
     for _ in range(2):
         assert claim(store, "a", bodies) == set(bodies[:4])
         assert claim(store, "b", bodies) == set(bodies[4:])
-    assert store.rows("SELECT count() FROM bodies") == [(6,)]
+    assert store.rows("SELECT uniqExact(hash) FROM bodies") == [(6,)]
 
 
 def test_the_same_body_twice_in_a_segment_is_one(store: Store):
@@ -85,7 +85,7 @@ def test_the_totals_count_every_segment_once(store: Store):
     record(store, _record("b", bodies=1, spans=2, counted=2))
     record(store, _record("a", bodies=3, duplicate_bodies=1, spans=10, counted=6, ignored=3, rejected=1))
     assert totals(store) == SegmentTotals(
-        segments=2, bodies=4, duplicate_bodies=1, spans=12, counted=8, ignored=3, rejected=1
+        segments=2, bodies=4, duplicate_bodies=1, spans=12, counted=8, ignored=3, rejected=1, skewed=0, overflowed=0
     )
 
 
@@ -109,7 +109,7 @@ def test_the_totals_outlive_the_segments_and_a_crash_while_recording(store: Stor
 
 
 def test_totals_of_an_empty_store_are_zeros(store: Store):
-    assert totals(store) == SegmentTotals(0, 0, 0, 0, 0, 0, 0)
+    assert totals(store) == SegmentTotals(*[0] * 9)
 
 
 def test_changed_minutes_are_told_once_even_when_the_clock_stands_still_or_turns_back(store: Store):
@@ -117,13 +117,16 @@ def test_changed_minutes_are_told_once_even_when_the_clock_stands_still_or_turns
     record(store, _record("a", 5_000_000, (60, 120)))
     first, mark = changed_minutes(store, 0)
     assert first == {60, 120}
-    assert changed_minutes(store, mark) == (set(), mark)
+    # On a server others' records may become visible late: what is told again there is the last 10 s.
+    again = set() if store.embedded else first
+    assert changed_minutes(store, mark) == (again, mark)
     record(store, _record("b", 5_000_000, (180,)))
     record(store, _record("c", 4_000_000, (240,)))
     record(store, _record("empty", 4_000_000, ()))
     second, mark = changed_minutes(store, mark)
-    assert second == {180, 240}
-    assert changed_minutes(store, mark) == (set(), mark)
+    assert second == {180, 240} | again
+    assert mark == 5_000_003
+    assert changed_minutes(store, mark + 10_000) == (set(), mark + 10_000)
     assert changed_minutes(store, 0)[0] == {60, 120, 180, 240}
 
 
@@ -139,7 +142,7 @@ ATTEMPT = st.tuples(st.sampled_from(SEGMENTS), st.sampled_from(STEPS))
     after=st.permutations(SEGMENTS),
 )
 @settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # every example has bodies and segments of its own
 )

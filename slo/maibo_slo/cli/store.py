@@ -1,4 +1,4 @@
-"""``maibo store migrate`` and ``maibo store info``: the store itself, with no service running on it."""
+"""``maibo store migrate``, ``maibo store info`` and ``maibo store ddl``: the store itself, with no service running on it."""
 
 from __future__ import annotations
 
@@ -83,6 +83,20 @@ def info(*, dsn: str | None, data_dir: Path | None, output: str) -> None:
     out = console()
     out.print(f"{said.dsn}: schema {said.schema}, ClickHouse {said.engine_version}")
     out.print(shown)
+
+
+@store.command(epilog=examples("maibo store ddl", "maibo store ddl --cluster main", "maibo store ddl --output json"))
+@click.option("--cluster", metavar="NAME", help="For this cluster of ClickHouse servers, as system.clusters shows it.")
+@click.option("--output", type=click.Choice(["sql", "json"]), default="sql", show_default=True, help="How to print it.")
+def ddl(*, cluster: str | None, output: str) -> None:
+    """Print the statements that make the schema in an empty database, for those who do it by hand."""
+    from maibo_slo.store.ddl import statements
+
+    made = statements(cluster)
+    if output == "json":
+        print_json(made)
+        return
+    click.echo("\n\n".join(f"{statement};" for statement in made))
 
 
 def _dsn(dsn: str | None, data_dir: Path | None) -> str:

@@ -10,16 +10,18 @@ the window that an answer is really about.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 import numpy as np
 import pyarrow as pa
 
 from maibo.semconv import ABANDONED
-from maibo_slo.store.client import dictionary
+from maibo_slo.store.counts import CELL, Counts, SeriesKey
+from maibo_slo.store.counts import insert as insert_counts
 from maibo_slo.store.histogram import BINS, Histogram
-from maibo_slo.store.schema import DIMENSIONS, TIERS, Tier
+from maibo_slo.store.selection import CellFilter, Window, require_dimensions, where
+from maibo_slo.store.tables import DIMENSIONS, TIERS, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -64,49 +66,11 @@ class CellKey(NamedTuple):
 
 
 def insert_cells(store: Store, cells: Mapping[CellKey, int], *, token: str) -> None:
-    """Insert under a deduplication token: the same token again changes nothing, in cells_10s, _1m and _1h alike.
-
-    The token wins over the content: other cells under a token that is in already are dropped. No cells, no insert.
-    """
-    if not token:
-        raise ValueError("cells are inserted under a token, or a replay would count them twice")
-    if not cells:
-        return
-    columns = dict(zip(CellKey._fields, zip(*cells, strict=True), strict=True))
-    store.insert(
-        TIERS[0].table,
-        {
-            "t": pa.array(columns["t"], type=pa.uint32()),
-            **{name: dictionary(columns[name]) for name in (*DIMENSIONS, "outcome")},
-            "bin": pa.array(columns["bin"], type=pa.uint16()),
-            "n": pa.array(cells.values(), type=pa.uint64()),
-        },
-        # These cells are summed already; summing them again on insert, in three tables, costs a fifth of it.
-        settings={"insert_deduplication_token": token, "optimize_on_insert": 0},
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """[begin, end) in unix seconds. Functions widen it outwards to the grid of the tier they read: see `covered`."""
-
-    begin: int
-    end: int
-    tier: Tier | None = field(default=None, compare=False)
-    """Of a window that is widened already: the tier it was widened for, so that what is read is what was told."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.begin < self.end:
-            raise ValueError(f"a window begins before it ends, not from {self.begin} to {self.end}")
-
-    @property
-    def seconds(self) -> int:
-        return self.end - self.begin
-
-    def widened(self, grid_seconds: int) -> Window:
-        """Outwards to multiples of `grid_seconds`."""
-        begin, end = self.begin // grid_seconds * grid_seconds, -(-self.end // grid_seconds) * grid_seconds
-        return Window(begin, end, self.tier)
+    """Insert a few cells, as `counts.insert` does it: for demonstrations, measurements and tests."""
+    series: dict[tuple[str, ...], int] = {}
+    rows = [(key.t, series.setdefault(key[1:-1], len(series)), key.bin, n) for key, n in cells.items()]
+    counts = Counts(cast("list[SeriesKey]", list(series)), np.array(rows, CELL))
+    insert_counts(store, counts, token=token)
 
 
 def tier_of(window: Window, *, now: int | None = None) -> Tier:
@@ -127,35 +91,6 @@ def covered(window: Window, *, now: int | None = None) -> Window:
     """The window that `distributions` and what is made of it really count: widened to its tier's grid."""
     tier = tier_of(window, now=now)
     return replace(window.widened(tier.seconds), tier=tier)
-
-
-@dataclass(frozen=True, slots=True)
-class CellFilter:
-    """Which cells; a dimension that is not named is not restricted."""
-
-    journey: str | None = None
-    step: str | None = ""
-    """'' = the journey as a whole; None = every step (but not the whole)."""
-    where: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """dimension or 'outcome' -> allowed values"""
-
-    def conditions(self) -> tuple[list[str], dict[str, Any]]:
-        """SQL conditions, and the values of the parameters in them. ValueError for an unknown dimension."""
-        conditions: list[str] = []
-        parameters: dict[str, Any] = {}
-        if self.journey is not None:
-            conditions.append("journey = {journey:String}")
-            parameters["journey"] = self.journey
-        if self.step is None:
-            conditions.append("step != ''")
-        else:
-            conditions.append("step = {step:String}")
-            parameters["step"] = self.step
-        for name, allowed in self.where.items():
-            _require_dimensions([name], also=("outcome",))
-            conditions.append(f"{name} IN {{allowed_{name}:Array(String)}}")
-            parameters[f"allowed_{name}"] = list(allowed)
-        return conditions, parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +133,10 @@ def distributions(
 
     ValueError for an unknown dimension.
     """
-    _require_dimensions(by)
+    require_dimensions(by)
     tier = tier_of(window, now=now)
     wide = window.widened(tier.seconds)
-    condition, parameters = _where(wide, which)
+    condition, parameters = where(wide, which)
     keys = "".join(f"{name}, " for name in by) + "outcome"
     # One dense array a group: 1.5 to 2.5 times as quick as grouping by bin, for 15 KiB a group that the answer holds anyway.
     table = store.arrow(
@@ -225,7 +160,7 @@ def busiest(
 ) -> tuple[list[str], int]:
     """The `limit` journeys with the most events, the busiest first, and how many have any: counted, not yet measured."""
     tier = tier_of(window, now=now)
-    condition, parameters = _where(window.widened(tier.seconds), which)
+    condition, parameters = where(window.widened(tier.seconds), which)
     rows = store.rows(
         f"SELECT journey, count() OVER () FROM (SELECT journey, sum(n) AS events FROM {tier.table} AS c "  # noqa: S608 -- fixed names
         f"WHERE {condition} GROUP BY journey) ORDER BY events DESC, journey LIMIT {{limit:UInt32}}",
@@ -260,9 +195,9 @@ def series(
     The window is widened to whole slices. ValueError if no tier that still holds the window has so fine a grid; what is older than
     the coarsest tier keeps is no data.
     """
-    _require_dimensions(by)
+    require_dimensions(by)
     tier = _tier_for_slices(window, slice_seconds, now=now)
-    condition, parameters = _where(window.widened(slice_seconds), which)
+    condition, parameters = where(window.widened(slice_seconds), which)
     keys = "".join(f"{name}, " for name in by) + "outcome"
     # Slices are many and sparse: bins and counts travel as two arrays.
     table = store.arrow(
@@ -314,7 +249,7 @@ def _values(column: pa.ChunkedArray) -> NDArray[Any]:
 def _newest_10s(store: Store, window: Window, which: CellFilter, *, by: Sequence[str]) -> dict[tuple[str, ...], int]:
     """The end of the newest 10 s bucket in the window, by group."""
     tier = TIERS[0]
-    condition, parameters = _where(window, which)
+    condition, parameters = where(window, which)
     keys = "".join(f"{name}, " for name in by) + "outcome"
     rows = store.rows(
         f"SELECT {keys}, toUnixTimestamp(max(c.t)) FROM {tier.table} AS c WHERE {condition} GROUP BY {keys}",  # noqa: S608 -- fixed names
@@ -324,16 +259,6 @@ def _newest_10s(store: Store, window: Window, which: CellFilter, *, by: Sequence
     for *group, _, t in rows:
         newest[tuple(group)] = max(newest.get(tuple(group), 0), int(t) + tier.seconds)
     return newest
-
-
-def _where(window: Window, which: CellFilter) -> tuple[str, dict[str, Any]]:
-    conditions, parameters = which.conditions()
-    begin, end = "toDateTime({begin:UInt32}, 'UTC')", "toDateTime({end:UInt32}, 'UTC')"
-    return " AND ".join([f"c.t >= {begin}", f"c.t < {end}", *conditions]), {
-        **parameters,
-        "begin": window.begin,
-        "end": window.end,
-    }
 
 
 def _slice(t: int, group: tuple[str, ...], outcomes: Mapping[str, Histogram]) -> Slice:
@@ -352,13 +277,3 @@ def _tier_for_slices(window: Window, slice_seconds: int, *, now: int | None) -> 
     raise ValueError(
         f"slices of {slice_seconds} s: a window that begins {age} s ago is kept in steps of {wanted.seconds} s"
     )
-
-
-def _require_dimensions(names: Sequence[str], *, also: Sequence[str] = ()) -> None:
-    """Only fixed names are ever written into SQL."""
-    known = (*DIMENSIONS, *also)
-    if len(set(names)) < len(names):
-        raise ValueError(f"a dimension is named twice: {', '.join(names)}")
-    for name in names:
-        if name not in known:
-            raise ValueError(f"{name!r} is not a dimension of a cell; there are: {', '.join(known)}")

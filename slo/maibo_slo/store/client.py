@@ -3,7 +3,7 @@
 * ``chdb:///abs/path`` or ``chdb://relative/path`` — embedded; the folder is made when it is not there.
 * ``clickhouse://user:password@host:8123/database`` — a server's HTTP interface; ``?secure=1`` for HTTPS.
 
-Either takes ``?database=name``; the database is made when it is not there.
+Either takes ``?database=name``; the database is made when it is not there, unless the store is opened only to look.
 
 What the embedded engine asks of us, and what is done about it:
 
@@ -44,24 +44,26 @@ SETTINGS: Final[Mapping[str, str | int]] = {
     "insert_deduplicate": 1,
     "deduplicate_blocks_in_dependent_materialized_views": 1,  # 0 by default before ClickHouse 26
     "async_insert": 0,  # a token must be decided when the insert returns
+    "distributed_foreground_insert": 1,  # the same through a cluster's Distributed tables
     "max_threads": 2,
     "max_memory_usage": 1_500_000_000,
     "max_bytes_before_external_group_by": 500_000_000,
 }
 _UNKNOWN_DATABASE: Final = 81
+_WRONG_USER: Final = (192, 193, 194, 516)
 LOCK_FILE: Final = "maibo.lock"
 TEMPORARY_FOLDER: Final = "maibo.tmp"
 
 
 def open_store(dsn: str, *, migrate: bool = True) -> Store:
-    """Open the store and, unless told otherwise, bring its schema up to date.
+    """Open the store and, unless told otherwise, bring its schema up to date; without `migrate`, nothing is made.
 
     Raises StoreInUse (another process owns the embedded store), StoreSchemaError (newer than this code; or older, without
     `migrate`), StoreError (wrong DSN, no connection).
     """
     from maibo_slo.store import schema
 
-    store = Store(dsn)
+    store = Store(dsn, create=migrate)
     try:
         if migrate:
             schema.migrate(store)
@@ -76,7 +78,8 @@ def open_store(dsn: str, *, migrate: bool = True) -> Store:
 class Store:
     """An open store. Threads may share it; a forked child may not. Close it, or use it as a context manager."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, *, create: bool = True) -> None:
+        """`create`: make the database when the engine has none of this name; else that is a StoreError."""
         self._address = _Address.of(dsn)
         self.embedded = self._address.embedded
         self.lock = threading.RLock()
@@ -87,7 +90,7 @@ class Store:
         self._local = threading.local()
         self._clients: weakref.WeakSet[Client] = weakref.WeakSet()
         try:
-            self._require_database()
+            self._require_database(create=create)
         except BaseException:
             self.close()
             raise
@@ -170,13 +173,17 @@ class Store:
         with _driver_errors(self, f"inserting into {table}"):
             client.insert_arrow(table, pa.table(dict(columns)), settings=dict(settings or {}))
 
-    def _require_database(self) -> None:
+    def _require_database(self, *, create: bool) -> None:
         """Connect; make the database when the engine says that there is none."""
         try:
             self.client()
         except StoreError as error:
             if getattr(error.__cause__, "code", None) != _UNKNOWN_DATABASE:
                 raise
+            if not create:
+                raise StoreError(
+                    f"the store {self} has no database {self._address.database!r}: `maibo store migrate` makes one"
+                ) from error
             self._make_database()
             self.client()
 
@@ -205,7 +212,21 @@ def _driver_errors(store: Store, doing: str) -> Iterator[None]:
     try:
         yield
     except ClickHouseError as error:
-        raise StoreError(f"the store {store} failed ({doing.strip()[:200]}): {error}") from error
+        raise StoreError(_told(store, doing, error)) from error
+
+
+def _told(store: Store, doing: str, error: BaseException) -> str:
+    """In one line: the driver's own words on a connection are ten, with its address, attempts and ids."""
+    if getattr(error, "code", None) in _WRONG_USER:
+        return f"the store {store} does not let this user in: there is no such user, or the password is wrong"
+    from urllib3.exceptions import HTTPError
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError):
+            return f"the store {store} cannot be reached ({cause.strerror or cause}), or went away"
+        cause = cause.__cause__ or (cause.__context__ if isinstance(cause, HTTPError) else None)
+    return f"the store {store} failed ({doing.strip()[:200]}): {error}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,19 +17,17 @@ from typing import TYPE_CHECKING, Final, Self, overload
 
 import numpy as np
 
+from maibo_slo.store import edges
+from maibo_slo.store.edges import NS_PER_US
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-NS_PER_US: Final = 1_000
-DECADES: Final = 12
-
 
 def _edges_ns() -> NDArray[np.int64]:
-    hundredths = (*range(100, 200, 2), *range(200, 500, 5), *range(500, 1000, 10))
-    edges = [hundredth * 10 * 10**decade for decade in range(DECADES) for hundredth in hundredths]
-    table = np.array([*edges, NS_PER_US * 10**DECADES], dtype=np.int64)
+    table = np.array(edges.EDGES_NS, dtype=np.int64)
     table.setflags(write=False)
     return table
 

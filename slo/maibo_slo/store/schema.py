@@ -3,193 +3,87 @@
 A migration is applied once and never edited; every statement can be run again (``IF NOT EXISTS``), so a crash or a second
 process half-way through does no harm. A store that is newer than this code is refused rather than misread.
 
-Statements are made from `Table`, the one place where a table's engine is spelled: a replicated variant changes `Table.ddl`
-and nothing else.
+Statements are made from `tables`. A table that an earlier version had is made as that version had it, and then altered: a new store
+and an old one come to be the same.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from maibo_slo.errors import StoreSchemaError
+from maibo_slo.store.tables import (
+    APPLIED,
+    BODIES,
+    CELLS,
+    EXEMPLARS,
+    FLOW,
+    INGEST,
+    INGEST_COUNTS,
+    REASONS,
+    ROLLUPS,
+    SAMPLED,
+    SEGMENTS,
+    SKEWED,
+    SLI,
+    STREAMS,
+    Table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maibo_slo.store.client import Store
 
-DIMENSIONS: Final = ("journey", "step", "environment", "service", "version", "cluster", "region", "tier", "variant")
-
-DAY: Final = 86_400
-DURABLE: Final = ("fsync_after_insert = 1", "fsync_part_directory = 1")
-"""A collector deletes its log's segment once it is recorded: by then the counts must survive a loss of power themselves."""
-DEDUPLICATION_WINDOW: Final = 10_000
-"""Inserts whose tokens a table remembers: 2.7 hours of one segment a second. A replay runs before anything new."""
+_FIRST_COUNTS: Final = ("bodies", "duplicate_bodies", "spans", "counted", "ignored", "rejected")
+"""What version 1 counted of a segment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tier:
-    """One resolution of the cells."""
-
-    table: str
-    seconds: int
-    retention_seconds: int
-    longest_window_seconds: int
-    """Longer windows are read from a coarser tier."""
-
-
-TIERS: Final = (
-    Tier("cells_10s", 10, 3 * DAY, 6 * 3_600),
-    Tier("cells_1m", 60, 35 * DAY, 35 * DAY),
-    Tier("cells_1h", 3_600, 400 * DAY, 400 * DAY),
-)
-"""Finest first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of the MergeTree family."""
-
-    name: str
-    columns: Sequence[str]
-    engine: str
-    order_by: Sequence[str]
-    partition_by: str = "tuple()"
-    ttl: str = ""
-    settings: Sequence[str] = ()
-
-    def ddl(self) -> str:
-        lines = [
-            f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(self.columns)})",
-            f"ENGINE = {self.engine}",
-            f"PARTITION BY {self.partition_by}",
-            f"ORDER BY ({', '.join(self.order_by)})",
-        ]
-        if self.ttl:
-            lines.append(f"TTL {self.ttl}")
-        if self.settings:
-            lines.append(f"SETTINGS {', '.join(self.settings)}")
-        return "\n".join(lines)
-
-
-def _cells(tier: Tier) -> Table:
-    return Table(
-        name=tier.table,
-        columns=(
-            "t DateTime('UTC') CODEC(DoubleDelta, ZSTD(1))",
-            *(f"{dimension} LowCardinality(String) CODEC(ZSTD(1))" for dimension in DIMENSIONS),
-            "outcome LowCardinality(String) CODEC(ZSTD(1))",
-            "bin UInt16 CODEC(Delta, ZSTD(1))",
-            "n UInt64 CODEC(T64, ZSTD(1))",
-        ),
-        engine="SummingMergeTree(n)",
-        order_by=(*DIMENSIONS, "outcome", "t", "bin"),
-        partition_by="toYYYYMM(t)" if tier.seconds == 3_600 else "toYYYYMMDD(t)",
-        ttl=f"t + INTERVAL {tier.retention_seconds // DAY} DAY",
-        # Whole parts are dropped when their last row is due: no rewriting, for at most one partition's length more on disk.
-        settings=("ttl_only_drop_parts = 1", *DURABLE, f"non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"),
+def _first(table: Table, *since: str) -> Table:
+    """The table as version 1 had it, without the columns that came since."""
+    return replace(
+        table,
+        columns=tuple(column for column in table.columns if not column.startswith(tuple(f"{name} " for name in since))),
     )
 
 
-def _cascade(source: Tier, target: Tier) -> str:
-    keys = ", ".join((*DIMENSIONS, "outcome"))
-    return (
-        f"CREATE MATERIALIZED VIEW IF NOT EXISTS {source.table}_to_{target.table} TO {target.table} AS\n"
-        f"SELECT toStartOfInterval({source.table}.t, INTERVAL {target.seconds} SECOND) AS t, {keys}, bin, sum(n) AS n\n"
-        f"FROM {source.table} GROUP BY t, {keys}, bin"
+def _added_counts(table: Table) -> str:
+    columns = {column.split()[0]: column for column in table.columns}
+    added = INGEST_COUNTS[len(_FIRST_COUNTS) :]
+    places = zip(added, INGEST_COUNTS[len(_FIRST_COUNTS) - 1 :], strict=False)
+    return f"ALTER TABLE {table.name} " + ", ".join(
+        f"ADD COLUMN IF NOT EXISTS {columns[name]} AFTER {before}" for name, before in places
     )
 
-
-SLI: Final = Table(
-    name="sli",
-    columns=(
-        "slo LowCardinality(String)",
-        "objective LowCardinality(String)",
-        "grp LowCardinality(String)",
-        "t DateTime('UTC') CODEC(DoubleDelta, ZSTD(1))",
-        "good UInt64 CODEC(T64, ZSTD(1))",
-        "bad UInt64 CODEC(T64, ZSTD(1))",
-        "expected UInt64 CODEC(T64, ZSTD(1))",
-        "source LowCardinality(String)",
-        "version UInt64 CODEC(Delta, ZSTD(1))",
-    ),
-    engine="ReplacingMergeTree(version)",
-    order_by=("slo", "objective", "grp", "t"),
-    partition_by="toYYYYMM(t)",
-    ttl="t + INTERVAL 400 DAY",
-    # The engine remembers that a minute is counted: its row must not be lost after that.
-    settings=("ttl_only_drop_parts = 1", *DURABLE),
-)
-
-INGEST_COUNTS: Final = ("bodies", "duplicate_bodies", "spans", "counted", "ignored", "rejected")
-
-SEGMENTS: Final = Table(
-    name="segments",
-    columns=(
-        "segment String CODEC(ZSTD(1))",
-        "drained_at_ms UInt64 CODEC(Delta, ZSTD(1))",
-        *(f"{count} UInt64 CODEC(T64, ZSTD(1))" for count in INGEST_COUNTS),
-        "minutes Array(UInt32) CODEC(ZSTD(1))",
-        # The server's clock, not a collector's, decides how long a segment is known.
-        "recorded_at DateTime('UTC') DEFAULT now() CODEC(DoubleDelta, ZSTD(1))",
-    ),
-    engine="ReplacingMergeTree(drained_at_ms)",
-    order_by=("segment",),
-    ttl="recorded_at + INTERVAL 35 DAY",
-    settings=DURABLE,
-)
-
-INGEST: Final = Table(
-    name="ingest",
-    columns=("day Date DEFAULT today()", *(f"{count} UInt64" for count in ("segments", *INGEST_COUNTS))),
-    engine="SummingMergeTree",
-    order_by=("day",),
-    settings=(*DURABLE, f"non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"),
-)
-"""Totals for ever: segments expire, and a counter that falls would be read as a restart."""
-
-BODIES: Final = Table(
-    name="bodies",
-    columns=(
-        "hash FixedString(16) CODEC(NONE)",
-        "segment String CODEC(ZSTD(1))",
-        "claimed_at DateTime('UTC') DEFAULT now() CODEC(DoubleDelta, ZSTD(1))",
-    ),
-    engine="MergeTree",
-    order_by=("hash",),
-    partition_by="toYYYYMMDD(claimed_at)",
-    ttl="claimed_at + INTERVAL 1 DAY",
-    # Looked up by scattered hashes: small granules keep a lookup from reading 8192 rows for each.
-    settings=("ttl_only_drop_parts = 1", *DURABLE, "index_granularity = 256"),
-)
 
 MIGRATIONS: Final[Sequence[tuple[int, Sequence[str]]]] = (
     (
         1,
         (
-            *(_cells(tier).ddl() for tier in TIERS),
-            # Targets stand before the views that fill them: nothing falls between.
-            _cascade(TIERS[1], TIERS[2]),
-            _cascade(TIERS[0], TIERS[1]),
+            *(table.ddl() for table in CELLS),
+            *(rollup.ddl() for rollup in ROLLUPS),
             SLI.ddl(),
-            SEGMENTS.ddl(),
-            INGEST.ddl(),
-            BODIES.ddl(),
+            _first(SEGMENTS, "skewed", "overflowed", "INDEX").ddl(),
+            _first(INGEST, "skewed", "overflowed").ddl(),
+            _first(BODIES, "claimed_us").ddl(),
+        ),
+    ),
+    (
+        2,
+        (
+            *(table.ddl() for table in (FLOW, REASONS, EXEMPLARS, SAMPLED, SKEWED, STREAMS)),
+            _added_counts(SEGMENTS),
+            f"ALTER TABLE segments ADD INDEX IF NOT EXISTS {SEGMENTS.columns[-1].removeprefix('INDEX ')}",
+            _added_counts(INGEST),
+            f"ALTER TABLE bodies ADD COLUMN IF NOT EXISTS {BODIES.columns[-1]}",
         ),
     ),
 )
 """(version, statements), ascending."""
 
 NEWEST: Final = MIGRATIONS[-1][0]
-
-_APPLIED: Final = Table(
-    name="schema_migrations",
-    columns=("version UInt32", "applied_at DateTime('UTC')"),
-    engine="ReplacingMergeTree(applied_at)",
-    order_by=("version",),
-)
 
 
 def version_of(store: Store) -> int:
@@ -205,7 +99,7 @@ def migrate(store: Store) -> list[int]:
     _refuse_newer(store, present)
     missing = [migration for migration in MIGRATIONS if migration[0] > present]
     if missing:
-        store.execute(_APPLIED.ddl())
+        store.execute(APPLIED.ddl())
     for version, statements in missing:
         for statement in statements:
             store.execute(statement)

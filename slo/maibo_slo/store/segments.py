@@ -1,18 +1,24 @@
-"""Which log segments are in the cells already, and which bodies each claimed: what makes counting exactly-once.
+"""Which log segments are in the counts already, and which bodies each claimed: what makes counting exactly-once.
 
-A segment is drained in three steps, each of which may be repeated after a crash and then does what it did before::
+A segment is what a collector drains at once: one segment of its log, or a batch of several, written down before, under a name of
+its own. It is drained in three steps, each of which may be repeated after a crash and then does what it did before::
 
     own = claim(store, segment, hashes)          # which bodies are this segment's: the others are retries of a counted one
-    insert_cells(store, cells_of(own), token=segment)
+    counts.insert(store, counts_of(own), token=segment)
     record(store, SegmentRecord(segment, ...))   # after this the segment is not replayed
 
 Between any two of them the process may die. Replayed, in any order, a segment claims the same bodies (claims made before the
-crash stand), so its cells are the same, and the token keeps cells that are in already from being counted again.
+crash stand), so its counts are the same, and the token keeps counts that are in already from being counted again.
 
 Claims last a day at least: a client's retry later than that counts as new. They are looked up in the table, not in memory, so
-that a replay decides as the first attempt did however long the process was down (500 lookups among 3.6 million: 20 ms).
-Threads of one process take turns at claiming; two collectors of one server that claim the same body in the same moment may
-both own it (a retry that reaches another collector while the first is still being drained).
+that a replay decides as the first attempt did however long the process was down.
+
+Threads of one process take turns at claiming, and an embedded store has one process. On a server that several collectors share, each
+inserts its claims, reads back who else claimed, and the earliest claim by the server's clock (in us; of equals, the lesser segment) owns the body.
+So two that claim the same body in one moment agree, but for this residual: both own it if A's claim was stamped first and became
+visible only after B, stamped later, had inserted and read back. That takes an insert of A's (some 10 ms from stamp to visible) which
+lasts longer than the rest of B's insert and B's query together; both must have received the same body and drain it in that same
+moment. With several replicas, read with a lag, the lag is added to that moment; and their clocks decide, which may differ.
 """
 
 from __future__ import annotations
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maibo_slo.store.client import Store
-from maibo_slo.store.schema import INGEST_COUNTS
+from maibo_slo.store.tables import INGEST_COUNTS
 
 SHARED_OVERLAP_MS: Final = 10_000
 """Several collectors' records may become visible out of order; `changed_minutes` looks this far back behind its mark."""
@@ -47,6 +53,10 @@ class SegmentRecord:
     rejected: int
     minutes: tuple[int, ...]
     """Minutes (unix s) whose cells this segment changed."""
+    skewed: int = 0
+    """Ended before they started: seen, and in no cell."""
+    overflowed: int = 0
+    """Counted, but in a journey's overflow series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,8 @@ class SegmentTotals:
     counted: int
     ignored: int
     rejected: int
+    skewed: int
+    overflowed: int
 
 
 def claim(store: Store, segment: str, hashes: Sequence[bytes]) -> set[bytes]:
@@ -75,29 +87,31 @@ def claim(store: Store, segment: str, hashes: Sequence[bytes]) -> set[bytes]:
     if not wanted:
         return set()
     with store.lock:
-        owners = _owners(store, wanted)
-        new = [each for each in wanted if each not in owners]
-        if new:
-            _insert_claims(store, segment, new)
+        if not store.embedded:
+            _insert_claims(store, segment, list(wanted))
+            owners = _owners(store, wanted)
+        else:
+            owners = _owners(store, wanted)
+            new = [each for each in wanted if each not in owners]
+            if new:
+                _insert_claims(store, segment, new)
     return {each for each in wanted if owners.get(each, segment) == segment}
 
 
 def _owners(store: Store, hashes: set[bytes]) -> dict[bytes, str]:
-    rows = store.rows(
-        "SELECT hex(hash), min(segment) FROM bodies "
+    table = store.arrow(
+        # Claims of version 1 know the second alone: it comes first.
+        "SELECT hash, argMin(segment, (claimed_at, claimed_us, segment)) AS owner FROM bodies "
         "WHERE hash IN (SELECT CAST(unhex(arrayJoin({hashes:Array(String)})) AS FixedString(16))) GROUP BY hash",
         {"hashes": [each.hex() for each in hashes]},
     )
-    return {bytes.fromhex(digest): segment for digest, segment in rows}
+    return dict(zip(table["hash"].to_pylist(), table["owner"].to_pylist(), strict=True))
 
 
 def _insert_claims(store: Store, segment: str, hashes: Sequence[bytes]) -> None:
     store.insert(
         "bodies",
-        {
-            "hash": pa.array(hashes, type=pa.binary(16)),
-            "segment": pa.array([segment] * len(hashes)),
-        },
+        {"hash": pa.array(hashes, type=pa.binary(16)), "segment": pa.array([segment] * len(hashes))},
         settings={"insert_deduplicate": 0},
     )
 
@@ -120,9 +134,11 @@ def record(store: Store, done: SegmentRecord) -> None:
             {"segments": np.array([1], dtype=np.uint64), **counts},
             settings={"insert_deduplication_token": done.segment},
         )
-        # Strictly rising, so that `changed_minutes` misses none whatever the clock does.
-        newest = int(store.rows("SELECT max(drained_at_ms) FROM segments")[0][0])
-        drained_at_ms = max(done.drained_at_ms, newest + 1)
+        # Strictly rising, so that `changed_minutes` misses none whatever the clock does. No row: max is 0.
+        newest = store.rows(
+            "SELECT max(drained_at_ms) FROM segments WHERE drained_at_ms >= {at:UInt64}", {"at": done.drained_at_ms}
+        )
+        drained_at_ms = max(done.drained_at_ms, int(newest[0][0]) + 1)
         store.insert(
             "segments",
             {

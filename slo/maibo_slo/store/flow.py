@@ -1,0 +1,146 @@
+"""What became of journeys, by the minute in which they began: how many started, succeeded, failed, and were abandoned.
+
+Every end tells when its journey began, and is counted in that minute however late it comes. So what a minute's journeys have become
+is known without remembering one of them: in a minute that is older than the journey's timeout, whatever started and neither
+succeeded nor failed was abandoned, and one that ends later still moves over, once.
+
+That needs starts. Where they are not told (fewer starts than ends in a minute), what was abandoned is not known: None, never less than
+nothing and never clamped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from maibo_slo.store.selection import Window, require_dimensions, where
+from maibo_slo.store.tables import FLOW_KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from maibo_slo.store.client import Store
+
+MINUTE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class FlowSlice:
+    """Journeys of a group that began in a slice of time, by what they have said of themselves so far."""
+
+    t: int
+    """Begin of the slice, unix s."""
+    group: tuple[str, ...]
+    started: int
+    succeeded: int
+    failed: int
+    abandoned: int
+    """Said so. Those that just never ended are not among them: see `abandoned`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowCounts:
+    """One journey's flow in a window. Where nothing is unknown, started = succeeded + failed + abandoned + in_progress."""
+
+    started: int
+    succeeded: int
+    failed: int
+    abandoned: int | None
+    """Said so, or began longer ago than the journey's timeout and did not end. None: starts were not told."""
+    in_progress: int | None
+    """Began, within the timeout, and have not ended yet. None: starts were not told."""
+    said_abandoned: int
+    """Of the abandoned, those that said so."""
+
+
+def flow(
+    store: Store,
+    window: Window,
+    journey: str | None = None,
+    *,
+    by: Sequence[str] = (),
+    among: Mapping[str, Sequence[str]] | None = None,
+    slice_seconds: int = MINUTE,
+) -> list[FlowSlice]:
+    """Counts by the time of the begin and the dimensions of `by` (of `FLOW_KEYS`), oldest first; slices without journeys are absent.
+
+    `among`: dimension (of `FLOW_KEYS`) -> allowed values.
+    The window is widened to whole slices. ValueError for another dimension, and for slices that are not whole minutes.
+    """
+    require_dimensions(by, known=FLOW_KEYS)
+    if slice_seconds <= 0 or slice_seconds % MINUTE:
+        raise ValueError(
+            f"journeys are counted by the minute of their begin: slices of {slice_seconds} s cannot be told"
+        )
+    condition, parameters = where(window.widened(slice_seconds), _of(None if journey is None else [journey], among))
+    keys = "".join(f", {name}" for name in by)
+    rows = store.rows(
+        "SELECT toInt64(intDiv(toUnixTimestamp(c.t), {slice:UInt32}) * {slice:UInt32}) AS slice, "  # noqa: S608 -- fixed names
+        f"sum(c.started), sum(c.succeeded), sum(c.failed), sum(c.abandoned){keys} FROM flow_1m AS c "
+        f"WHERE {condition} GROUP BY slice{keys} ORDER BY slice{keys}",
+        {**parameters, "slice": slice_seconds},
+    )
+    return [FlowSlice(int(t), tuple(group), *map(int, sums)) for t, *sums, group in _folded(rows)]
+
+
+def abandoned(
+    store: Store,
+    window: Window,
+    timeouts: Mapping[str, int],
+    now: int,
+    *,
+    among: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, FlowCounts]:
+    """What became, as far as is known `now`, of the journeys that began in the window (widened to minutes).
+
+    `timeouts`: journey -> seconds after which one that has not ended was abandoned. Journeys without a timeout here, and without a begin
+    or an end in the window, are absent.
+    """
+    if not timeouts:
+        return {}
+    condition, parameters = where(window.widened(MINUTE), _of(list(timeouts), among))
+    # A minute's youngest journey began just before its end.
+    rows = store.rows(
+        "SELECT journey, sum(begun), sum(good), sum(bad), sum(said), "  # noqa: S608 -- fixed names
+        "sumIf(begun - good - bad, due), minIf(begun - good - bad - said, due), "
+        "sumIf(said, NOT due), sumIf(begun - good - bad - said, NOT due), minIf(begun - good - bad - said, NOT due) "
+        "FROM (SELECT journey, c.t AS minute, toInt128(sum(c.started)) AS begun, toInt128(sum(c.succeeded)) AS good, "
+        "toInt128(sum(c.failed)) AS bad, toInt128(sum(c.abandoned)) AS said, "
+        f"toInt64(toUnixTimestamp(minute)) + {MINUTE} + "
+        "transform(journey, {allowed_journey:Array(String)}, {timeouts:Array(Int64)}, toInt64(0)) <= {now:Int64} AS due "
+        f"FROM flow_1m AS c WHERE {condition} GROUP BY journey, minute) "
+        "GROUP BY journey ORDER BY journey",
+        {**parameters, "timeouts": list(timeouts.values()), "now": now},
+    )
+    return {journey: _counts(*map(int, sums)) for journey, *sums in rows}
+
+
+def _counts(
+    started: int,
+    succeeded: int,
+    failed: int,
+    said: int,
+    due: int,
+    least_due: int,
+    said_since: int,
+    under_way: int,
+    least_under_way: int,
+) -> FlowCounts:
+    return FlowCounts(
+        started,
+        succeeded,
+        failed,
+        abandoned=None if least_due < 0 else due + said_since,
+        in_progress=None if least_under_way < 0 else under_way,
+        said_abandoned=said,
+    )
+
+
+def _folded(rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    """Each row with the columns of its group as one."""
+    return [(*row[:5], row[5:]) for row in rows]
+
+
+def _of(journeys: Sequence[str] | None, allowed: Mapping[str, Sequence[str]] | None) -> dict[str, Sequence[str]]:
+    require_dimensions(list(allowed or {}), known=FLOW_KEYS)
+    return {**(allowed or {}), **({} if journeys is None else {"journey": journeys})}

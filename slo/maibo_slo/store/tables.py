@@ -1,0 +1,302 @@
+"""The tables and the views between them: the one place where their columns, keys and engines are spelled.
+
+`schema` brings a store to them by migrations, `ddl` prints them, for a single server or for a cluster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DIMENSIONS: Final = ("journey", "step", "environment", "service", "version", "cluster", "region", "tier", "variant")
+
+DAY: Final = 86_400
+DURABLE: Final = ("fsync_after_insert = 1", "fsync_part_directory = 1")
+"""A collector deletes its log's segment once it is recorded: by then the counts must survive a loss of power themselves."""
+DEDUPLICATION_WINDOW: Final = 10_000
+"""Inserts whose tokens a table remembers: half an hour of the shortest pauses, hours at a batch a second. A replay runs before
+anything new."""
+DEDUPLICATED: Final = f"non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"
+WHOLE_PARTS: Final = "ttl_only_drop_parts = 1"
+"""Whole parts are dropped when their last row is due: no rewriting, for at most one partition's length more on disk."""
+
+_TIME: Final = "t DateTime('UTC') CODEC(DoubleDelta, ZSTD(1))"
+
+
+def _text(name: str) -> str:
+    return f"{name} LowCardinality(String) CODEC(ZSTD(1))"
+
+
+def _count(name: str) -> str:
+    return f"{name} UInt64 CODEC(T64, ZSTD(1))"
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One resolution of the cells."""
+
+    table: str
+    seconds: int
+    retention_seconds: int
+    longest_window_seconds: int
+    """Longer windows are read from a coarser tier."""
+
+
+TIERS: Final = (
+    Tier("cells_10s", 10, 3 * DAY, 6 * 3_600),
+    Tier("cells_1m", 60, 35 * DAY, 35 * DAY),
+    Tier("cells_1h", 3_600, 400 * DAY, 400 * DAY),
+)
+"""Finest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of the MergeTree family."""
+
+    name: str
+    columns: Sequence[str]
+    engine: str
+    order_by: Sequence[str]
+    partition_by: str = "tuple()"
+    ttl: str = ""
+    settings: Sequence[str] = ()
+    shard_by: str = "cityHash64(journey)"
+    """What decides, in a cluster, where a row is: rows that are summed or replaced together stay together."""
+
+    def ddl(self) -> str:
+        lines = [
+            f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(self.columns)})",
+            f"ENGINE = {self.engine}",
+            f"PARTITION BY {self.partition_by}",
+            f"ORDER BY ({', '.join(self.order_by)})",
+        ]
+        if self.ttl:
+            lines.append(f"TTL {self.ttl}")
+        if self.settings:
+            lines.append(f"SETTINGS {', '.join(self.settings)}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """A view that sums a finer tier's cells into a coarser one's, as they come in."""
+
+    source: Tier
+    target: Tier
+
+    @property
+    def name(self) -> str:
+        return f"{self.source.table}_to_{self.target.table}"
+
+    def select(self, source: str) -> str:
+        keys = ", ".join((*DIMENSIONS, "outcome"))
+        return (
+            f"SELECT toStartOfInterval({source}.t, INTERVAL {self.target.seconds} SECOND) AS t, {keys}, bin, sum(n) AS n\n"
+            f"FROM {source} GROUP BY t, {keys}, bin"
+        )
+
+    def ddl(self) -> str:
+        return (
+            f"CREATE MATERIALIZED VIEW IF NOT EXISTS {self.name} TO {self.target.table} AS\n"
+            f"{self.select(self.source.table)}"
+        )
+
+
+def _cells(tier: Tier) -> Table:
+    return Table(
+        name=tier.table,
+        columns=(
+            _TIME,
+            *map(_text, (*DIMENSIONS, "outcome")),
+            "bin UInt16 CODEC(Delta, ZSTD(1))",
+            _count("n"),
+        ),
+        engine="SummingMergeTree(n)",
+        order_by=(*DIMENSIONS, "outcome", "t", "bin"),
+        partition_by="toYYYYMM(t)" if tier.seconds == 3_600 else "toYYYYMMDD(t)",
+        ttl=f"t + INTERVAL {tier.retention_seconds // DAY} DAY",
+        settings=(WHOLE_PARTS, *DURABLE, DEDUPLICATED),
+    )
+
+
+CELLS: Final = tuple(map(_cells, TIERS))
+# Targets stand before the views that fill them: nothing falls between.
+ROLLUPS: Final = (Rollup(TIERS[1], TIERS[2]), Rollup(TIERS[0], TIERS[1]))
+
+FLOW_KEYS: Final = ("journey", "environment", "tier", "variant")
+"""What is the same wherever a journey begins and ends: it may begin in one service and end in another."""
+FLOW_COUNTS: Final = ("started", "succeeded", "failed", "abandoned")
+
+FLOW: Final = Table(
+    name="flow_1m",
+    columns=(_TIME, *map(_text, FLOW_KEYS), *map(_count, FLOW_COUNTS)),
+    engine=f"SummingMergeTree(({', '.join(FLOW_COUNTS)}))",
+    order_by=(*FLOW_KEYS, "t"),
+    partition_by="toYYYYMM(t)",
+    ttl="t + INTERVAL 400 DAY",
+    settings=(WHOLE_PARTS, *DURABLE, DEDUPLICATED),
+)
+"""t: the minute in which the journeys began, whenever they end."""
+
+REASONS: Final = Table(
+    name="reasons_1m",
+    columns=(
+        _TIME,
+        *map(_text, ("journey", "step", "environment", "service", "version", "tier", "variant", "reason")),
+        _count("n"),
+    ),
+    engine="SummingMergeTree(n)",
+    order_by=("journey", "step", "environment", "service", "version", "tier", "variant", "reason", "t"),
+    partition_by="toYYYYMMDD(t)",
+    ttl="t + INTERVAL 35 DAY",
+    settings=(WHOLE_PARTS, *DURABLE, DEDUPLICATED),
+)
+
+EXEMPLARS: Final = Table(
+    name="exemplars",
+    columns=(
+        _TIME,
+        *map(_text, (*DIMENSIONS, "outcome")),
+        "bin UInt16 CODEC(ZSTD(1))",
+        "why UInt8 CODEC(ZSTD(1))",
+        "duration_us UInt64 CODEC(T64, ZSTD(1))",
+        "trace_id FixedString(16) CODEC(NONE)",
+        "span_id FixedString(8) CODEC(NONE)",
+        "at DateTime('UTC') CODEC(DoubleDelta, ZSTD(1))",
+    ),
+    engine="ReplacingMergeTree",
+    order_by=(*DIMENSIONS, "outcome", "t", "bin"),
+    partition_by="toYYYYMMDD(t)",
+    ttl="t + INTERVAL 7 DAY",
+    settings=(WHOLE_PARTS, *DURABLE, DEDUPLICATED),
+)
+
+SAMPLED: Final = Table(
+    name="sampled_1m",
+    columns=(_TIME, *map(_text, (*DIMENSIONS, "outcome")), _count("n"), _count("spans")),
+    engine="SummingMergeTree((n, spans))",
+    order_by=(*DIMENSIONS, "outcome", "t"),
+    partition_by="toYYYYMMDD(t)",
+    ttl="t + INTERVAL 35 DAY",
+    settings=(WHOLE_PARTS, *DURABLE, DEDUPLICATED),
+)
+"""Of what came as a sample alone: how many spans stand for the n that the cells count."""
+
+SKEWED: Final = Table(
+    name="skewed_1m",
+    columns=(_TIME, *map(_text, ("journey", "step", "service", "version")), _count("n")),
+    engine="SummingMergeTree(n)",
+    order_by=("journey", "step", "service", "version", "t"),
+    partition_by="toYYYYMMDD(t)",
+    ttl="t + INTERVAL 35 DAY",
+    settings=(WHOLE_PARTS, *DURABLE, DEDUPLICATED),
+)
+
+SLI: Final = Table(
+    name="sli",
+    columns=(
+        "slo LowCardinality(String)",
+        "objective LowCardinality(String)",
+        "grp LowCardinality(String)",
+        _TIME,
+        _count("good"),
+        _count("bad"),
+        _count("expected"),
+        "source LowCardinality(String)",
+        "version UInt64 CODEC(Delta, ZSTD(1))",
+    ),
+    engine="ReplacingMergeTree(version)",
+    order_by=("slo", "objective", "grp", "t"),
+    partition_by="toYYYYMM(t)",
+    ttl="t + INTERVAL 400 DAY",
+    # The engine remembers that a minute is counted: its row must not be lost after that.
+    settings=(WHOLE_PARTS, *DURABLE),
+    shard_by="cityHash64(slo)",
+)
+
+INGEST_COUNTS: Final = (
+    "bodies",
+    "duplicate_bodies",
+    "spans",
+    "counted",
+    "ignored",
+    "rejected",
+    "skewed",
+    "overflowed",
+)
+
+SEGMENTS: Final = Table(
+    name="segments",
+    columns=(
+        "segment String CODEC(ZSTD(1))",
+        "drained_at_ms UInt64 CODEC(Delta, ZSTD(1))",
+        *map(_count, INGEST_COUNTS),
+        "minutes Array(UInt32) CODEC(ZSTD(1))",
+        # The server's clock, not a collector's, decides how long a segment is known.
+        "recorded_at DateTime('UTC') DEFAULT now() CODEC(DoubleDelta, ZSTD(1))",
+        # What is new is asked for several times a second, of millions of segments.
+        "INDEX newest drained_at_ms TYPE minmax GRANULARITY 1",
+    ),
+    engine="ReplacingMergeTree(drained_at_ms)",
+    order_by=("segment",),
+    ttl="recorded_at + INTERVAL 35 DAY",
+    settings=DURABLE,
+    shard_by="cityHash64(segment)",
+)
+
+INGEST: Final = Table(
+    name="ingest",
+    columns=("day Date DEFAULT today()", *(f"{count} UInt64" for count in ("segments", *INGEST_COUNTS))),
+    engine="SummingMergeTree",
+    order_by=("day",),
+    settings=(*DURABLE, DEDUPLICATED),
+    # One shard has them all, so that a token is recognised whatever the day.
+    shard_by="segments * 0",
+)
+"""Totals for ever: segments expire, and a counter that falls would be read as a restart."""
+
+BODIES: Final = Table(
+    name="bodies",
+    columns=(
+        "hash FixedString(16) CODEC(NONE)",
+        "segment String CODEC(ZSTD(1))",
+        "claimed_at DateTime('UTC') DEFAULT now() CODEC(DoubleDelta, ZSTD(1))",
+        "claimed_us UInt64 DEFAULT toUnixTimestamp64Micro(now64(6)) CODEC(DoubleDelta, ZSTD(1))",
+    ),
+    engine="MergeTree",
+    order_by=("hash",),
+    partition_by="toYYYYMMDD(claimed_at)",
+    ttl="claimed_at + INTERVAL 1 DAY",
+    # Looked up by scattered hashes: small granules keep a lookup from reading 8192 rows for each.
+    settings=(WHOLE_PARTS, *DURABLE, "index_granularity = 256"),
+    shard_by="cityHash64(hash)",
+)
+
+STREAMS: Final = Table(
+    name="streams",
+    columns=(
+        "stream FixedString(16) CODEC(NONE)",
+        "state String CODEC(ZSTD(1))",
+        "updated_at DateTime('UTC') DEFAULT now() CODEC(DoubleDelta, ZSTD(1))",
+    ),
+    engine="ReplacingMergeTree",
+    order_by=("stream",),
+    ttl="updated_at + INTERVAL 7 DAY",
+    settings=(*DURABLE, "index_granularity = 256"),
+    shard_by="cityHash64(stream)",
+)
+
+APPLIED: Final = Table(
+    name="schema_migrations",
+    columns=("version UInt32", "applied_at DateTime('UTC')"),
+    engine="ReplacingMergeTree(applied_at)",
+    order_by=("version",),
+    shard_by="version",
+)
+
+TABLES: Final = (*CELLS, FLOW, REASONS, EXEMPLARS, SAMPLED, SKEWED, SLI, SEGMENTS, INGEST, BODIES, STREAMS, APPLIED)
+"""All, as they are at the newest version of the schema."""
