@@ -1,15 +1,21 @@
-"""The demo shop's documents: valid, and what the demo and the docs say they are."""
+"""The examples: valid, and what the demo and the docs say they are."""
 
 from pathlib import Path
+
+import pytest
+import yaml
 
 import maibo_slo
 from maibo_slo.documents import load
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+INTEGRATIONS = ROOT / "deploy" / "integrations"
 
 
 def test_the_examples_have_no_problem():
-    catalogue = load([EXAMPLES])
+    assert load([EXAMPLES]).warnings == ()  # all of them at once too
+    catalogue = load([EXAMPLES / "shop"])
     assert catalogue.warnings == ()
     assert set(catalogue.services) == {"storefront", "cart", "payment"}
     assert set(catalogue.journeys) == {"checkout", "browse"}
@@ -35,7 +41,7 @@ def test_a_checkout_spans_requests_and_services():
 
 
 def test_targets_and_thresholds_are_those_of_the_demo():
-    slos = load([EXAMPLES]).slos
+    slos = load([EXAMPLES / "shop"]).slos
     assert {name: slo.objectives[0].target for name, slo in slos.items()} == {
         "checkout-available": 0.995,
         "checkout-fast": 0.99,
@@ -52,9 +58,59 @@ def test_targets_and_thresholds_are_those_of_the_demo():
     }
 
 
+def of_manual(page: str) -> list[str]:
+    manual = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return [block.partition("```")[0] for block in manual.split("```yaml\n")[1:]]
+
+
 def test_the_documents_of_the_manual_are_valid(judge):
-    manual = (EXAMPLES.parent / "docs" / "documents.md").read_text(encoding="utf-8")
-    blocks = [block.partition("```")[0] for block in manual.split("```yaml\n")[1:]]
-    catalogue = judge.catalogue("---\n".join(blocks))
+    catalogue = judge.catalogue("---\n".join(of_manual("documents.md")))
     assert catalogue.warnings == ()
     assert set(catalogue.slos) == {"checkout-available", "checkout-fast"}
+
+
+@pytest.mark.parametrize("block", of_manual("signals.md"))
+def test_every_journey_of_the_page_about_signals_is_valid(judge, block):
+    catalogue = judge.catalogue(block)
+    assert catalogue.warnings == ()
+    assert all(one.signals or any(step.signals for step in one.steps) for one in catalogue.journeys.values())
+
+
+def test_the_bookshop_is_counted_from_spans_logs_and_metrics():
+    catalogue = load([EXAMPLES / "mapped"])
+    assert catalogue.warnings == ()
+    assert {name: {signal.signal for signal in one.signals} for name, one in catalogue.journeys.items()} == {
+        "buy-book": {"span"},
+        "find-book": {"log"},
+        "sign-in": {"metric"},
+    }
+    assert [step.name for step in catalogue.journeys["buy-book"].steps if step.signals] == [
+        "reserve",
+        "charge",
+        "pack",
+        "thank",
+    ]
+
+
+def test_the_collector_in_front_sends_what_is_counted_and_gives_nothing_up():
+    settings = yaml.safe_load((INTEGRATIONS / "otel-collector.yaml").read_text())
+    exporter = settings["exporters"]["otlphttp/maibo"]
+    assert exporter["retry_on_failure"] == {"enabled": True, "max_elapsed_time": 0}
+    assert exporter["sending_queue"]["storage"] in settings["service"]["extensions"]
+    assert settings["service"]["pipelines"].keys() == {"traces", "metrics"}
+    for pipeline in settings["service"]["pipelines"].values():
+        for part in ("receivers", "processors", "exporters"):
+            assert set(pipeline[part]) <= settings[part].keys()
+
+
+def test_fluent_bit_sends_the_fields_that_the_rule_asks_for():
+    text = (INTEGRATIONS / "fluent-bit.yaml").read_text()
+    settings = yaml.safe_load(text)
+    (tail,), (output,) = settings["pipeline"]["inputs"], settings["pipeline"]["outputs"]
+    assert (output["name"], output["logs_uri"], output["match"]) == ("opentelemetry", "/v1/logs", tail["tag"])
+    assert tail["parser"] in {parser["name"] for parser in settings["parsers"]}
+    (rule,) = load([EXAMPLES / "mapped"]).journeys["find-book"].signals
+    service = next(one for one in tail["processors"]["logs"] if one.get("key") == "service.name")
+    assert rule.resource[0].values == (service["value"],)
+    asked = {condition.key for condition in (*rule.attributes, *rule.failure)} | {rule.duration}
+    assert all(f'"{field}":' in text for field in asked)  # nginx's log_format

@@ -2,6 +2,7 @@
 
 import random
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from maibo_slo.documents import DocumentsError, load
 from maibo_slo.documents.problems import MAX_PROBLEMS
 
+MAPPED = Path(__file__).parents[2] / "examples" / "mapped" / "journeys.yaml"
 SECONDS = 10
 """Of the processor; each takes one or two."""
 
@@ -68,7 +70,7 @@ SPLICES = [
 @given(seed=st.integers(0, 2**32), edits=st.integers(1, 6))
 def test_a_mutated_file_never_raises_anything_else(tmp_path, valid, seed, edits):
     chance = random.Random(seed)
-    lines = valid.splitlines(keepends=True)
+    lines = f"{valid}---\n{MAPPED.read_text()}".splitlines(keepends=True)
     for _ in range(edits):
         at = chance.randrange(len(lines))
         line = lines[at]

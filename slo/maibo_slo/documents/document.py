@@ -55,6 +55,8 @@ class Known:
     slis: dict[str, Sli] = field(default_factory=dict)
     begun_by: dict[tuple[str, str], str] = field(default_factory=dict)
     """(service, route) that begins a journey -> the journey."""
+    mapped: dict[tuple[object, ...], dict[str, Position]] = field(default_factory=dict)
+    """What a rule about signals asks for -> what it counts as (``checkout`` or ``checkout/pay``) and where that is written."""
     undescribed: set[str] = field(default_factory=set)
     """Journeys that SLIs name and no document describes, as told already."""
 

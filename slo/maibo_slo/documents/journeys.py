@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from maibo_slo.documents.durations import elapsed_text, latency_us, time_us
 from maibo_slo.documents.fields import Fields, Text, at_most, dns_label
 from maibo_slo.documents.kinds import Journey, Step
+from maibo_slo.documents.signals import SIGNALS, signals
 
 if TYPE_CHECKING:
     from maibo_slo.documents.document import Document, Known
@@ -29,9 +30,10 @@ def journey(document: Document, known: Known) -> Journey:
         service=known.refer(spec, "service", "Service") if spec.has("service") else "",
         timeout_seconds=_timeout_seconds(spec),
         threshold_us=latency_us(spec, "threshold"),
-        steps=_steps(spec),
+        steps=_steps(spec, document.name, known),
         labels=document.labels,
         origin=document.origin,
+        signals=signals(spec, document.name, known),
     )
     if result.threshold_us is not None and result.threshold_us > result.timeout_seconds * 1_000_000:
         timeout = elapsed_text(result.timeout_seconds * 1_000_000)
@@ -41,6 +43,7 @@ def journey(document: Document, known: Known) -> Journey:
             "lower it, or raise the timeout",
         )
     _check_begins(spec, result, known)
+    _check_whole(spec, result)
     spec.close()
     return result
 
@@ -55,7 +58,10 @@ def _timeout_seconds(spec: Fields) -> int:
     return microseconds // 1_000_000
 
 
-def _steps(spec: Fields) -> tuple[Step, ...]:
+def _steps(spec: Fields, journey: str, known: Known) -> tuple[Step, ...]:
+    """At least one, unless signals are the journey as a whole."""
+    if not spec.has("steps") and any(map(spec.has, SIGNALS)):
+        return ()
     steps: list[Step] = []
     routes: dict[str, str] = {}
     items = spec.mappings("steps", mend="add steps: [{name: pay}]")
@@ -66,7 +72,7 @@ def _steps(spec: Fields) -> tuple[Step, ...]:
             "a step is what customers would call one",
         )
     for item in items:
-        step = _step(item, routes)
+        step = _step(item, routes, journey, known)
         if step.name and step.name in {other.name for other in steps}:
             item.error("name", f"a second step named {step.name!r}", "rename one of them")
         steps.append(step)
@@ -77,6 +83,17 @@ def _steps(spec: Fields) -> tuple[Step, ...]:
     return tuple(steps)
 
 
+def _check_whole(spec: Fields, journey: Journey) -> None:
+    """Steps alone do not make a journey: something must say when one is done."""
+    if (
+        any(step.signals for step in journey.steps)
+        and not journey.signals
+        and not any(step.routes for step in journey.steps)
+    ):
+        mend = "give the journey rules of its own beside steps, unless code calls maibo.journey"
+        spec.warning("steps", "steps are counted from signals, and nothing is the journey as a whole", mend)
+
+
 def _check_begins(spec: Fields, journey: Journey, known: Known) -> None:
     """One request cannot begin two journeys; which of them it begins would be left to chance."""
     for route in (route for step in journey.steps if step.begins for route in step.routes):
@@ -85,7 +102,7 @@ def _check_begins(spec: Fields, journey: Journey, known: Known) -> None:
             spec.warning("steps", f"{route!r} begins the journey {first!r} too", "let it begin one of them")
 
 
-def _step(item: Fields, routes: dict[str, str]) -> Step:
+def _step(item: Fields, routes: dict[str, str], journey: str, known: Known) -> Step:
     name = item.text("name", rule=dns_label)
     texts = item.texts("routes")
     for text in texts:
@@ -96,6 +113,7 @@ def _step(item: Fields, routes: dict[str, str]) -> Step:
         routes=tuple(text.value for text in texts),
         begins=item.flag("begins"),
         ends=item.flag("ends"),
+        signals=signals(item, f"{journey}/{name}", known),
     )
     for name, given in (("begins", step.begins), ("ends", step.ends)):
         if given and not texts:

@@ -29,6 +29,42 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """An attribute or field has one of these values; ``*`` in a value stands for any characters."""
+
+    key: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRule:
+    """Which ordinary spans, log records or metrics are a journey or a step: all conditions must be met."""
+
+    signal: str
+    """``span``, ``log`` or ``metric``."""
+    resource: tuple[Condition, ...] = ()
+    """About resource attributes; ``service`` is short for ``service.name``."""
+    attributes: tuple[Condition, ...] = ()
+    """About the span's or data point's attributes, or the log record's fields."""
+    names: tuple[str, ...] = ()
+    """The span's or metric's name; empty: any."""
+    kind: str = ""
+    """Of a span: server, client, producer, consumer, internal; '' any."""
+    failure: tuple[Condition, ...] = ()
+    """Any of these makes it a failure; empty: the span's status says so."""
+    reason: str = ""
+    """Attribute or field with the reason of a failure; '' the usual one, ``error.type``."""
+    tier: str = ""
+    """Attribute or field with the tier; '' none."""
+    variant: str = ""
+    duration: str = ""
+    """Field with the duration: log records only, which need it."""
+    duration_unit_ns: int = 1_000_000_000
+    origin: Origin = field(default=Origin("", 0), compare=False)
+    """Where the rule is written."""
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One step of a journey, and the routes whose requests are that step."""
 
@@ -40,6 +76,8 @@ class Step:
     """A request of this step starts the journey when none is under way."""
     ends: bool = False
     """A request of this step ends the journey."""
+    signals: tuple[SignalRule, ...] = ()
+    """What of services without the SDK is this step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +96,8 @@ class Journey:
     """What customers call fast; drawn into distributions; on the histogram's grid."""
     labels: Mapping[str, tuple[str, ...]]
     origin: Origin
+    signals: tuple[SignalRule, ...] = ()
+    """What of services without the SDK is the journey as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
