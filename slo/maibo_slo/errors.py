@@ -5,6 +5,7 @@
     * StoreError
         * StoreInUse     another process owns the embedded store
         * StoreSchemaError   the store's schema is newer than this code, or a migration failed
+    * TokensError        a token file that cannot be used, or a token that cannot be made or revoked
     * ServiceError       the running service cannot be reached, or answered with a problem
     * DemoError          the demo could not be run (demo/children.py)
 """
@@ -24,6 +25,10 @@ class StoreInUse(StoreError):  # noqa: N818 -- the name says what is so
 
 class StoreSchemaError(StoreError):
     """The store's schema does not fit this code."""
+
+
+class TokensError(MaiboError):
+    """A token file that cannot be used, or a token that cannot be made or revoked."""
 
 
 class ServiceError(MaiboError):

@@ -18,7 +18,7 @@ import logging
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import asyncio
@@ -46,6 +46,12 @@ class Option:
     help: str
 
 
+class Listen(Protocol):
+    """`Context.listen`."""
+
+    def __call__(self, address: str, setting: str, /, *, guarded: bool = False) -> Awaitable[socket.socket]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a running service lends to its plugins."""
@@ -63,10 +69,11 @@ class Context:
     """``report("otlp", None)``: this part works; ``report("otlp", "log is full")``: it does not, and why (see ``/readyz``)."""
     stopping: asyncio.Event
     """Set when the service stops: a task finishes its work and returns within 25 s, or is cancelled."""
-    listen: Callable[[str, str], Awaitable[socket.socket]]
+    listen: Listen
     """``await listen("127.0.0.1:4318", "--otlp-http")``: a listening TCP socket that does not block, on a loopback ``HOST:PORT``
     (port 0 takes a free one). An address in use is tried for 10 s: what a killed process left needs a moment to let go. MaiboError
-    when the address is wrong, can be reached by others or stays taken; it names the setting to change, the second argument."""
+    when the address is wrong, can be reached by others or stays taken; it names the setting to change, the second argument. With
+    ``guarded=True`` any address is taken: whoever listens there asks for tokens or client certificates."""
     announce: Callable[[str, str], None]
     """``announce("otlp-http", "http://127.0.0.1:4318")``: where this plugin serves, told to people when the service is ready; under
     ``otlp-http``, the page tells it to those who have sent nothing yet."""
@@ -101,7 +108,10 @@ class Plugin:
     MaiboError before it ever reported that it works ends the service, with that text: a setting is wrong."""
     routes: Callable[[Context], APIRouter] | None = None
     commands: Callable[[], Sequence[click.Command]] | None = None
+    """A group with the name of a built-in one (``journey``) adds its commands to that."""
     generators: Sequence[Generator] = ()
+    about: Callable[[], Mapping[str, str]] | None = None
+    """What `maibo version` tells of it beside its version: ``{"otlp decoder": "compiled"}``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -171,6 +172,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, str]]]:
 
     def ask(_: str, path: str, __: type, parameters: dict[str, str]) -> object:
         found.append((path, parameters))
+        if path.endswith("/exemplars"):
+            return examples.EXEMPLARS
         return examples.JOURNEYS.model_copy(update={"omitted": 7}) if path == "/v1/journeys" else examples.JOURNEY
 
     monkeypatch.setattr(journey, "ask", ask)
@@ -179,10 +182,47 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, str]]]:
 
 def test_a_journey_is_shown_with_every_version_of_its_steps(asked: list[tuple[str, dict[str, str]]]) -> None:
     lines = run("journey", "show", "checkout", "--step", "payment").stdout.splitlines()
-    assert asked == [("/v1/journeys/checkout", {"window": "5m", "step": "payment"})]
+    assert asked == [
+        ("/v1/journeys/checkout", {"window": "5m", "step": "payment"}),
+        ("/v1/journeys/checkout/exemplars", {"window": "5m", "limit": "3", "step": "payment"}),
+    ]
     at = next(number for number, line in enumerate(lines) if line.split()[:1] == ["payment"])
     assert [line.split()[0] for line in lines[at : at + 3]] == ["payment", "1.4.2", "1.5.0"]
     assert "98" in lines[at + 2]  # % of 1.5.0 succeed
+
+
+def test_a_journey_is_shown_with_what_became_of_it_why_and_in_which_traces(
+    asked: list[tuple[str, dict[str, str]]],
+) -> None:
+    said = run("journey", "show", "checkout").stdout
+    assert "4311 started: 3790 succeeded, 9 failed, 95 abandoned (57 silently), 417 under way" in said
+    assert re.search(r"card_declined +the whole journey +5", said)
+    assert re.search(r"TimeoutError +payment +1", said)
+    assert "https://jaeger.example/trace/5b8efff798038103d269b633813fc60c" in said
+    for doubt in ("4 events ended before they started", "12 events are counted as (over the limit)", "from a sample"):
+        assert doubt in said
+    assert asked[1] == ("/v1/journeys/checkout/exemplars", {"window": "5m", "limit": "3"})
+
+
+def test_exemplars_are_asked_for_by_what_is_given_alone(asked: list[tuple[str, dict[str, str]]]) -> None:
+    said = run("journey", "exemplars", "a/b", "--outcome", "failure", "--step", "", "--version", "1.5.0").stdout
+    expected = {"step": "", "version": "1.5.0", "outcome": "failure", "window": "5m", "limit": "20"}
+    assert asked == [("/v1/journeys/a%2Fb/exemplars", expected)]
+    row = said.strip().splitlines()[-1].split()
+    assert row[1:5] == ["payment", "1.5.0", "payment", "failed"]
+    assert json.loads(run("journey", "exemplars", "a", "--output", "json").stdout)["exemplars"][0]["span_id"]
+    assert run("journey", "exemplars", "a", "--outcome", "lost").exit_code == 2
+
+
+def test_where_starts_are_not_told_the_command_line_says_so() -> None:
+    from maibo_slo.service import examples
+
+    assert examples.JOURNEY.flow is not None
+    unknown = examples.JOURNEY.flow.model_copy(update={"abandoned": None, "silent": None, "in_progress": None})
+    untold = examples.JOURNEY.model_copy(update={"flow": unknown})
+    with answering(untold.model_dump_json().encode()) as (url, _):
+        said = run("journey", "show", "checkout", "--url", url).stdout
+    assert "3790 succeeded, 9 failed; starts are not told, so how many were abandoned is not known" in said
 
 
 def test_journeys_left_out_of_the_list_are_told(asked: list[tuple[str, dict[str, str]]]) -> None:
@@ -194,14 +234,14 @@ class _Answering(http.server.BaseHTTPRequestHandler):
     """Answers every question alike, and keeps what it was asked."""
 
     asked: ClassVar[list[str]] = []
-    status, kind, body = 200, "application/json", b"{}"
+    status, kind, body, traces = 200, "application/json", b"{}", b"{}"
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
         self.send_response(self.status)
         self.send_header("Content-Type", self.kind)
         self.end_headers()
-        self.wfile.write(self.body)
+        self.wfile.write(self.traces if "/exemplars?" in self.path else self.body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- its parent's name
         """Says nothing."""
@@ -211,7 +251,11 @@ class _Answering(http.server.BaseHTTPRequestHandler):
 def answering(body: bytes, *, status: int = 200, kind: str = "application/json") -> Iterator[tuple[str, list[str]]]:
     """Where it answers, without a scheme; what it was asked."""
     asked: list[str] = []
-    said = type("Said", (_Answering,), {"asked": asked, "status": status, "kind": kind, "body": body})
+    from maibo_slo.service import examples
+
+    traces = examples.EXEMPLARS.model_dump_json().encode()
+    answers = {"asked": asked, "status": status, "kind": kind, "body": body, "traces": traces}
+    said = type("Said", (_Answering,), answers)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), said) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -228,7 +272,9 @@ def test_a_name_is_asked_for_whole_whatever_is_in_it() -> None:
     with answering(examples.JOURNEY.model_dump_json().encode()) as (url, asked):
         for name in ("checkout/pay", "../../etc", "..", "a?b#c", "100%"):
             assert run("journey", "show", name, "--url", url).exit_code == 0
-    assert [path.partition("?")[0].removeprefix("/v1/journeys/") for path in asked] == [
+    paths = [path.partition("?")[0].removeprefix("/v1/journeys/") for path in asked]
+    assert paths[1::2] == [f"{path}/exemplars" for path in paths[::2]]
+    assert paths[::2] == [
         "checkout%2Fpay",
         "..%2F..%2Fetc",
         "%2E%2E",
@@ -304,6 +350,15 @@ def test_serve_refuses_an_address_that_others_can_reach(tmp_path: Path) -> None:
     result = run("serve", "--listen", "0.0.0.0:8080", "--data-dir", str(tmp_path))
     assert result.exit_code == 1
     assert "can be reached by others" in result.stderr
+
+
+def test_serve_refuses_a_template_of_traces_that_is_none(tmp_path: Path) -> None:
+    result = run(
+        "serve", "--trace-url", "javascript:{trace_id}", "--data-dir", str(tmp_path), "--listen", "127.0.0.1:0"
+    )
+    assert result.exit_code == 1
+    assert "--trace-url is 'javascript:{trace_id}'" in result.stderr
+    assert "https://jaeger.example/trace/{trace_id}" in result.stderr
 
 
 def test_serve_refuses_documents_with_errors(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """The command line: ``maibo COMMAND``.
 
 Commands are looked up by name and imported when they are asked for, so that ``maibo --help`` takes half a second, not five. A
-plugin's commands come after the built-in ones, and cannot replace them.
+plugin's commands come after the built-in ones, and cannot replace them; a plugin's group with the name of a built-in one (``journey``)
+adds its commands to that.
 
 Exit codes: 0 done, 1 failed (one line on standard error says why), 2 used wrongly.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from copy import copy
 from importlib import import_module
 from typing import Final
 
@@ -28,6 +30,7 @@ BUILT_IN: Final = {
     "slo": ("maibo_slo.cli.slo:slo", "SLOs of a running service."),
     "journey": ("maibo_slo.cli.journey:journey", "Journeys of a running service."),
     "store": ("maibo_slo.cli.store:store", "The store's schema and size."),
+    "token": ("maibo_slo.cli.token:token", "Tokens of those who may send telemetry."),
     "plugins": ("maibo_slo.cli.about:plugins", "What is installed, and what failed to load."),
     "version": ("maibo_slo.cli.about:version", "Versions of what is installed."),
 }
@@ -45,7 +48,7 @@ class Commands(click.Group):
             return _of_plugins().get(cmd_name)
         module, _, name = BUILT_IN[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), name)
-        return command
+        return _extended(command) if isinstance(command, click.Group) else command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- click's signature
         """The list under ``--help``."""
@@ -88,6 +91,17 @@ def cli(*, debug: bool) -> None:
 def main() -> None:
     """The console script ``maibo``."""
     cli(prog_name="maibo")
+
+
+def _extended(group: click.Group) -> click.Group:
+    """A built-in group, with the commands that plugins have for it."""
+    from maibo_slo.plugins import commands
+
+    extended = copy(group)
+    for other in commands():
+        if isinstance(other, click.Group) and other.name == group.name:
+            extended.commands = {**other.commands, **extended.commands}
+    return extended
 
 
 def _of_plugins() -> dict[str, click.Command]:

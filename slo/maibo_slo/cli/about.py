@@ -20,6 +20,7 @@ DISTRIBUTIONS: Final = (
     "maibo",
     "maibo-slo",
     "maibo-collectors",
+    "maibo-collectors-fast",
     "maibo-dashboards",
     "maibo-alerting",
 )
@@ -36,6 +37,7 @@ def plugins(*, output: str) -> None:
         print_json([_entry(one) for one in found])
     else:
         shown = table("plugin", "from", "version", "brings", "summary")
+        shown.columns[3].no_wrap = False  # a plugin may bring a dozen options
         for one in found:
             summary = one.plugin.summary if one.plugin else styled(f"failed: {one.error}", "red")
             shown.add_row(one.entry_point, one.distribution, one.version, ", ".join(_brings(one)), summary)
@@ -47,14 +49,30 @@ def plugins(*, output: str) -> None:
 @click.command(epilog=examples("maibo version", "maibo version --output json"))
 @output_option
 def version(*, output: str) -> None:
-    """Versions of maibo's distributions, and of Python."""
+    """Versions of maibo's distributions and of Python; what plugins tell of themselves, such as the decoder in use."""
     installed = {name: found for name in DISTRIBUTIONS if (found := _version(name)) is not None}
     versions = {**installed, "python": platform.python_version()}
+    told = _told()
     if output == "json":
-        print_json(versions)
+        print_json({**told, **versions})
         return
     for name, number in versions.items():
         click.echo(f"{name} {number}")
+    for name, text in told.items():
+        click.echo(f"{name}: {text}")
+
+
+def _told() -> dict[str, str]:
+    """What plugins tell beside their version; of one that fails to, why."""
+    from maibo_slo.plugins import plugins as loaded
+
+    told: dict[str, str] = {}
+    for plugin in loaded():
+        try:
+            told.update(plugin.about() if plugin.about is not None else {})
+        except Exception as error:  # noqa: BLE001 -- a stranger's code may raise anything; it must not take ours down
+            told[plugin.name] = f"cannot tell: {type(error).__name__}: {error}"
+    return told
 
 
 def _entry(found: Found) -> dict[str, object]:

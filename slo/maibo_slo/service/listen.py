@@ -1,6 +1,6 @@
-"""Where the service and its plugins listen, and who may ask: loopback only, under a loopback name.
+"""Where the service and its plugins listen, and who may ask: loopback only, under a loopback name, unless whoever listens asks who it is.
 
-Without tokens the address is the only lock, so an address that others can reach is refused. Checking the ``Host`` header closes
+Without tokens the address is the only lock, so an address that others can reach is refused unless it is `guarded`. Checking the ``Host`` header closes
 the way round it: a web page whose name was re-pointed at 127.0.0.1 (DNS rebinding) still says its own name there.
 """
 
@@ -36,13 +36,13 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def address(text: str, option: str = "--listen") -> Address:
-    """``127.0.0.1:8080``, ``[::1]:8080`` or ``localhost:8080``. ServiceError for anything else, and for what is not loopback."""
+def address(text: str, option: str = "--listen", *, guarded: bool = False) -> Address:
+    """``127.0.0.1:8080``, ``[::1]:8080`` or ``localhost:8080``. ServiceError for what is none, or, unless guarded, not loopback."""
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not host or not port.isdecimal() or int(port) > 65_535:
         raise ServiceError(f"{option} {text!r} is no address; write it as 127.0.0.1:8080")
-    if host != "localhost" and not _is_loopback(host):
+    if not guarded and host != "localhost" and not _is_loopback(host):
         raise ServiceError(
             f"{option} {text!r} can be reached by others, and this version has no tokens yet: listen on 127.0.0.1 and put "
             "a proxy that authenticates in front"
@@ -64,9 +64,9 @@ def bind(where: Address, option: str = "--listen") -> socket.socket:
     return listener
 
 
-async def listen(text: str, option: str, *, patience: float = PATIENCE_SECONDS) -> socket.socket:
+async def listen(text: str, option: str, *, guarded: bool = False, patience: float = PATIENCE_SECONDS) -> socket.socket:
     """What `maibo_slo.plugins.Context.listen` promises: a socket that does not block, on an address that may take a moment to be free."""
-    where = address(text, option)
+    where = address(text, option, guarded=guarded)
     deadline = asyncio.get_running_loop().time() + patience
     while True:
         try:
