@@ -8,14 +8,17 @@ import json
 import os
 import secrets
 import signal
+import ssl
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import trustme
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -33,6 +36,8 @@ from maibo_slo.store import Store
 
 SCRIPT = Path(__file__).with_name("core_process.py")
 PROTOBUF = "application/x-protobuf"
+JSON = "application/json"
+ANYWHERE = {"otlp-http": "127.0.0.1:0", "otlp-grpc": "127.0.0.1:0"}
 
 
 @dataclass
@@ -46,6 +51,11 @@ class Reply:
         """Only a refusal has one."""
         assert self.headers["content-type"] == PROTOBUF
         return Status.FromString(self.body)
+
+    @property
+    def json(self):
+        assert self.headers["content-type"] == JSON
+        return json.loads(self.body)
 
     @property
     def response(self) -> ExportTraceServiceResponse:
@@ -62,6 +72,10 @@ class Core:
     options: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
     address: tuple[str, int] = ("127.0.0.1", 0)
+    grpc: str = ""
+    """Target of a channel."""
+    tls: ssl.SSLContext | None = None
+    """What `send` trusts and shows."""
 
     def start(self) -> "Core":
         with (self.data_dir / "stderr.txt").open("a") as stderr:
@@ -74,7 +88,8 @@ class Core:
             )
         told = self._read()
         assert "ready" in told, (told, self.stderr())
-        host, _, port = told["url"].removeprefix("http://").rpartition(":")
+        host, _, port = told["url"].partition("://")[2].rpartition(":")
+        self.grpc = told["grpc"].partition("://")[2]
         self.address = host, int(port)
         return self
 
@@ -132,7 +147,10 @@ class Core:
 
     def send(self, body: bytes = b"", *, method: str = "POST", path: str = "/v1/traces", **headers: str) -> Reply:
         """One request on a connection of its own. Headers as keywords: content_type=…"""
-        connection = http.client.HTTPConnection(*self.address, timeout=30)
+        if self.tls is None:
+            connection = http.client.HTTPConnection(*self.address, timeout=30)
+        else:
+            connection = http.client.HTTPSConnection(*self.address, timeout=30, context=self.tls)
         try:
             named = {"content-type": PROTOBUF} | {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, body, named)
@@ -169,13 +187,21 @@ def anyio_backend() -> str:
 @pytest.fixture
 def core_at() -> Iterator[Callable[..., Core]]:
     """Makes cores (not started yet); those that still run at the end are killed."""
+    yield from _cores()
+
+
+@pytest.fixture(scope="module")
+def core_in() -> Iterator[Callable[..., Core]]:
+    """As `core_at`, for a whole module."""
+    yield from _cores()
+
+
+def _cores() -> Iterator[Callable[..., Core]]:
     made: list[Core] = []
 
     def make(data_dir: Path, **options: str) -> Core:
         data_dir.mkdir(exist_ok=True)
-        core = Core(
-            data_dir, {"otlp-http": "127.0.0.1:0"} | {name.replace("_", "-"): value for name, value in options.items()}
-        )
+        core = Core(data_dir, ANYWHERE | {name.replace("_", "-"): value for name, value in options.items()})
         made.append(core)
         return core
 
@@ -198,7 +224,7 @@ def context_at() -> Callable[..., Context]:
             store=store,  # type: ignore[arg-type]  # None where it does not come to the store
             data_dir=data_dir,
             catalogue=Catalogue,
-            options={option.name: option.default for option in plugin().options} | {"otlp-http": "127.0.0.1:0"} | named,
+            options={option.name: option.default for option in plugin().options} | ANYWHERE | named,
             registry=CollectorRegistry(),
             report=lambda *what: said.append(what),
             stopping=asyncio.Event(),
@@ -235,9 +261,33 @@ def write_segment() -> Callable[..., Path]:
 @pytest.fixture(scope="module")
 def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Core]:
     """One core for a whole module; tests tell themselves apart by their journey's name."""
-    running = Core(tmp_path_factory.mktemp("core"), {"otlp-http": "127.0.0.1:0", "acceptors": "1"}).start()
+    running = Core(tmp_path_factory.mktemp("core"), ANYWHERE | {"acceptors": "1"}).start()
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """PEM files: ``cert`` and ``key`` of a server on localhost, of authority ``ca``; ``client_cert`` and ``client_key`` of ``client_ca``."""
+    folder = tmp_path_factory.mktemp("certificates")
+    authority, of_clients = trustme.CA(), trustme.CA()
+    server, client = authority.issue_cert("localhost", "127.0.0.1"), of_clients.issue_cert("shop.example")
+    files = {name: folder / f"{name}.pem" for name in ("ca", "client_ca", "cert", "key", "client_cert", "client_key")}
+    authority.cert_pem.write_to_path(files["ca"])
+    of_clients.cert_pem.write_to_path(files["client_ca"])
+    for name, leaf in (("", server), ("client_", client)):
+        files[f"{name}cert"].write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
+        leaf.private_key_pem.write_to_path(files[f"{name}key"])
+    return files
+
+
+@pytest.fixture(scope="session")
+def bomb() -> bytes:
+    """10 GiB of zeros as gzip, in 10 MB: one block again and again."""
+    layer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    begin = layer.compress(bytes(2**20)) + layer.flush(zlib.Z_FULL_FLUSH)
+    block = layer.compress(bytes(2**20)) + layer.flush(zlib.Z_FULL_FLUSH)
+    return begin + block * (10 * 2**10 - 1)
 
 
 @pytest.fixture

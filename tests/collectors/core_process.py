@@ -1,7 +1,8 @@
 """A core process with nothing but the collector in it: the plugin's task on a real store, asked over stdin and stdout.
 
-``python core_process.py DATA_DIR [OPTION=VALUE ...]``; a line of JSON in, a line of JSON out: ``{"rows": SQL}``, ``{"metrics": 0}``, ``{"health": 0}``.
-The first line out is ``{"ready": seconds, "url": address}``. SIGTERM stops it in order.
+``python core_process.py DATA_DIR [OPTION=VALUE ...]``; a line of JSON in, a line of JSON out: ``{"rows": SQL}``, ``{"metrics": 0}``, ``{"health": 0}``,
+``{"documents": [FILES]}`` (in force from then on).
+The option ``store`` is a DSN instead of the embedded store in DATA_DIR. The first line out is ``{"ready": seconds, "url": address, "grpc": address}``. SIGTERM stops it in order.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, generate_latest
 
 from maibo_collectors.otlp.plugin import plugin
-from maibo_slo.documents import Catalogue
+from maibo_slo.documents import Catalogue, load
 from maibo_slo.plugins import Context
 from maibo_slo.service.listen import listen
 from maibo_slo.store import open_store
@@ -27,18 +28,19 @@ async def main(data_dir: Path, options: dict[str, str]) -> None:
     health: list[str | None] = ["not started"]
     healthy = asyncio.Event()
     announced: dict[str, str] = {}
+    catalogue = [Catalogue()]
 
     def report(_: str, problem: str | None) -> None:
         health.append(problem)
         (healthy.set if problem is None else healthy.clear)()
 
-    with open_store(f"chdb://{data_dir / 'store'}") as store:
+    with open_store(options.pop("store", f"chdb://{data_dir / 'store'}")) as store:
         store.warm_up()
         registry = CollectorRegistry()
         context = Context(
             store=store,
             data_dir=data_dir,
-            catalogue=Catalogue,
+            catalogue=lambda: catalogue[-1],
             options={option.name: option.default for option in otlp.options} | options,
             registry=registry,
             report=report,
@@ -56,21 +58,24 @@ async def main(data_dir: Path, options: dict[str, str]) -> None:
             say({"failed": repr(task.exception())})
             ready.cancel()
             return
-        say({"ready": time.monotonic() - begin, "url": announced["otlp-http"]})
+        say({"ready": time.monotonic() - begin, "url": announced["otlp-http"], "grpc": announced.get("otlp-grpc", "")})
         lines = asyncio.StreamReader()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-        asking = asyncio.create_task(answer(lines, store, registry, health))
+        asking = asyncio.create_task(answer(lines, store, registry, health, catalogue))
         await task
         asking.cancel()
 
 
-async def answer(lines, store, registry, health) -> None:
+async def answer(lines, store, registry, health, catalogue) -> None:
     while line := await lines.readline():
         match json.loads(line):
             case {"rows": sql}:
                 say([list(row) for row in await asyncio.to_thread(store.rows, sql)])
             case {"metrics": _}:
                 say(generate_latest(registry).decode())
+            case {"documents": files}:
+                catalogue.append(load(files))
+                say(len(catalogue))
             case {"health": _}:
                 say(health)
 

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maibo_collectors.otlp import body as body_module
 from maibo_collectors.otlp.body import BODY_LIMIT, BodyMalformed, BodyTooLarge, Encoding, unpack
+
+LIBRARIES = [zlib, *([body_module.gzip_library] if body_module.gzip_library is not zlib else [])]
+
+
+@pytest.fixture(params=LIBRARIES, ids=lambda library: library.__name__, autouse=True, scope="module")
+def _either_library(request):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(body_module, "gzip_library", request.param)
+        yield
 
 
 @given(st.binary(max_size=5000))
@@ -51,10 +61,8 @@ def test_the_limit_itself_is_allowed_and_one_byte_more_is_not(encoding):
         unpack(pack(bytes(1001)), encoding, limit=1000)
 
 
-def test_a_bomb_costs_no_more_than_the_limit():
-    layer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    bomb = b"".join(layer.compress(bytes(2**20)) for _ in range(400)) + layer.flush()
-    assert len(bomb) < 2**19
+def test_a_bomb_costs_no_more_than_the_limit(bomb):
+    assert len(bomb) < 2**24
     tracemalloc.start()
     try:
         with pytest.raises(BodyTooLarge):

@@ -1,5 +1,8 @@
 """Each acknowledged body is counted once, whatever fails between two steps."""
 
+import contextlib
+import math
+import secrets
 import subprocess
 import sys
 import time
@@ -7,15 +10,30 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from maibo_collectors.otlp import batch as batches
 from maibo_collectors.otlp import drain as drain_module
 from maibo_collectors.otlp.body import Encoding
 from maibo_collectors.otlp.drain import Drain, DrainThread, waiting_segments
 from maibo_collectors.otlp.metrics import CoreMetrics
-from maibo_collectors.otlp.segment import Record, header
+from maibo_collectors.otlp.segment import Kind, Record, header, parse
+from maibo_collectors.otlp.tally import (
+    CELL,
+    FLOW,
+    SAMPLED,
+    SKEWED,
+    Exemplar,
+    Reason,
+    Series,
+    Tally,
+    encode,
+    series_bytes,
+)
 from maibo_slo.errors import StoreError
-from maibo_slo.store import segments
+from maibo_slo.store import counts, segments
 
 NOW_NS = 1_800_000_005_000_000_000
 
@@ -29,16 +47,39 @@ def drain(store, tmp_path):
 
 
 @pytest.fixture
-def body(otlp_request):
-    """A body of so many spans of "checkout"."""
-    return lambda count=1, **more: otlp_request(
-        *[{"journey.name": "checkout"} | more] * count, now_ns=NOW_NS
-    ).SerializeToString()
+def body():
+    """A body of so many events of a journey, as an acceptor logs it; no two are equal."""
+
+    def make(count: int = 1, *, end: int = NOW_NS, journey: str = "checkout", **more) -> bytes:
+        t = end // 10**9 // 10 * 10
+        series = Series(journey, "", "production", "shop", "1", "", "", "", "", "success")
+        return encode(
+            Tally(
+                series=[series_bytes(series)],
+                cells=CELL.pack(t, 0, 400, count),
+                flow=FLOW.pack(t // 60 * 60, 0, count, count),
+                sampled=SAMPLED.pack(t, 0, count, count),
+                skewed_rows=SKEWED.pack(t, 0, count),
+                reasons=[Reason(t, 0, "no money", count)],
+                exemplars=[Exemplar(t, 0, 400, 0, 10**6, secrets.token_bytes(16), secrets.token_bytes(8))],
+                total=count,
+                counted=count,
+                **more,
+            )
+        )
+
+    return make
+
+
+@pytest.fixture
+def raw_body(otlp_request):
+    """A body as received, of so many spans of "checkout"."""
+    return lambda count=1: otlp_request(*[{"journey.name": "checkout"}] * count, now_ns=NOW_NS).SerializeToString()
 
 
 @pytest.fixture
 def seal(drain, write_segment):
-    return partial(write_segment, drain.log, now_ns=NOW_NS)
+    return partial(write_segment, drain.log, now_ns=NOW_NS, kind=Kind.TALLY)
 
 
 def counted(drain, table="cells_10s") -> int:
@@ -58,15 +99,16 @@ def test_sealed_segments_become_cells_at_every_tier_and_go(drain, seal, body):
     assert drain.once(now=0) == 0
 
 
-def test_a_segment_is_recorded_with_what_was_in_it(drain, seal, body, otlp_request):
-    spans = [{"journey.name": "checkout"}, {"journey.name": "checkout", "journey.outcome": "great"}, {"no": "journey"}]
-    mixed = otlp_request(*spans, now_ns=NOW_NS).SerializeToString()
+def test_a_batch_is_recorded_with_what_was_in_it(drain, seal, body):
     repeated = body(4)
+    mixed = encode(Tally(total=7, counted=0, ignored=3, skewed=2, rejected={"a": 1, "b": 1}))
     seal(1, mixed, repeated, repeated)
+    seal(2, body(1, overflowed={"checkout": 1}))
     drain.once(now=0)
     totals = segments.totals(drain.store)
-    assert (totals.segments, totals.bodies, totals.duplicate_bodies) == (1, 3, 1)
-    assert (totals.spans, totals.counted, totals.ignored, totals.rejected) == (7, 5, 1, 1)
+    assert (totals.segments, totals.bodies, totals.duplicate_bodies) == (1, 4, 1)
+    assert (totals.spans, totals.counted, totals.ignored, totals.rejected) == (12, 5, 3, 2)
+    assert (totals.skewed, totals.overflowed) == (2, 1)
     minutes, _ = segments.changed_minutes(drain.store, 0)
     assert minutes == {NOW_NS // 10**9 // 60 * 60}
 
@@ -92,16 +134,46 @@ def test_a_late_span_lands_in_the_bucket_of_its_own_time(drain, seal, body):
     assert [tuple(row) for row in rows] == [(seconds - 7_200, 1), (seconds, 2)]
 
 
-@pytest.mark.parametrize("step", ["claim", "insert_cells", "record", "unlink"])
+TABLES = {
+    "cells_10s": "n",
+    "cells_1m": "n",
+    "cells_1h": "n",
+    "flow_1m": "started",
+    "sampled_1m": "n",
+    "skewed_1m": "n",
+    "reasons_1m": "n",
+}
+
+
+def sums(store, journey: str) -> set[int]:
+    """Of every table; one number when they agree."""
+    return {
+        int(store.rows(f"SELECT sum({n}) FROM {table} WHERE journey = '{journey}'")[0][0])
+        for table, n in TABLES.items()
+    }
+
+
+STEPS = {
+    "is_drained": segments,
+    "write": batches,
+    "claim": segments,
+    "insert": counts,
+    "record": segments,
+    "remove": batches,
+    "fsync_folder": batches,
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("done_already", [False, True], ids=["before it is done", "after it is done"])
+@pytest.mark.parametrize("dies", [False, True], ids=["goes on", "dies"])
 def test_a_failure_at_any_step_loses_nothing_and_counts_nothing_twice(
-    drain, seal, body, monkeypatch, step, done_already
+    drain, seal, body, monkeypatch, step, done_already, dies
 ):
     retried = body(3)
     seal(1, retried, body(2))
     seal(2, retried, body(1))
-    owner = {"insert_cells": drain_module, "unlink": type(drain.log)}.get(step, segments)
-    real = getattr(owner, step)
+    real = getattr(STEPS[step], step)
 
     def fail(*arguments, **named):
         if done_already:
@@ -109,13 +181,82 @@ def test_a_failure_at_any_step_loses_nothing_and_counts_nothing_twice(
         raise StoreError("killed here")
 
     with monkeypatch.context() as patch:
-        patch.setattr(owner, step, fail)
+        patch.setattr(STEPS[step], step, fail)
         with pytest.raises(StoreError):
             drain.once(now=0)
-    while drain.once(now=60):
+    seal(3, retried, body(4))
+    next_one = Drain(drain.store, drain.log, drain.corrupt, drain.metrics) if dies else drain
+    while next_one.once(now=60):
         pass
     assert waiting(drain) == []
-    assert [counted(drain, table) for table in ("cells_10s", "cells_1m", "cells_1h")] == [6, 6, 6]
+    assert sums(drain.store, "checkout") == {10}
+
+
+def test_a_store_that_fails_at_any_of_its_calls_counts_everything_once_in_every_table(drain, seal, body, monkeypatch):
+    real = {name: getattr(drain.store, name) for name in ("insert", "rows", "arrow")}
+    for done_already in (False, True):
+        for failing in range(1, 100):
+            calls = 0
+
+            def call(name, *arguments, _failing=failing, _done_already=done_already, **named):
+                nonlocal calls
+                calls += 1
+                if calls == _failing and not _done_already:
+                    raise StoreError("no connection")
+                answer = real[name](*arguments, **named)
+                if calls == _failing:
+                    raise StoreError("the answer was lost")
+                return answer
+
+            journey = f"{failing}-{done_already}"
+            retried = body(2, journey=journey)
+            seal(1, retried)
+            seal(2, retried, body(1, journey=journey))
+            with monkeypatch.context() as patch:
+                for name in real:
+                    patch.setattr(drain.store, name, partial(call, name))
+                with contextlib.suppress(StoreError):
+                    drain.once(now=0)
+            while drain.once(now=math.inf):
+                pass
+            assert waiting(drain) == []
+            assert sums(drain.store, journey) == {3}, (failing, done_already)
+            if calls < failing:
+                break
+        assert failing > 10
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_fails_in_whatever_order_each_body_counts_once(drain, seal, body, monkeypatch, data):
+    """Segments come, some with a body that came before; steps fail before or after they are done; the process dies now and then."""
+    journey = secrets.token_hex(4)
+    bodies: list[bytes] = []
+    running = drain
+    for number in range(data.draw(st.integers(1, 6), "segments")):
+        again = data.draw(st.lists(st.sampled_from(bodies), max_size=2), "retries") if bodies else []
+        bodies.append(body(number + 1, journey=journey))
+        seal(number, *again, bodies[-1])
+        step = data.draw(st.sampled_from(["none", *STEPS]), "step")
+        done_already = data.draw(st.booleans(), "done already")
+        with monkeypatch.context() as patch:
+            if step != "none":
+                real = getattr(STEPS[step], step)
+
+                def fail(*arguments, _real=real, _done_already=done_already, **named):
+                    if _done_already:
+                        _real(*arguments, **named)
+                    raise StoreError("killed here")
+
+                patch.setattr(STEPS[step], step, fail)
+            with contextlib.suppress(StoreError):
+                running.once(now=10 * number)
+        if data.draw(st.booleans(), "dies"):
+            running = Drain(drain.store, drain.log, drain.corrupt, drain.metrics)
+    while running.once(now=math.inf):
+        pass
+    assert waiting(drain) == []
+    assert sums(drain.store, journey) == {sum(range(1, len(bodies) + 1))}
 
 
 def test_a_replay_by_another_process_decides_as_the_first_one_did(drain, seal, body, monkeypatch):
@@ -134,22 +275,22 @@ def test_a_replay_by_another_process_decides_as_the_first_one_did(drain, seal, b
 
 @pytest.fixture
 def poison(monkeypatch):
-    """The segment with the number 1 cannot be inserted; its attempts are noted. Undo with `.undo()`."""
-    real, attempts = drain_module.insert_cells, []
+    """What is of the journey "poison" cannot be inserted; attempts are noted. Undo with `.undo()`."""
+    real, attempts = counts.insert, []
 
-    def refuse(store, cells, *, token):
-        if token.startswith(f"{1:020d}"):
+    def refuse(store, rows, *, token):
+        if any(key[0] == "poison" for key in rows.series):
             attempts.append(token)
             raise StoreError("this one is poison")
-        real(store, cells, token=token)
+        real(store, rows, token=token)
 
     with monkeypatch.context() as patch:
-        patch.setattr(drain_module, "insert_cells", refuse)
+        patch.setattr(counts, "insert", refuse)
         yield SimpleNamespace(attempts=attempts, undo=patch.undo)
 
 
 def test_a_segment_that_fails_waits_on_its_own_account_and_the_others_are_drained(drain, seal, body, poison):
-    seal(1, body(1))
+    seal(1, body(1, journey="poison"))
     with pytest.raises(StoreError):
         drain.once(now=0)
     for second in range(1, 31):
@@ -165,24 +306,26 @@ def test_a_segment_that_fails_waits_on_its_own_account_and_the_others_are_draine
 
 
 def test_a_segment_that_fails_and_is_taken_away_is_no_problem_any_more(drain, seal, body, poison):
-    path = seal(1, body(1))
+    path = seal(1, body(1, journey="poison"))
     with pytest.raises(StoreError):
         drain.once(now=0)
     path.unlink()
-    assert drain.once(now=1) == 0
+    assert drain.once(now=1) == 1
     assert drain.failure is None
+    assert waiting(drain) == []
 
 
-def test_told_to_stop_it_begins_no_other_segment(drain, seal, body, monkeypatch):
+def test_told_to_stop_it_begins_no_other_batch(drain, seal, body, monkeypatch):
+    monkeypatch.setattr(batches, "BATCH_SEGMENTS", 1)
     for number in range(5):
         seal(number, body(1))
-    real = drain_module.insert_cells
+    real = counts.insert
 
     def insert_and_stop(*arguments, **named):
         real(*arguments, **named)
         drain.stopping.set()
 
-    monkeypatch.setattr(drain_module, "insert_cells", insert_and_stop)
+    monkeypatch.setattr(counts, "insert", insert_and_stop)
     assert drain.once(now=0) == 1
     assert (counted(drain), len(waiting(drain))) == (1, 4)
 
@@ -200,30 +343,32 @@ def thread(drain):
 
 
 def test_others_stay_fresh_while_one_always_fails(drain, seal, body, poison, monkeypatch, request):
-    monkeypatch.setattr(drain_module, "DRAIN_SECONDS", 0.01)
+    monkeypatch.setattr(drain_module, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(drain_module, "_FIRST_RETRY_SECONDS", 0.02)
     monkeypatch.setattr(drain_module, "_LONGEST_RETRY_SECONDS", 0.02)
-    seal(1, body(1))
+    seal(1, body(1, journey="poison"))
     thread = request.getfixturevalue("thread")
-    for number in range(2, 32):
+    while not poison.attempts:
+        time.sleep(0.005)
+    for number in range(2, 17):
         begin = time.monotonic()
         path = seal(number, body(1))
         while path.exists() and time.monotonic() < begin + 10:
             time.sleep(0.005)
         assert time.monotonic() - begin < 1
         time.sleep(0.03)
-    assert len(poison.attempts) > 10
+    assert len(poison.attempts) > 5
     thread.finish()
     thread.join(30)
     assert len(thread.told) == 2
     assert "this one is poison" in thread.told[0]
-    assert counted(drain) == 30
+    assert counted(drain) == 15
 
 
 def test_while_nothing_can_be_drained_the_pauses_grow_and_the_end_of_it_is_told(
     drain, seal, body, monkeypatch, request
 ):
-    monkeypatch.setattr(drain_module, "DRAIN_SECONDS", 0.01)
+    monkeypatch.setattr(drain_module, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(drain_module, "_LONGEST_PAUSE_SECONDS", 0.2)
     attempts = []
 
@@ -245,6 +390,71 @@ def test_while_nothing_can_be_drained_the_pauses_grow_and_the_end_of_it_is_told(
     problem, *rest = thread.told
     assert "no connection" in problem
     assert rest == [None, "ended"]
+
+
+def test_while_the_store_takes_nothing_few_batches_are_begun(drain, seal, body, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(segments, "claim", lambda *_: (_ for _ in ()).throw(StoreError("read-only")))
+        for second in range(100):
+            seal(second, body(1))
+            with contextlib.suppress(StoreError):
+                drain.once(now=second)
+        assert len(list(drain.log.glob("*.batch"))) < 15
+    passes = 0
+    while drain.once(now=math.inf):
+        passes += 1
+    assert waiting(drain) == []
+    assert counted(drain) == 100
+
+
+def test_while_the_store_does_not_answer_no_batch_is_begun(drain, seal, body, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(segments, "is_drained", lambda *_: (_ for _ in ()).throw(StoreError("no connection")))
+        for second in range(10):
+            seal(second, body(1))
+            with pytest.raises(StoreError):
+                drain.once(now=second)
+    assert all(name.endswith(".log") for name in waiting(drain))
+    assert drain.once(now=10) == 10
+    assert drain.store.rows("SELECT count() FROM segments")[0][0] == 1
+    assert counted(drain) == 10
+
+
+def test_what_is_older_is_drained_first_and_a_batch_has_its_bounds(drain, seal, body, monkeypatch):
+    monkeypatch.setattr(batches, "BATCH_SEGMENTS", 2)
+    inserted = []
+    real = counts.insert
+
+    def note(store, rows, *, token):
+        inserted.append([key[0] for key in rows.series])
+        real(store, rows, token=token)
+
+    monkeypatch.setattr(counts, "insert", note)
+    for number in (5, 3, 1, 4, 2):
+        seal(number, body(1, journey=f"j{number}"))
+    assert drain.once(now=0) == 5
+    assert inserted == [["j1", "j2"], ["j3", "j4"], ["j5"]]
+
+
+def test_a_damaged_manifest_is_set_aside_and_its_segments_are_drained(drain, seal, body):
+    path = seal(1, body(2))
+    batches.write(drain.log, batches.Batch("00000000000000000001-batch-0", (path.stem,)))
+    (manifest,) = drain.log.glob("*.batch")
+    manifest.write_bytes(manifest.read_bytes().replace(b"-0-ab", b"-0-xx"))
+    assert drain.once(now=0) == 1
+    assert waiting(drain) == []
+    assert counted(drain) == 2
+    assert [each.name for each in drain.corrupt.iterdir()] == [manifest.name]
+
+
+def test_it_tells_how_long_it_took_and_what_became_of_everything(drain, seal, body):
+    seal(1, body(3), encode(Tally(total=2, ignored=2)), now_ns=time.time_ns() - 2 * 10**9)
+    drain.once(now=0)
+    registry = drain.metrics._registry
+    assert registry.get_sample_value("maibo_otlp_visible_seconds_count") == 2
+    assert 4 <= registry.get_sample_value("maibo_otlp_visible_seconds_sum") < 20
+    assert registry.get_sample_value("maibo_otlp_drained_total", {"result": "counted"}) == 3
+    assert registry.get_sample_value("maibo_otlp_drained_total", {"result": "ignored"}) == 2
 
 
 def test_a_store_that_hangs_does_not_keep_the_process():
@@ -290,11 +500,39 @@ def test_a_corrupt_record_in_the_middle_is_set_aside_and_the_rest_counts(drain, 
     assert drain.metrics.damaged_records._value.get() == 1
 
 
-def test_a_record_of_a_kind_that_is_not_known_is_set_aside(drain, seal, body):
-    seal(1, body(1), kind=99)
-    drain.once(now=0)
+@pytest.mark.parametrize("kind", [99, Kind.TALLY, Kind.TRACES_PROTOBUF])
+def test_a_record_that_is_not_understood_is_set_aside_and_the_rest_counts(drain, write_segment, seal, body, kind):
+    write_segment(drain.log, 1, b"no such thing", now_ns=NOW_NS, kind=kind)
+    seal(2, body(1))
+    while drain.once(now=0):
+        pass
+    assert counted(drain) == 1
+    assert [each.read_bytes() for each in drain.corrupt.iterdir()] == [b"no such thing"]
+
+
+def test_bodies_as_an_older_version_logged_them_are_counted_a_segment_at_a_time_under_its_own_name(
+    drain, write_segment, seal, body, raw_body
+):
+    """It may have claimed their bodies under that name already, and inserted their cells."""
+    older = write_segment(drain.log, 1, raw_body(2), raw_body(3), now_ns=NOW_NS, kind=Kind.TRACES_PROTOBUF)
+    write_segment(drain.log, 2, raw_body(1), now_ns=NOW_NS, kind=Kind.TRACES_PROTOBUF)
+    seal(3, body(4))
+    seal(4, body(5))
+    hashes = [item.body_hash for item in parse(older.read_bytes())]
+    segments.claim(drain.store, older.stem, hashes)
+    assert drain.once(now=0) == 4
+    assert counted(drain) == 15
+    names = [name for (name,) in drain.store.rows("SELECT DISTINCT segment FROM segments ORDER BY segment")]
+    assert [older.stem, older.stem.replace("1-", "2-")] == names[:2]
+    assert len(names) == 3
+
+
+def test_a_segment_that_an_older_version_recorded_by_name_is_only_deleted(drain, seal, body):
+    path = seal(1, body(2))
+    segments.record(drain.store, segments.SegmentRecord(path.stem, 1, 1, 0, 2, 2, 0, 0, ()))
+    assert drain.once(now=0) == 0
+    assert waiting(drain) == []
     assert counted(drain) == 0
-    assert len(list(drain.corrupt.iterdir())) == 1
 
 
 def test_a_dead_acceptors_segment_is_cut_sealed_and_counted(drain, seal, body):
@@ -306,9 +544,12 @@ def test_a_dead_acceptors_segment_is_cut_sealed_and_counted(drain, seal, body):
 
 def test_what_was_drained_before_its_file_could_be_deleted_is_only_deleted(drain, seal, body, monkeypatch):
     path = seal(1, body(2))
-    content = path.read_bytes()
-    drain.once(now=0)
-    path.write_bytes(content)
+    with monkeypatch.context() as patch:
+        patch.setattr(batches, "remove", lambda *_: (_ for _ in ()).throw(OSError("killed here")))
+        with pytest.raises(OSError, match="killed"):
+            drain.once(now=0)
+    assert path.exists()
+    drain = Drain(drain.store, drain.log, drain.corrupt, drain.metrics)
     monkeypatch.delattr(segments, "claim")  # it does not come to that
     assert drain.once(now=0) == 1
     assert waiting(drain) == []

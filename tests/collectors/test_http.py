@@ -1,6 +1,7 @@
 """Every answer, byte for byte what OTLP asks, from a real acceptor process."""
 
 import http.client
+import json
 import resource
 import socket
 import time
@@ -14,6 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 PROTOBUF = "application/x-protobuf"
+JSON = "application/json"
 MIB = 2**20
 
 
@@ -48,22 +50,17 @@ def test_the_content_type_may_have_parameters_and_any_case(core, journey, otlp_b
 GARBAGE = b"\xff" * 50
 REFUSALS = {
     "no protobuf": (GARBAGE, {}, 400, Code.INVALID_ARGUMENT, "not an ExportTraceServiceRequest"),
-    "no gzip": (b"plain", {"content_encoding": "gzip"}, 400, Code.INVALID_ARGUMENT, "not valid gzip"),
+    "no gzip": (b"plainly no gzip", {"content_encoding": "gzip"}, 400, Code.INVALID_ARGUMENT, "not valid gzip"),
     "nothing, but gzip": (b"", {"content_encoding": "gzip"}, 400, Code.INVALID_ARGUMENT, "ends too early"),
-    "json": (
-        b"{}",
-        {"content_type": "application/json"},
-        415,
-        Code.INVALID_ARGUMENT,
-        "application/json is not understood",
-    ),
     "text": (b"", {"content_type": "text/plain"}, 415, Code.INVALID_ARGUMENT, "text/plain is not understood"),
     "no type": (b"", {"content_type": ""}, 415, Code.INVALID_ARGUMENT, "no Content-Type"),
     "zstd": (b"", {"content_encoding": "zstd"}, 415, Code.INVALID_ARGUMENT, "zstd is not understood"),
     "twice gzip": (b"", {"content_encoding": "gzip, gzip"}, 415, Code.INVALID_ARGUMENT, "gzip, gzip is not understood"),
     "GET": (b"", {"method": "GET"}, 405, Code.UNIMPLEMENTED, "GET is not understood here; POST is"),
     "PUT": (b"x", {"method": "PUT"}, 405, Code.UNIMPLEMENTED, "PUT is not"),
-    "metrics": (b"", {"path": "/v1/metrics"}, 404, Code.NOT_FOUND, "no /v1/metrics"),
+    "no metrics": (GARBAGE, {"path": "/v1/metrics"}, 400, Code.INVALID_ARGUMENT, "not an ExportMetricsServiceRequest"),
+    "no logs": (GARBAGE, {"path": "/v1/logs"}, 400, Code.INVALID_ARGUMENT, "not an ExportLogsServiceRequest"),
+    "profiles": (b"", {"path": "/v1development/profiles"}, 404, Code.NOT_FOUND, "no /v1development/profiles"),
     "elsewhere": (b"", {"path": "/v1/traces/"}, 404, Code.NOT_FOUND, "no /v1/traces/"),
 }
 
@@ -76,9 +73,67 @@ def test_a_refusal_has_its_code_and_a_status_that_says_why(core, body, how, code
     assert message in reply.status.message
 
 
+JSON_REFUSALS = {
+    "no json": (b"{", {}, 400, Code.INVALID_ARGUMENT),
+    "another shape": (b'{"resourceSpans": 1}', {}, 400, Code.INVALID_ARGUMENT),
+    "no gzip": (b"{}", {"content_encoding": "gzip"}, 400, Code.INVALID_ARGUMENT),
+    "zstd": (b"{}", {"content_encoding": "zstd"}, 415, Code.INVALID_ARGUMENT),
+    "GET": (b"", {"method": "GET"}, 405, Code.UNIMPLEMENTED),
+    "elsewhere": (b"{}", {"path": "/v2"}, 404, Code.NOT_FOUND),
+    "another host": (b"{}", {"host": "evil.example"}, 421, Code.PERMISSION_DENIED),
+}
+
+
+@pytest.mark.parametrize(("body", "how", "code", "status"), JSON_REFUSALS.values(), ids=JSON_REFUSALS)
+def test_whoever_sends_json_is_refused_in_json(core, body, how, code, status):
+    reply = core.send(body, content_type=JSON, **how)
+    assert (reply.code, reply.json["code"]) == (code, status)
+    assert reply.json["message"]
+
+
+def json_body(*spans: dict) -> bytes:
+    now = time.time_ns()
+    said = [
+        {
+            "traceId": "5B8EFFF798038103D269B633813FC60C",
+            "spanId": "eee19b7ec3c1b174",
+            "name": "a span",
+            "kind": 2,
+            "startTimeUnixNano": str(now - 50_000_000),
+            "endTimeUnixNano": str(now),
+            "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in span.items()],
+            "somethingNew": [1],
+        }
+        for span in spans
+    ]
+    return json.dumps({"resourceSpans": [{"resource": {}, "scopeSpans": [{"spans": said}]}]}).encode()
+
+
+@pytest.mark.parametrize("zipping", [False, True])
+def test_json_is_taken_and_answered_in_json(core, journey, zipped, zipping):
+    body = json_body({"journey.name": journey}, {"journey.name": journey, "journey.step": "pay"})
+    encoding = {"content_encoding": "gzip"} if zipping else {}
+    reply = core.send(zipped(body) if zipping else body, content_type=JSON, **encoding)
+    assert (reply.code, reply.json) == (200, {})
+    core.wait_counted(journey, 2)
+
+
+def test_partial_success_in_json(core, journey):
+    reply = core.send(json_body({"journey.name": journey, "journey.outcome": "great"}), content_type=JSON)
+    told = {"rejectedSpans": "1", "errorMessage": "1 span rejected: 1 unknown outcome"}
+    assert (reply.code, reply.json) == (200, {"partialSuccess": told})
+
+
+@pytest.mark.parametrize("path", ["/v1/traces", "/v1/metrics", "/v1/logs"])
+@pytest.mark.parametrize(("content_type", "body", "answer"), [(PROTOBUF, b"", b""), (JSON, b"{}", b"{}")])
+def test_an_empty_request_of_any_signal_succeeds(core, path, content_type, body, answer):
+    reply = core.send(body, path=path, content_type=content_type)
+    assert (reply.code, reply.body, reply.headers["content-type"]) == (200, answer, content_type)
+
+
 def test_what_is_not_understood_is_told_with_what_would_be(core):
     assert core.send(method="DELETE").headers["allow"] == "POST"
-    assert core.send(content_type="text/xml").headers["accept"] == PROTOBUF
+    assert core.send(content_type="text/xml").headers["accept"] == f"{PROTOBUF}, {JSON}"
     assert core.send(content_encoding="br").headers["accept-encoding"] == "gzip"
 
 
@@ -147,9 +202,9 @@ def test_more_than_64_mib_are_413_when_the_length_is_not_told(core):
     connection.close()
 
 
-def test_a_bomb_is_413_and_the_acceptor_lives_on(core, journey, otlp_body, zipped):
+def test_a_bomb_is_413_and_the_acceptor_lives_on(core, journey, otlp_body, bomb):
     pids = core.acceptors()
-    reply = core.send(zipped(bytes(65 * MIB)), content_encoding="gzip")
+    reply = core.send(bomb, content_encoding="gzip")
     assert (reply.code, reply.status.code) == (413, Code.RESOURCE_EXHAUSTED)
     assert "smaller batches" in reply.status.message
     assert core.send(otlp_body(journey)).code == 200

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from maibo_collectors.otlp.log import Log
 from maibo_collectors.otlp.segment import Record, body_hash, parse, recover
 
 pytestmark = pytest.mark.anyio
+
+NEVER = 10.0**9
+"""Seconds until a segment is sealed."""
 
 
 def record(text: str) -> Record:
@@ -62,7 +66,7 @@ def syncs(monkeypatch):
 
 
 async def test_an_acknowledged_record_is_in_the_open_segment(tmp_path, make_log):
-    await make_log(segment_seconds=60).append(record("one"))
+    await make_log(segment_seconds=NEVER).append(record("one"))
     assert bodies(tmp_path, ".open") == ["one"]
 
 
@@ -83,8 +87,32 @@ async def test_a_segment_is_sealed_some_time_after_its_first_record_without_anot
     assert bodies(tmp_path) == ["one"]
 
 
+async def test_segments_of_several_logs_are_sealed_at_the_same_time(tmp_path, monkeypatch):
+    sealed = []
+    real = Log._seal
+
+    def seal(log):
+        if log._segment is not None:
+            sealed.append(time.monotonic())
+        real(log)
+
+    monkeypatch.setattr(Log, "_seal", seal)
+    logs = [Log(tmp_path, acceptor=number, segment_seconds=0.5) for number in range(3)]
+    begin = time.monotonic()
+    for number, log in enumerate(logs):
+        await asyncio.sleep(max(0, begin // 0.5 * 0.5 + 0.5 + 0.05 * number + 0.05 - time.monotonic()))
+        await log.append(record(str(number)))
+    async with asyncio.timeout(10):
+        while len(sealed) < 3:
+            await asyncio.sleep(0.01)
+    for log in logs:
+        log.close()
+    assert len({at // 0.5 for at in sealed}) == 1
+    assert all(at % 0.5 < 0.25 for at in sealed)
+
+
 async def test_a_full_segment_is_sealed_and_the_next_record_begins_another(tmp_path, make_log):
-    log = make_log(segment_seconds=60, segment_bytes=1)
+    log = make_log(segment_seconds=NEVER, segment_bytes=1)
     for text in ("one", "two", "three"):
         await log.append(record(text))
     log.close()
@@ -93,7 +121,7 @@ async def test_a_full_segment_is_sealed_and_the_next_record_begins_another(tmp_p
 
 
 async def test_closing_seals_and_refuses_what_comes_after(tmp_path, make_log):
-    log = make_log(segment_seconds=60)
+    log = make_log(segment_seconds=NEVER)
     await log.append(record("one"))
     log.close()
     assert bodies(tmp_path) == ["one"]
@@ -102,7 +130,7 @@ async def test_closing_seals_and_refuses_what_comes_after(tmp_path, make_log):
 
 
 async def test_an_open_segment_of_a_living_log_is_not_recovered(tmp_path, make_log):
-    log = make_log(segment_seconds=60)
+    log = make_log(segment_seconds=NEVER)
     await log.append(record("one"))
     (path,) = tmp_path.iterdir()
     assert recover(path) is None
@@ -113,7 +141,7 @@ async def test_an_open_segment_of_a_living_log_is_not_recovered(tmp_path, make_l
 async def test_a_record_that_may_not_be_on_the_disk_is_refused_and_the_log_goes_on_with_a_new_segment(
     tmp_path, make_log, syncs, error
 ):
-    log = make_log(segment_seconds=60)
+    log = make_log(segment_seconds=NEVER)
     await log.append(record("before"))
     syncs.error = error
     with pytest.raises(LogUnavailable, match=os.strerror(error)):
@@ -128,7 +156,7 @@ async def test_a_record_that_may_not_be_on_the_disk_is_refused_and_the_log_goes_
 
 
 async def test_a_segment_that_cannot_even_be_cut_is_left_to_be_recovered(tmp_path, make_log, syncs, monkeypatch):
-    log = make_log(segment_seconds=60)
+    log = make_log(segment_seconds=NEVER)
     await log.append(record("before"))
     syncs.error = errno.EIO
 

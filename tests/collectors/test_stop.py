@@ -8,11 +8,12 @@ import time
 import pytest
 
 from maibo_collectors.errors import CollectorError
+from maibo_collectors.otlp import batch as batches
 from maibo_collectors.otlp import collector as collector_module
-from maibo_collectors.otlp import drain as drain_module
 from maibo_collectors.otlp import supervisor
-from maibo_collectors.otlp.collector import _folders, run
+from maibo_collectors.otlp.collector import open_folders, run
 from maibo_slo.service import runtime
+from maibo_slo.store import counts
 
 pytestmark = pytest.mark.anyio
 
@@ -20,8 +21,9 @@ SEGMENTS = 30
 
 
 @pytest.fixture
-def backlog(tmp_path, write_segment, otlp_body):
-    """So many segments of two spans each, waiting at the start."""
+def backlog(tmp_path, write_segment, otlp_body, monkeypatch):
+    """So many segments of two spans each, waiting at the start; each is a batch."""
+    monkeypatch.setattr(batches, "BATCH_SEGMENTS", 1)
     log = tmp_path / "otlp" / "log"
     log.mkdir(parents=True)
     for number in range(SEGMENTS):
@@ -69,7 +71,7 @@ async def test_a_stop_with_a_slow_store_is_in_time_and_the_next_start_counts_the
     store, tmp_path, backlog, context_at, monkeypatch, how
 ):
     monkeypatch.setattr(collector_module, "_LAST_DRAIN_SECONDS", 0.5)
-    real = drain_module.insert_cells
+    real = counts.insert
 
     def slowly(*arguments, **named):
         time.sleep(0.5)
@@ -77,7 +79,7 @@ async def test_a_stop_with_a_slow_store_is_in_time_and_the_next_start_counts_the
 
     context = context_at(tmp_path, store, acceptors="1")
     with monkeypatch.context() as patch:
-        patch.setattr(drain_module, "insert_cells", slowly)
+        patch.setattr(counts, "insert", slowly)
         running = asyncio.create_task(run(context))
         await until(lambda: len(list(backlog.glob("*.log"))) < SEGMENTS)
         async with stalls() as longest:
@@ -101,7 +103,7 @@ async def test_the_folder_of_a_drain_that_hangs_is_held_until_it_has_ended(
     monkeypatch.setattr(collector_module, "_LAST_DRAIN_SECONDS", 0.2)
     monkeypatch.setattr(collector_module, "_LAST_SEGMENT_SECONDS", 0.2)
     hangs, goes_on = threading.Event(), threading.Event()
-    real = drain_module.insert_cells
+    real = counts.insert
 
     def hang(*arguments, **named):
         hangs.set()
@@ -110,12 +112,12 @@ async def test_the_folder_of_a_drain_that_hangs_is_held_until_it_has_ended(
 
     context = context_at(tmp_path, store, acceptors="1")
     with monkeypatch.context() as patch:
-        patch.setattr(drain_module, "insert_cells", hang)
+        patch.setattr(counts, "insert", hang)
         running = asyncio.create_task(run(context))
         await until(hangs.is_set)
         context.stopping.set()
         await asyncio.wait_for(running, 15)
-        with pytest.raises(CollectorError, match="has not quite stopped"), _folders(tmp_path / "otlp"):
+        with pytest.raises(CollectorError, match="has not quite stopped"), open_folders(tmp_path / "otlp"):
             pass
         goes_on.set()
         await until(lambda: not any(thread.name == "maibo-drain" for thread in threading.enumerate()))

@@ -1,4 +1,4 @@
-"""An acceptor process: takes OTLP over HTTP on a socket it inherits, and writes the log.
+"""An acceptor process: takes OTLP over HTTP on a socket it inherits, over gRPC on a port it shares, and writes the log.
 
 Started by the core as ``python -m maibo_collectors.otlp.acceptor``. It says ``ready`` on its standard output once it serves, and stops
 when it gets SIGTERM or its standard input ends: the core holds the other end, so that no acceptor outlives a killed core.
@@ -8,23 +8,44 @@ Stopping, it finishes the requests under way and seals its segment.
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
 import logging
 import resource
+import signal
 import socket
+import ssl
 import sys
-from asyncio import get_running_loop
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 import uvloop
 
+from maibo_collectors.errors import CollectorError
+from maibo_collectors.otlp import rules
+from maibo_collectors.otlp.access import Access, Door
 from maibo_collectors.otlp.http import App
 from maibo_collectors.otlp.log import Log
 from maibo_collectors.otlp.metrics import AcceptorMetrics
+from maibo_collectors.otlp.reading import Counts, Raw, Reader
+from maibo_collectors.otlp.receive import Receiver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import grpc.aio
 
 MEMORY_BYTES = 3 * 2**29
 """Address space. 64 MiB of real spans need 0.7 GB on their way through; a hostile body of that size would unfold to 6 GB of messages:
 at this limit the parser gives up, and the body is refused."""
+STOP_SECONDS = 5
+"""For the requests under way; less than the core waits."""
+LOOK_SECONDS = 1.0
+"""How often the rules' file is looked at."""
+
+logger = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -36,33 +57,131 @@ def main() -> None:
     )
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     _limit_memory()
-    metrics = AcceptorMetrics.kept_in(arguments.metrics, acceptor=arguments.acceptor)
+    try:
+        uvloop.run(_serve(arguments))
+    except CollectorError as error:
+        sys.exit(f"acceptor {arguments.acceptor}: {error}")
+
+
+async def _serve(arguments: argparse.Namespace) -> None:
+    access = Access(arguments.tokens, arguments.tls_cert, arguments.tls_key, arguments.tls_client_ca)
     log = Log(arguments.log, acceptor=arguments.acceptor, quota_bytes=arguments.quota)
-    uvloop.run(_serve(socket.socket(fileno=arguments.fd), App(log, metrics, on_ready=_say_ready)))
+    try:
+        receiver = Receiver(
+            log,
+            AcceptorMetrics.kept_in(arguments.metrics, acceptor=arguments.acceptor),
+            Door(access, bytes_per_second=arguments.token_bytes_per_second, now=time.monotonic()),
+            _raw if arguments.raw else Counts,
+            rules.Rules() if arguments.rules is None else rules.read(arguments.rules),
+        )
+        over_http = _http(App(receiver), access)
+        over_grpc = _grpc(receiver, arguments.grpc, access) if arguments.grpc else None
+        with contextlib.ExitStack() as stack:
+            if arguments.rules is not None:
+                stack.enter_context(_following(arguments.rules, receiver))
+            await _run(socket.socket(fileno=arguments.fd), over_http, over_grpc)
+    finally:
+        await asyncio.to_thread(log.close)
 
 
-async def _serve(listening: socket.socket, app: App) -> None:
+def _raw(_: rules.Rules) -> Reader:
+    return Raw()
+
+
+def _http(app: App, access: Access) -> uvicorn.Server:
     server = uvicorn.Server(
         uvicorn.Config(
             app,
             http="httptools",
             ws="none",
-            lifespan="on",
+            lifespan="off",
             interface="asgi3",
             access_log=False,
             log_config=None,
             server_header=False,
             timeout_keep_alive=120,  # longer than senders keep an idle connection, so that none meets a closed one
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=STOP_SECONDS,
+            ssl_certfile=access.certificate,
+            ssl_keyfile=access.key,
+            ssl_ca_certs=None if access.client_ca is None else str(access.client_ca),
+            ssl_cert_reqs=ssl.CERT_NONE if access.client_ca is None else ssl.CERT_REQUIRED,
         )
     )
+    # Signals are ours: both protocols stop by them.
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    return server
+
+
+def _grpc(receiver: Receiver, address: str, access: Access) -> grpc.aio.Server:
+    from maibo_collectors.otlp.grpc import server  # 10 MB, which an acceptor without it need not have
+
+    return server(receiver, address, access)
+
+
+async def _run(listening: socket.socket, over_http: uvicorn.Server, over_grpc: grpc.aio.Server | None) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
 
     def orphaned() -> None:
-        get_running_loop().remove_reader(sys.stdin)
-        server.should_exit = True
+        loop.remove_reader(sys.stdin)
+        stopping.set()
 
-    get_running_loop().add_reader(sys.stdin, orphaned)
-    await server.serve(sockets=[listening])
+    loop.add_reader(sys.stdin, orphaned)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    serving = asyncio.create_task(over_http.serve(sockets=[listening]))
+    serving.add_done_callback(lambda _: stopping.set())
+    if over_grpc is not None:
+        await over_grpc.start()
+    while not over_http.started and not serving.done():  # noqa: ASYNC110 -- uvicorn has no event for it
+        await asyncio.sleep(0.001)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    await stopping.wait()
+    over_http.should_exit = True
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_ended(serving))
+        if over_grpc is not None:
+            group.create_task(over_grpc.stop(STOP_SECONDS))
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    await task
+
+
+@contextlib.contextmanager
+def _following(path: Path, receiver: Receiver) -> Iterator[None]:
+    """Takes over the rules that the core writes, as long as this lasts."""
+    task = asyncio.create_task(_follow(path, receiver))
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def _follow(path: Path, receiver: Receiver) -> None:
+    seen = _written(path)
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        written = _written(path)
+        if written == seen:
+            continue
+        seen = written
+        try:
+            receiver.replace_rules(rules.read(path))
+        except CollectorError as error:
+            logger.error("%s; those read before stay in force", error)  # noqa: TRY400 -- the text says it all
+        else:
+            logger.info("the rules of the documents were read again")
+
+
+def _written(path: Path) -> tuple[int, int] | None:
+    """Changes when the file does."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_ino
 
 
 def _limit_memory() -> None:
@@ -71,18 +190,21 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
-def _say_ready() -> None:
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="maibo_collectors.otlp.acceptor")
-    parser.add_argument("--fd", type=int, required=True, help="listening socket, inherited")
+    parser.add_argument("--fd", type=int, required=True, help="listening socket for HTTP, inherited")
     parser.add_argument("--acceptor", type=int, required=True, help="which acceptor this is, from 0")
     parser.add_argument("--log", type=Path, required=True, help="folder of the write-ahead log")
     parser.add_argument("--metrics", type=Path, required=True, help="folder of the metrics' files")
     parser.add_argument("--quota", type=int, required=True, help="bytes that may wait in the log")
+    parser.add_argument("--grpc", default="", help="address for gRPC, HOST:PORT, shared; without it there is none")
+    parser.add_argument("--rules", type=Path, help="file of the documents' rules, followed")
+    parser.add_argument("--tokens", type=Path, help="file of the tokens, followed")
+    parser.add_argument("--token-bytes-per-second", type=int, default=0, help="of each token; 0: no limit")
+    parser.add_argument("--tls-cert", type=Path)
+    parser.add_argument("--tls-key", type=Path)
+    parser.add_argument("--tls-client-ca", type=Path)
+    parser.add_argument("--raw", action="store_true", help="log bodies as they came instead of counting them")
     return parser.parse_args()
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import zlib
 from enum import IntEnum
+
+try:
+    from isal import isal_zlib as gzip_library  # extra `fast`: 2.5 x zlib's speed
+except ImportError:
+    import zlib as gzip_library  # type: ignore[no-redef]  # the same functions
 
 BODY_LIMIT = 64 * 2**20
 """Bytes after decompression; OTLP's recommended default."""
 
-_GZIP = 16 + zlib.MAX_WBITS
+_GZIP = 16 + gzip_library.MAX_WBITS
 _PIECE = 2**20
+_TAKEN = 2**16
 
 
 class Encoding(IntEnum):
@@ -39,25 +44,29 @@ def unpack(data: bytes, encoding: Encoding, *, limit: int = BODY_LIMIT) -> bytes
 def _gunzip(data: bytes, limit: int) -> bytes:
     """RFC 1952: one member or several, nothing after them."""
     pieces: list[bytes] = []
-    size = 0
-    rest = data
+    size = position = 0
+    member = gzip_library.decompressobj(_GZIP)
     while True:
-        member = zlib.decompressobj(_GZIP)
-        while not member.eof:
-            try:
-                piece = member.decompress(rest, min(_PIECE, limit - size + 1))
-            except zlib.error as error:
-                raise BodyMalformed(f"not valid gzip: {error}") from error
-            size += len(piece)
-            if size > limit:
-                raise BodyTooLarge(_too_large(limit))
-            pieces.append(piece)
-            rest = member.unconsumed_tail
-            if not piece and not rest and not member.eof:
-                raise BodyMalformed("gzip data ends too early")
-        rest = member.unused_data
-        if not rest:
-            return b"".join(pieces)
+        taken = memoryview(data)[
+            position : position + _TAKEN
+        ]  # what is not consumed is copied each time: a little at once
+        try:
+            piece = member.decompress(taken, min(_PIECE, limit - size + 1))
+        except gzip_library.error as error:  # type: ignore[misc]  # isal's types have an instance there
+            raise BodyMalformed(f"not valid gzip: {error}") from error
+        size += len(piece)
+        if size > limit:
+            pieces.clear()  # whoever holds the error holds this frame
+            raise BodyTooLarge(_too_large(limit))
+        pieces.append(piece)
+        consumed = len(taken) - len(member.unused_data if member.eof else member.unconsumed_tail)
+        position += consumed
+        if member.eof:
+            if position == len(data):
+                return b"".join(pieces)
+            member = gzip_library.decompressobj(_GZIP)
+        elif not piece and not consumed:
+            raise BodyMalformed("gzip data ends too early")
 
 
 def _too_large(limit: int) -> str:

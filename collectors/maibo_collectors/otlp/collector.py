@@ -13,6 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from maibo_collectors.errors import CollectorError
+from maibo_collectors.otlp import rules
+from maibo_collectors.otlp.documents import rules_of
+from maibo_collectors.otlp.doors import open_doors
 from maibo_collectors.otlp.drain import Drain, DrainThread, oldest_age_seconds, waiting_segments
 from maibo_collectors.otlp.metrics import CoreMetrics
 from maibo_collectors.otlp.segment import fsync_folder
@@ -20,16 +23,17 @@ from maibo_collectors.otlp.supervisor import Acceptors
 from maibo_slo.errors import MaiboError
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from maibo_slo.documents import Catalogue
     from maibo_slo.plugins import Context
 
 logger = logging.getLogger(__name__)
 
 NAME = "otlp"
-ADDRESS_OPTION = "otlp-http"
+_LOOK_SECONDS = 1.0
+"""How often the documents are looked at: a reload is rare, and nobody waits for it."""
 _LAST_DRAIN_SECONDS = 10.0
 """With `STOP_SECONDS` of the acceptors and the next one, less than the service waits for its plugins."""
 _LAST_SEGMENT_SECONDS = 4.0
@@ -39,33 +43,103 @@ async def run(context: Context) -> None:
     """Collects until the service stops; then stops the acceptors, and counts what they left."""
     health = _Health(context.report)
     try:
-        with contextlib.ExitStack() as stack:
-            count, mib = (_whole(context, option, least=1) for option in ("acceptors", "otlp-log-mib"))
-            folders = stack.enter_context(_folders(context.data_dir / NAME))
-            with await context.listen(context.options[ADDRESS_OPTION], f"--{ADDRESS_OPTION}") as listening:
-                context.announce(ADDRESS_OPTION, _url(listening))
-                metrics = CoreMetrics(
-                    context.registry,
-                    folders.metrics,
-                    lag_seconds=partial(oldest_age_seconds, folders.log),
-                    segments_waiting=partial(waiting_segments, folders.log),
-                )
-                with contextlib.closing(metrics):
-                    acceptors = Acceptors(
-                        listening=listening,
-                        count=count,
-                        log=folders.log,
-                        metrics=folders.metrics,
-                        quota_bytes=mib * 2**20,
-                        on_change=lambda problem: health.tell("acceptors", problem),
-                        on_restart=metrics.acceptor_restarts.inc,
-                    )
-                    drain = Drain(context.store, folders.log, folders.corrupt, metrics)
-                    health.tell("acceptors", "OTLP acceptors are starting")
-                    await _collect(acceptors, drain, health, context.stopping, let_go=stack.pop_all().close)
+        async with contextlib.AsyncExitStack() as stack:
+            settings = Settings.of(context.options)
+            held = stack.enter_context(contextlib.ExitStack())
+            folders = held.enter_context(open_folders(context.data_dir / NAME))
+            doors = await stack.enter_async_context(open_doors(context.options, context.listen, context.announce))
+            metrics = CoreMetrics(
+                context.registry,
+                folders.metrics,
+                lag_seconds=partial(oldest_age_seconds, folders.log),
+                segments_waiting=partial(waiting_segments, folders.log),
+            )
+            stack.callback(metrics.close)
+            documents = _Documents(context.catalogue, folders.rules, settings.series_limit)
+            documents.write()
+            acceptors = Acceptors(
+                listening=doors.http,
+                count=settings.acceptors,
+                log=folders.log,
+                metrics=folders.metrics,
+                quota_bytes=settings.log_bytes,
+                on_change=lambda problem: health.tell("acceptors", problem),
+                on_restart=metrics.acceptor_restarts.inc,
+                grpc=doors.grpc,
+                rules=folders.rules,
+                access=doors.access,
+                token_bytes_per_second=settings.token_bytes_per_second,
+            )
+            drain = Drain(context.store, folders.log, folders.corrupt, metrics)
+            health.tell("acceptors", "OTLP acceptors are starting")
+            following = asyncio.create_task(documents.follow(lambda problem: health.tell("rules", problem)))
+            stack.callback(following.cancel)
+            await _collect(acceptors, drain, health, context.stopping, let_go=held.pop_all().close)
     except (CollectorError, MaiboError) as error:
         context.report(NAME, str(error))
         raise
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The plugin's options that are numbers."""
+
+    acceptors: int
+    log_bytes: int
+    series_limit: int
+    token_bytes_per_second: int
+
+    @classmethod
+    def of(cls, options: Mapping[str, str]) -> Settings:
+        """Raises CollectorError, which names the option and what it may be."""
+        return cls(
+            _whole(options, "acceptors", least=1),
+            _whole(options, "otlp-log-mib", least=1) * 2**20,
+            _whole(options, "otlp-series-limit", least=1),
+            _whole(options, "otlp-token-mib-per-second", least=0) * 2**20,
+        )
+
+
+def _whole(options: Mapping[str, str], option: str, *, least: int) -> int:
+    value = options[option]
+    if not value.isdecimal() or int(value) < least:
+        raise CollectorError(f"--{option} is {value!r}; it must be a whole number from {least} on")
+    return int(value)
+
+
+class _Documents:
+    """What acceptors know of the documents in force: a file that is written anew when these change."""
+
+    def __init__(self, catalogue: Callable[[], Catalogue], path: Path, series_limit: int) -> None:
+        self._catalogue = catalogue
+        self._path = path
+        self._series_limit = series_limit
+        self._written: Catalogue | None = None
+
+    def write(self) -> None:
+        """Unless the documents are those written last. CollectorError when the disk refuses."""
+        catalogue = self._catalogue()
+        if catalogue is self._written:
+            return
+        try:
+            rules.write(rules_of(catalogue, series_limit=self._series_limit), self._path)
+        except OSError as error:
+            raise CollectorError(
+                f"the rules for acceptors cannot be written to {self._path}: {error.strerror}"
+            ) from error
+        self._written = catalogue
+
+    async def follow(self, tell: Callable[[str | None], bool]) -> None:
+        """Looks once a second, until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                self.write()
+            except CollectorError as error:
+                if tell(str(error)):
+                    logger.error("%s; those of before stay in force", error)  # noqa: TRY400 -- the text says it all
+            else:
+                tell(None)
 
 
 async def _collect(
@@ -123,16 +197,17 @@ class _Health:
 
 
 @dataclass(frozen=True, slots=True)
-class _Folders:
+class Folders:
     """``log`` and ``corrupt`` outlive the process; ``metrics`` begin with it."""
 
     log: Path
     corrupt: Path
     metrics: Path
+    rules: Path
 
 
 @contextlib.contextmanager
-def _folders(root: Path) -> Iterator[_Folders]:
+def open_folders(root: Path) -> Iterator[Folders]:
     """Makes the folders, and holds them: two collectors must not drain one log."""
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -148,7 +223,7 @@ def _folders(root: Path) -> Iterator[_Folders]:
             raise CollectorError(
                 f"another collector writes into {root} or has not quite stopped; stop it, or choose another data folder"
             ) from None
-        folders = _Folders(root / "log", root / "corrupt", root / "metrics")
+        folders = Folders(root / "log", root / "corrupt", root / "metrics", root / "rules.json")
         shutil.rmtree(folders.metrics, ignore_errors=True)
         for folder in (folders.log, folders.corrupt, folders.metrics):
             folder.mkdir(exist_ok=True)
@@ -156,15 +231,3 @@ def _folders(root: Path) -> Iterator[_Folders]:
         yield folders
     finally:
         os.close(lock)
-
-
-def _url(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _whole(context: Context, option: str, *, least: int) -> int:
-    value = context.options[option]
-    if not value.isdigit() or int(value) < least:
-        raise CollectorError(f"--{option} is {value!r}; it must be a whole number from {least} on")
-    return int(value)

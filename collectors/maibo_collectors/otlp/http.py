@@ -1,49 +1,34 @@
-"""OTLP over HTTP: a raw ASGI application, answering as the OTLP specification asks.
+"""OTLP over HTTP, in protobuf and JSON: a raw ASGI application, answering as the OTLP specification asks.
 
-A framework's routing would cost a third of an acceptor's throughput for a single path. A sender may retry 503 alone (and 429, 502,
-504), so whatever may pass by itself (disk, memory, a slow line, our own errors) is 503 with Retry-After, and never 500: senders drop on 500.
-Every refusal carries a google.rpc.Status in the format of the request.
-
-The address is loopback, and there are no tokens: a website must not get in through the browser of somebody on this machine. Its
-own requests are no `PROTOBUF` or are preceded by the browser's question (OPTIONS), which is refused; under a name re-pointed at this
-machine (DNS rebinding) it says that name as its Host, which is refused too.
+A framework's routing would cost a third of an acceptor's throughput for three paths. `answers` has what is answered when, `access` who is
+let in, `receive` what becomes of a body.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from google.rpc.code_pb2 import Code  # type: ignore[import-untyped]  # it publishes no types
-from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-
-from maibo_collectors.errors import LogUnavailable
-from maibo_collectors.otlp.body import BODY_LIMIT, BodyMalformed, BodyTooLarge, Encoding, unpack
-from maibo_collectors.otlp.segment import Record, body_hash
-from maibo_collectors.otlp.spans import Decoded, Decoder, rejections, validate
+from maibo_collectors.otlp.answers import JSON, PROTOBUF, SIGNALS, Code, Refused, Signal, too_large, unavailable
+from maibo_collectors.otlp.body import Encoding
 
 if TYPE_CHECKING:
-    from maibo_collectors.otlp.log import Log
-    from maibo_collectors.otlp.metrics import AcceptorMetrics
+    from maibo_collectors.otlp.receive import Receiver
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Headers = tuple[tuple[bytes, bytes], ...]
+Headers = Iterable[tuple[bytes, bytes]]
 
-PROTOBUF = b"application/x-protobuf"
-IN_FLIGHT_LIMIT = 4 * BODY_LIMIT
-"""Bytes of bodies that one acceptor holds while they come in and are written."""
-UPLOAD_SECONDS = 60
-_LOCAL_HOST = re.compile(rb"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]*)?", re.IGNORECASE)
-"""As the service's other port has it; what is missing is no local name either."""
-_GREETING = b"maibo collects journeys here: send OTLP traces to POST /v1/traces (protobuf, gzip or plain).\n"
+_SIGNALS: Final = {signal.path: signal for signal in SIGNALS}
+_PATHS: Final = ", ".join(_SIGNALS)
+_GREETING: Final = (
+    f"maibo collects journeys here: send OTLP to POST {_PATHS} (protobuf or JSON, gzip or plain).\n".encode()
+)
 
 logger = logging.getLogger(__name__)
 
@@ -54,17 +39,8 @@ class Answer:
 
     code: int
     body: bytes
-    headers: Headers = ()
-    content_type: bytes = PROTOBUF
-
-
-class Refused(Exception):  # noqa: N818 -- an answer on its way out, not an error of ours
-    """A request that gets no 200."""
-
-    def __init__(self, code: int, status: int, message: str, *headers: tuple[bytes, bytes]) -> None:
-        super().__init__(message)
-        body = Status(code=status, message=message).SerializeToString()
-        self.answer = Answer(code, body, headers)
+    content_type: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Disconnected(Exception):  # noqa: N818 -- the sender's doing
@@ -74,54 +50,27 @@ class Disconnected(Exception):  # noqa: N818 -- the sender's doing
 class App:
     """The ASGI application of one acceptor process."""
 
-    def __init__(
-        self,
-        log: Log,
-        metrics: AcceptorMetrics,
-        *,
-        on_ready: Callable[[], None],
-        body_limit: int = BODY_LIMIT,
-        in_flight_limit: int = IN_FLIGHT_LIMIT,
-        upload_seconds: float = UPLOAD_SECONDS,
-    ) -> None:
-        self._log = log
-        self._metrics = metrics
-        self._on_ready = on_ready
-        self._body_limit = body_limit
-        self._in_flight_limit = in_flight_limit
-        self._upload_seconds = upload_seconds
-        self._decoder = Decoder()
-        self._in_flight = 0
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._metrics = receiver.metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif scope["type"] == "http":
-            await self._serve(scope, receive, send)
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()
-        self._on_ready()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await asyncio.to_thread(self._log.close)
-        await send({"type": "lifespan.shutdown.complete"})
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
         begin = time.perf_counter()
+        content_type = _content_type(scope["headers"])
         try:
-            answer = await self._answer(scope, receive)
+            answer = await self._answer(scope, receive, content_type)
         except Refused as refused:
-            answer = refused.answer
+            answer = _refusal(refused, content_type)
         except Disconnected:
             self._metrics.requests.labels("disconnected").inc()
             return
         except Exception:
             logger.exception("a request failed")
-            answer = _unavailable("the collector failed; see its log").answer
+            answer = _refusal(unavailable("the collector failed; see its log"), content_type)
         # Counted before it leaves: whoever has an answer finds it on /metrics.
-        self._metrics.requests.labels(str(answer.code)).inc()
-        self._metrics.seconds.observe(time.perf_counter() - begin)
+        self._metrics.answered(answer.code, time.perf_counter() - begin)
         await send(
             {
                 "type": "http.response.start",
@@ -135,114 +84,82 @@ class App:
         )
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        path, method = scope["path"], scope["method"]
-        _require_local(scope["headers"])
-        if path == "/v1/traces":
+    async def _answer(self, scope: Scope, receive: Receive, content_type: bytes) -> Answer:
+        path, method, headers = scope["path"], scope["method"], scope["headers"]
+        self._receiver.door.require_local(_header(headers, b"host"))
+        signal = _SIGNALS.get(path)
+        if signal is not None:
             if method != "POST":
                 raise Refused(405, Code.UNIMPLEMENTED, f"{method} is not understood here; POST is", (b"allow", b"POST"))
-            return await self._accept(scope["headers"], receive)
+            return await self._accept(signal, headers, receive, content_type)
         if path == "/" and method in {"GET", "HEAD"}:
-            return Answer(200, _GREETING, content_type=b"text/plain; charset=utf-8")
-        raise Refused(404, Code.NOT_FOUND, f"there is no {path}; traces are taken at /v1/traces")
+            return Answer(200, _GREETING, b"text/plain; charset=utf-8")
+        raise Refused(404, Code.NOT_FOUND, f"there is no {path}; telemetry is taken at {_PATHS}")
 
-    async def _accept(self, headers: Iterable[tuple[bytes, bytes]], receive: Receive) -> Answer:
+    async def _accept(self, signal: Signal, headers: Headers, receive: Receive, content_type: bytes) -> Answer:
+        authorization = _header(headers, b"authorization").decode("latin-1")
+        sender = self._receiver.door.enter(authorization, now=time.monotonic())
+        _require_understood(content_type)
         encoding = _encoding(headers)
-        held = 0
-
-        def hold(size: int) -> None:
-            nonlocal held
-            if self._in_flight + size > self._in_flight_limit:
-                raise _unavailable("too many bytes in flight", retry_after=1)
-            self._in_flight += size
-            held += size
-
-        try:
+        with self._receiver.holding() as hold:
             data = await self._read(headers, receive, hold)
-            return await self._keep(data, encoding)
-        finally:
-            self._in_flight -= held
+            reading = await self._receiver.keep(signal, signal.kind(content_type), data, encoding, sender=sender)
+        self._metrics.bodies.labels(signal.name, "http/json" if content_type == JSON else "http/protobuf").inc()
+        return Answer(200, signal.response(reading.rejected, reading.message, content_type=content_type), content_type)
 
-    async def _read(
-        self, headers: Iterable[tuple[bytes, bytes]], receive: Receive, hold: Callable[[int], None]
-    ) -> bytes:
+    async def _read(self, headers: Headers, receive: Receive, hold: Callable[[int], None]) -> bytes:
         """The body as sent."""
-        if _content_length(headers) > self._body_limit:
-            raise self._too_large()
+        limit, seconds = self._receiver.body_limit, self._receiver.upload_seconds
+        if _content_length(headers) > limit:
+            raise too_large(_TOO_LARGE.format(limit))
         pieces: list[bytes] = []
         size = 0
         try:
-            async with asyncio.timeout(self._upload_seconds):
+            async with asyncio.timeout(seconds):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         raise Disconnected
                     piece = message.get("body", b"")
                     size += len(piece)
-                    if size > self._body_limit:
-                        raise self._too_large()
+                    if size > limit:
+                        raise too_large(_TOO_LARGE.format(limit))
                     hold(len(piece))
                     pieces.append(piece)
                     if not message.get("more_body", False):
                         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
         except TimeoutError:
-            raise _unavailable(f"the body took longer than {self._upload_seconds} s", retry_after=1) from None
-
-    async def _keep(self, data: bytes, encoding: Encoding) -> Answer:
-        """Validates a body, writes it to the log, and says what of it counts."""
-        self._metrics.bytes.inc(len(data))
-        received_ns = time.time_ns()
-        try:
-            body = unpack(data, encoding, limit=self._body_limit)
-            validate(body)
-            decoded = self._decoder.decode(body, received_ns=received_ns)
-        except BodyTooLarge as error:
-            raise Refused(413, Code.RESOURCE_EXHAUSTED, str(error)) from None
-        except BodyMalformed as error:
-            raise Refused(400, Code.INVALID_ARGUMENT, str(error)) from None
-        if decoded.total:
-            record = Record(body_hash(body), received_ns, decoded.total, encoding, data)
-            del body
-            try:
-                await self._log.append(record)
-            except LogUnavailable as error:
-                raise _unavailable(str(error), retry_after=5) from None
-        return self._accepted(decoded)
-
-    def _accepted(self, decoded: Decoded) -> Answer:
-        for result, count in (("counted", len(decoded.counted)), ("ignored", decoded.ignored)):
-            self._metrics.spans.labels(result).inc(count)
-        response = ExportTraceServiceResponse()
-        rejected = decoded.rejected.total()
-        if rejected:
-            self._metrics.spans.labels("rejected").inc(rejected)
-            response.partial_success.rejected_spans = rejected
-            response.partial_success.error_message = rejections(decoded.rejected)
-        return Answer(200, response.SerializeToString())
-
-    def _too_large(self) -> Refused:
-        return Refused(
-            413, Code.RESOURCE_EXHAUSTED, f"the body is larger than {self._body_limit} bytes; send smaller batches"
-        )
+            raise unavailable(f"the body took longer than {seconds} s", retry_after=1) from None
 
 
-def _require_local(headers: Iterable[tuple[bytes, bytes]]) -> None:
-    host = _header(headers, b"host")
-    if not _LOCAL_HOST.fullmatch(host):
-        told = host.decode("latin-1")
-        raise Refused(
-            421, Code.PERMISSION_DENIED, f"traces are taken at 127.0.0.1, [::1] and localhost only, not at {told!r}"
-        )
+_TOO_LARGE: Final = "the body is larger than {} bytes; send smaller batches"
 
 
-def _encoding(headers: Iterable[tuple[bytes, bytes]]) -> Encoding:
-    """Checks that the body is of a kind that is taken here."""
-    content_type = _header(headers, b"content-type").split(b";")[0].strip().lower()
-    if content_type != PROTOBUF:
+def _refusal(refused: Refused, content_type: bytes) -> Answer:
+    """In the request's format; in protobuf when that is none of ours."""
+    told = JSON if content_type == JSON else PROTOBUF
+    retry = () if refused.retry_after is None else ((b"retry-after", b"%d" % refused.retry_after),)
+    return Answer(refused.http, refused.body(told), told, (*refused.headers, *retry))
+
+
+def _content_type(headers: Headers) -> bytes:
+    """Without its parameters."""
+    return _header(headers, b"content-type").split(b";")[0].strip().lower()
+
+
+def _require_understood(content_type: bytes) -> None:
+    if content_type not in {PROTOBUF, JSON}:
         told = content_type.decode("latin-1") or "no Content-Type"
+        understood = b"%b, %b" % (PROTOBUF, JSON)
         raise Refused(
-            415, Code.INVALID_ARGUMENT, f"{told} is not understood; {PROTOBUF.decode()} is", (b"accept", PROTOBUF)
+            415,
+            Code.INVALID_ARGUMENT,
+            f"{told} is not understood; {PROTOBUF.decode()} and {JSON.decode()} are",
+            (b"accept", understood),
         )
+
+
+def _encoding(headers: Headers) -> Encoding:
     content_encoding = _header(headers, b"content-encoding").strip().lower()
     if content_encoding in {b"", b"identity", b"none"}:
         return Encoding.IDENTITY
@@ -257,15 +174,11 @@ def _encoding(headers: Iterable[tuple[bytes, bytes]]) -> Encoding:
     )
 
 
-def _content_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
+def _content_length(headers: Headers) -> int:
     """0 when it is not told; the parser has checked that it is a number."""
     return int(_header(headers, b"content-length") or 0)
 
 
-def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
+def _header(headers: Headers, name: bytes) -> bytes:
     """ASGI servers give names in lower case. Several lines of one name are one list (RFC 9110, 5.3)."""
     return b", ".join(value for key, value in headers if key == name)
-
-
-def _unavailable(message: str, *, retry_after: int = 5) -> Refused:
-    return Refused(503, Code.UNAVAILABLE, message, (b"retry-after", b"%d" % retry_after))

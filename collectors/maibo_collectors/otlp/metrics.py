@@ -14,14 +14,22 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, valu
 from prometheus_client.multiprocess import MultiProcessCollector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
 _FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+_ITEMS = (
+    ("traces", "spans", "Spans"),
+    ("metrics", "data_points", "Metric data points"),
+    ("logs", "log_records", "Log records"),
+)
 _REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _DRAIN_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_VISIBLE_SECONDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2, 5, 10, 60, 600, 3600)
+DRAINED = ("counted", "ignored", "rejected", "skewed", "overflowed")
+"""`counted` includes `overflowed`."""
 
 
 class AcceptorMetrics:
@@ -29,9 +37,17 @@ class AcceptorMetrics:
 
     def __init__(self) -> None:
         registry = CollectorRegistry()  # never shown: the core reads the files
-        self.requests = Counter("maibo_otlp_requests", "OTLP requests by HTTP status", ["code"], registry=registry)
-        self.spans = Counter(
-            "maibo_otlp_spans", "Spans received, by what became of them", ["result"], registry=registry
+        self.requests = Counter(
+            "maibo_otlp_requests",
+            "OTLP requests by HTTP status, or the one that gRPC's stands for",
+            ["code"],
+            registry=registry,
+        )
+        self.bodies = Counter(
+            "maibo_otlp_bodies",
+            "Bodies taken, by what is in them and how they came",
+            ["signal", "protocol"],
+            registry=registry,
         )
         self.bytes = Counter("maibo_otlp_bytes", "Bytes of bodies received, as sent", registry=registry)
         self.seconds = Histogram(
@@ -40,10 +56,28 @@ class AcceptorMetrics:
             buckets=_REQUEST_SECONDS,
             registry=registry,
         )
-        for code in ("200", "400", "413", "415", "503"):
+        self._items = {
+            signal: Counter(
+                f"maibo_otlp_{name}", f"{told} received, by what became of them", ["result"], registry=registry
+            )
+            for signal, name, told in _ITEMS
+        }
+        for code in ("200", "400", "401", "413", "415", "429", "503"):
             self.requests.labels(code)
-        for result in ("counted", "ignored", "rejected"):
-            self.spans.labels(result)
+        for counter in self._items.values():
+            for result in ("counted", "ignored", "rejected", "skewed"):
+                counter.labels(result)
+
+    def answered(self, code: int, seconds: float) -> None:
+        """A request was answered so, after so long."""
+        self.requests.labels(str(code)).inc()
+        self.seconds.observe(seconds)
+
+    def took(self, signal: str, results: Mapping[str, int]) -> None:
+        """A body was taken, and its items counted so."""
+        for result, number in results.items():
+            if number:
+                self._items[signal].labels(result).inc(number)
 
     @classmethod
     def kept_in(cls, folder: Path, *, acceptor: int) -> AcceptorMetrics:
@@ -91,8 +125,28 @@ class CoreMetrics:
         self._waiting.set_function(segments_waiting)
         self.log_bytes = Gauge("maibo_otlp_log_bytes", "Bytes in the write-ahead log", registry=registry)
         self.drain_seconds = Histogram(
-            "maibo_otlp_drain_seconds", "Time to count one segment", buckets=_DRAIN_SECONDS, registry=registry
+            "maibo_otlp_drain_seconds", "Time to count one batch", buckets=_DRAIN_SECONDS, registry=registry
         )
+        self.visible_seconds = Histogram(
+            "maibo_otlp_visible_seconds",
+            "From a request's arrival to its counts being visible",
+            buckets=_VISIBLE_SECONDS,
+            registry=registry,
+        )
+        self.drained_events = Counter(
+            "maibo_otlp_drained",
+            "Spans, log records and data points drained, by what became of them",
+            ["result"],
+            registry=registry,
+        )
+        self.points = Counter(
+            "maibo_otlp_points",
+            "Histogram points that did not simply count, by what happened to them",
+            ["what"],
+            registry=registry,
+        )
+        for result in DRAINED:
+            self.drained_events.labels(result)
         self.duplicate_bodies = Counter(
             "maibo_otlp_duplicate_bodies", "Bodies that had been counted before (retries)", registry=registry
         )
@@ -107,6 +161,21 @@ class CoreMetrics:
         self._lag = Gauge("maibo_otlp_drain_lag_seconds", "Age of the oldest segment that waits", registry=registry)
         self._lag.set_function(lag_seconds)
 
+    def drained(
+        self, became: Mapping[str, int], *, duplicate_bodies: int, received_ns: Iterable[int], now_ns: int
+    ) -> None:
+        """A batch is in the store: how many of what was in it became what (`DRAINED`), and when its bodies came."""
+        for each in received_ns:
+            self.visible_seconds.observe(max(0, now_ns - each) / 1e9)
+        self.duplicate_bodies.inc(duplicate_bodies)
+        for result, count in became.items():
+            self.drained_events.labels(result).inc(count)
+
+    def settled(self, notes: Mapping[str, int]) -> None:
+        """Points were settled."""
+        for what, count in notes.items():
+            self.points.labels(what).inc(count)
+
     def close(self) -> None:
         """Leaves the registry, so that the collector may be started again."""
         for collector in (
@@ -114,6 +183,9 @@ class CoreMetrics:
             self._waiting,
             self.log_bytes,
             self.drain_seconds,
+            self.visible_seconds,
+            self.drained_events,
+            self.points,
             self.duplicate_bodies,
             self.damaged_records,
             self.acceptor_restarts,

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import struct
+import time
 import zlib
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from maibo_collectors.otlp.body import BODY_LIMIT, Encoding
@@ -24,13 +27,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+logger = logging.getLogger(__name__)
+
 OPEN = ".open"
 SEALED = ".log"
 UNNAMED = ".new"
 """Made, and not locked yet."""
-TRACES_PROTOBUF = 1
-"""What a body holds; other signals and formats get other numbers."""
 
+
+class Kind(IntEnum):
+    """What a record's body holds; the value is what the log writes."""
+
+    TRACES_PROTOBUF = 1
+    """A request as it came; so are the others up to LOGS_JSON. For forwarding, and from before bodies were counted on arrival."""
+    TRACES_JSON = 2
+    METRICS_PROTOBUF = 3
+    METRICS_JSON = 4
+    LOGS_PROTOBUF = 5
+    LOGS_JSON = 6
+    TALLY = 16
+    """`maibo_collectors.otlp.tally.Tally`: what a request of traces or logs comes to."""
+    POINTS = 17
+    """`maibo_collectors.otlp.points.Points`: the histograms of a request of metrics."""
+
+
+_UNNAMED_SECONDS = 60
+"""After which nobody is about to lock a file that has no name yet."""
 _MAGIC = b"mbo1"
 _ENCODINGS = frozenset(map(int, Encoding))
 _FIELDS = struct.Struct(
@@ -50,7 +72,7 @@ class Record:
     spans: int
     encoding: Encoding
     body: bytes
-    kind: int = TRACES_PROTOBUF
+    kind: int = Kind.TRACES_PROTOBUF
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +129,13 @@ def parse(data: bytes) -> Iterator[Record | Damage]:
         position = end
 
 
+def first_kind(path: Path) -> int | None:
+    """The kind of a segment's first record; None when that is damaged, or there is none."""
+    with path.open("rb") as file:
+        fields = _header_at(file.read(HEADER_BYTES), 0)
+    return None if fields is None else fields[3]
+
+
 def recover(path: Path) -> int | None:
     """Seals the ``.open`` segment of an acceptor that is gone. Returns how many torn bytes were cut; None: its acceptor lives.
 
@@ -138,6 +167,22 @@ def recover(path: Path) -> int | None:
         return len(data) - keep
     finally:
         os.close(descriptor)
+
+
+def recover_all(folder: Path) -> None:
+    """Seals what acceptors left behind that are no more, and deletes what they had not begun."""
+    for path in folder.iterdir():
+        if path.suffix == OPEN:
+            cut = recover(path)
+            if cut:
+                logger.warning("cut %d unacknowledged bytes from segment %s", cut, path.stem)
+        elif path.suffix == UNNAMED and age_seconds(path) > _UNNAMED_SECONDS:
+            path.unlink(missing_ok=True)
+
+
+def age_seconds(path: Path) -> float:
+    """Since a segment was begun, as its name tells."""
+    return max(0.0, time.time() - int(path.name.split("-")[0]) / 1e9)
 
 
 def fsync_folder(folder: Path) -> None:

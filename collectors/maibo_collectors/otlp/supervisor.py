@@ -1,7 +1,7 @@
 """Keeps the acceptor processes running.
 
-The core binds the socket once and every acceptor inherits it, so that no connection is refused while one of them restarts. An acceptor
-is started with exec, never forked alone (a forked copy of the embedded engine hangs), in a session of its own (Ctrl-C reaches the core
+The core binds the socket for HTTP once and every acceptor inherits it, so that no connection is refused while one of them restarts (gRPC
+takes no socket: acceptors share its port, which the core reserves). An acceptor is started with exec, never forked alone (a forked copy of the embedded engine hangs), in a session of its own (Ctrl-C reaches the core
 only, which stops it in order), with a pipe to the core as its standard input (which ends when the core is killed).
 """
 
@@ -13,7 +13,10 @@ import logging
 import sys
 from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from os import environ
+from typing import TYPE_CHECKING, Final
+
+from maibo_collectors.otlp.access import OPEN, Access
 
 if TYPE_CHECKING:
     import socket
@@ -28,6 +31,10 @@ _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 10.0
 _STEADY_SECONDS = 30
 """An acceptor that lived so long did not die of how it was started."""
+_ENVIRONMENT: Final = {
+    "MALLOC_ARENA_MAX": "2",  # each of gRPC's threads would have 64 MiB of address space of its own
+    "GRPC_VERBOSITY": "NONE",  # what senders do wrong is told to them
+}
 
 
 @dataclass(slots=True)
@@ -42,6 +49,14 @@ class Acceptors:
     on_change: Callable[[str | None], object]
     """Told None when every acceptor is ready, else what is wrong."""
     on_restart: Callable[[], None]
+    grpc: str = ""
+    """Address for gRPC, reserved; '' to do without."""
+    rules: Path | None = None
+    """File that acceptors follow."""
+    access: Access = OPEN
+    token_bytes_per_second: int = 0
+    raw: bool = False
+    """Whether bodies are logged as they came, for forwarding."""
     _ready: set[int] = field(default_factory=set)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -96,16 +111,26 @@ class Acceptors:
             "--log": self.log,
             "--metrics": self.metrics,
             "--quota": self.quota_bytes,
+            "--grpc": self.grpc,
+            "--rules": self.rules,
+            "--tokens": self.access.tokens,
+            "--token-bytes-per-second": self.token_bytes_per_second,
+            "--tls-cert": self.access.certificate,
+            "--tls-key": self.access.key,
+            "--tls-client-ca": self.access.client_ca,
         }
+        given = {name: value for name, value in arguments.items() if value not in {None, ""}}
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",  # a file of that name in the working directory must not stand in for a module
             "-m",
             "maibo_collectors.otlp.acceptor",
-            *(str(part) for pair in arguments.items() for part in pair),
+            *(str(part) for pair in given.items() for part in pair),
+            *(["--raw"] if self.raw else []),
             stdin=PIPE,
             stdout=PIPE,
             pass_fds=(descriptor,),
+            env={**environ, **_ENVIRONMENT},
             start_new_session=True,
         )
 

@@ -1,0 +1,93 @@
+"""The cap: how many series, journeys and failure reasons a day may have, so that ever new values never take memory or the store.
+
+What is over loses its dimensions and keeps its count: it goes into the journey's overflow series, so the count of a journey as a
+whole stays exact, by outcome, whatever comes. Only over the limit of journeys is the journey's name lost too.
+
+What was admitted is remembered by its hash. Two series with one hash would take one place: no harm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from maibo_collectors.otlp.tally import Series
+
+if TYPE_CHECKING:
+    from maibo_collectors.otlp.rules import Rules
+
+OVERFLOW: Final = "__overflow__"
+"""The value of a dimension that was lost to the cap."""
+SERIES_IN_ALL: Final = 50_000
+"""Series of all journeys together, in one decoder in a day: 13 MB of hashes, at the worst."""
+_DAY_NS: Final = 86_400 * 10**9
+
+
+@dataclass(slots=True)
+class _Admitted:
+    """Of one journey; hashes."""
+
+    series: set[int] = field(default_factory=set)
+    steps: set[int] = field(default_factory=set)
+    reasons: set[int] = field(default_factory=set)
+
+
+class Admission:
+    """What was admitted today (UTC, by the time of receipt)."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._limits = rules
+        self._day = -1
+        self._generation = 0
+        self._held = 0
+        self._journeys: dict[str, _Admitted] = {}
+        self._lost = _Admitted()
+        """The reasons of what has lost its journey's name."""
+
+    def replace_limits(self, rules: Rules) -> None:
+        """What is in stays in."""
+        self._limits = rules
+
+    def generation(self, received_ns: int) -> int:
+        """A number that is another once the day is another: then everything is admitted anew."""
+        day = received_ns // _DAY_NS
+        if day != self._day:
+            self._day = day
+            self._generation += 1
+            self._held = 0
+            self._journeys = {}
+            self._lost = _Admitted()
+        return self._generation
+
+    def series(self, wanted: Series) -> tuple[Series, bool]:
+        """The series that it counts in, and whether that is an overflow series."""
+        admitted = self._journeys.get(wanted.journey)
+        if admitted is None:
+            if len(self._journeys) >= self._limits.journey_limit:
+                return _overflow(OVERFLOW, OVERFLOW if wanted.step else "", wanted.outcome), True
+            admitted = self._journeys[wanted.journey] = _Admitted()
+        key = hash(wanted)
+        if key in admitted.series:
+            return wanted, False
+        if len(admitted.series) < self._limits.series_limit and self._held < SERIES_IN_ALL:
+            admitted.series.add(key)
+            admitted.steps.add(hash(wanted.step))
+            self._held += 1
+            return wanted, False
+        known = not wanted.step or hash(wanted.step) in admitted.steps
+        return _overflow(wanted.journey, wanted.step if known else OVERFLOW, wanted.outcome), True
+
+    def reason(self, journey: str, reason: str) -> str:
+        """The reason that it counts under; the journey is that of the admitted series."""
+        reasons = self._journeys.get(journey, self._lost).reasons
+        key = hash(reason)
+        if key in reasons:
+            return reason
+        if len(reasons) >= self._limits.reason_limit:
+            return OVERFLOW
+        reasons.add(key)
+        return reason
+
+
+def _overflow(journey: str, step: str, outcome: str) -> Series:
+    return Series._make((journey, step, *[OVERFLOW] * 7, outcome))

@@ -1,0 +1,131 @@
+"""Batches: which log segments are counted together, under one token, written down before anything is done about them.
+
+What an insert into the store costs hardly depends on how much is in it, so the drain takes all that is sealed as one batch. Its id is the
+deduplication token of its counts and the owner of its claims; a replay under another id, or of other segments under the same id, would
+count wrongly. Hence the manifest, a small file in the log's folder that names the batch and its segments: it is on the disk before the
+first claim, and goes only when the segments' files have gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import time
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from maibo_collectors.otlp.segment import SEALED, UNNAMED, Kind, first_kind, fsync_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+MANIFEST = ".batch"
+BATCH_BYTES = 64 * 2**20
+BATCH_SEGMENTS = 256
+"""A batch is in memory as a whole, and a stop waits for the one that is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Segments by their names without suffix, oldest first."""
+
+    id: str
+    segments: tuple[str, ...]
+
+
+class _Manifest(msgspec.Struct):
+    segments: tuple[str, ...]
+    crc: int
+    """Of the names: a manifest that lies would be worse than none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a log's folder holds for the drain."""
+
+    batches: tuple[Batch, ...]
+    """Those that were begun, oldest first."""
+    segments: tuple[str, ...]
+    """Sealed and in none of them, oldest first."""
+    damaged: tuple[Path, ...]
+    """Manifests that cannot be read."""
+
+
+def waiting(log: Path) -> Waiting:
+    """Looks into a log's folder."""
+    sealed: list[str] = []
+    manifests: list[Path] = []
+    with os.scandir(log) as entries:
+        for entry in entries:
+            if entry.name.endswith(SEALED):
+                sealed.append(entry.name.removesuffix(SEALED))
+            elif entry.name.endswith(MANIFEST):
+                manifests.append(log / entry.name)
+    batches: list[Batch] = []
+    damaged: list[Path] = []
+    for path in sorted(manifests):
+        try:
+            batches.append(_read(path))
+        except ValueError:
+            damaged.append(path)
+    begun = {segment for each in batches for segment in each.segments}
+    return Waiting(tuple(batches), tuple(segment for segment in sorted(sealed) if segment not in begun), tuple(damaged))
+
+
+def choose(log: Path, segments: Sequence[str]) -> Batch:
+    """The next batch out of these segments, of which there is one at least: the oldest, as many as a batch may hold.
+
+    A segment of bodies as received was written by an older version, which drained each segment under its own name, and may have begun
+    to: it goes on like that, as a batch of its own with its own name.
+    """
+    chosen: list[str] = []
+    size = 0
+    for segment in segments:
+        path = log / f"{segment}{SEALED}"
+        if (first_kind(path) or Kind.TALLY) < Kind.TALLY:
+            if not chosen:
+                return Batch(segment, (segment,))
+            break
+        size += path.stat().st_size
+        if chosen and (size > BATCH_BYTES or len(chosen) == BATCH_SEGMENTS):
+            break
+        chosen.append(segment)
+    return Batch(f"{time.time_ns():020d}-batch-{secrets.token_hex(4)}", tuple(chosen))
+
+
+def write(log: Path, batch: Batch) -> None:
+    """Returns when the manifest survives a loss of power."""
+    path = log / f"{batch.id}{MANIFEST}"
+    unnamed = path.with_suffix(UNNAMED)
+    with unnamed.open("wb") as file:
+        file.write(msgspec.json.encode(_Manifest(batch.segments, _crc(batch.segments))))
+        file.flush()
+        os.fsync(file.fileno())
+    unnamed.rename(path)
+    fsync_folder(log)
+
+
+def remove(log: Path, batch: Batch) -> None:
+    """Deletes the files of a batch that is in the store: its manifest last, and only once the others are gone for good."""
+    for segment in batch.segments:
+        (log / f"{segment}{SEALED}").unlink(missing_ok=True)
+    fsync_folder(log)
+    (log / f"{batch.id}{MANIFEST}").unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Batch:
+    manifest = msgspec.json.decode(path.read_bytes(), type=_Manifest)
+    if manifest.crc != _crc(manifest.segments):
+        raise ValueError("the names are not those that were written")
+    return Batch(path.name.removesuffix(MANIFEST), manifest.segments)
+
+
+def _crc(segments: Sequence[str]) -> int:
+    return zlib.crc32("\n".join(segments).encode())

@@ -1,0 +1,30 @@
+"""What a sender is told of what was taken but not counted as it stands."""
+
+from maibo_collectors.otlp.builder import CLOCK_SKEW
+from maibo_collectors.otlp.classify import UNKNOWN_OUTCOME
+from maibo_collectors.otlp.partial import message
+from maibo_collectors.otlp.rules import Rules
+from maibo_collectors.otlp.tally import Tally
+
+
+def test_nothing_is_told_when_all_is_counted():
+    assert message(Tally(total=3, counted=2, ignored=1), Rules()) == ""
+
+
+def test_each_reason_is_told():
+    assert message(Tally(rejected={UNKNOWN_OUTCOME: 1}), Rules()) == "1 span rejected: 1 unknown outcome"
+    told = message(Tally(rejected={UNKNOWN_OUTCOME: 2, CLOCK_SKEW: 1}), Rules(), unit="log record")
+    assert told == f"3 log records rejected: 1 {CLOCK_SKEW}, 2 unknown outcome"
+
+
+def test_what_overflowed_is_told_by_journey_and_limit():
+    told = message(Tally(rejected={UNKNOWN_OUTCOME: 1}, overflowed={"checkout": 2, "search": 1}), Rules(series_limit=9))
+    assert told.startswith("1 span rejected: 1 unknown outcome; ")
+    assert "2 spans of checkout, 1 span of search" in told
+    assert "9 series" in told
+
+
+def test_a_thousand_journeys_make_no_long_message():
+    told = message(Tally(overflowed={f"{number}" * 50: 1 for number in range(1000)}), Rules())
+    assert "and 995 other journeys" in told
+    assert len(told) < 1500
