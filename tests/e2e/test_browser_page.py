@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import pytest
 import uvicorn
 from prometheus_client import CollectorRegistry
@@ -26,7 +27,8 @@ from maibo_slo.engine.evaluate import Engine
 from maibo_slo.errors import StoreError
 from maibo_slo.service.app import create_app
 from maibo_slo.service.questions import Questions
-from maibo_slo.store import open_store, segments
+from maibo_slo.service.traces import trace_links
+from maibo_slo.store import counts, open_store, segments
 from maibo_slo.store.cells import CellKey, insert_cells
 from maibo_slo.store.histogram import bin_of
 
@@ -47,6 +49,7 @@ metadata: {name: checkout, displayName: Check out}
 spec:
   service: storefront
   threshold: 800ms
+  timeout: 1m
   steps: [{name: cart}, {name: payment}]
 ---
 apiVersion: maibo.dev/v1
@@ -132,7 +135,9 @@ class Site:
         self.now = time.time()
         self.store = open_store(f"chdb://{folder}/store?database={name}")
         self.engine = Engine(self.store, lambda: catalogue, memory_path=folder / f"{name}.json")
-        self.questions = Breakable(self.store, lambda: catalogue, self.engine)
+        self.questions = Breakable(
+            self.store, lambda: catalogue, self.engine, traces=trace_links("https://jaeger.example/trace/{trace_id}")
+        )
         self._inserts = 0
         self.start(port=0)
 
@@ -194,6 +199,35 @@ class Site:
         self.engine.tick(now=self.now)
         return total
 
+    def causes(self, journey: str = "checkout") -> None:
+        """What a collector would have noted beside the counts: begins, reasons, traces, skew, a limit that was reached, a sample."""
+
+        def series(step: str = "", outcome: str = "success", version: str = "2.4.0") -> counts.SeriesKey:
+            return (journey, step, "prod", "storefront", version, "c1", "eu-1", "vip", "", outcome)
+
+        over: counts.SeriesKey = (journey, *("__overflow__",) * 8, "success")
+        t = int(self.now) // 60 * 60 - 180
+        batch = counts.Counts(
+            series=(series(), series(outcome="failure"), series("payment", "failure"), over),
+            cells=np.array([(t, 3, int(bin_of(10**8)), 7)], counts.CELL),
+            flow=np.array([(t, 0, 100, 88), (t, 1, 0, 3)], counts.FLOW),
+            reasons=[
+                counts.ReasonCount(t, 1, "card_declined", 30),
+                counts.ReasonCount(t, 2, HOSTILE, 4),
+                counts.ReasonCount(t, 2, "__overflow__", 2),
+            ],
+            exemplars=[
+                counts.ExemplarRow(
+                    t + 10 * each, 1 + each % 2, 900 + each, 0, 10**5 * (1 + each), bytes([each]) * 16, b"s" * 8
+                )
+                for each in range(6)
+            ]
+            + [counts.ExemplarRow(t, 0, 990, 2, 1_800_000, b"\xab" * 16, b"s" * 8)],
+            skewed=np.array([(t, 0, 5)], counts.SKEWED),
+            sampled=np.array([(t, 0, 90, 9)], counts.SAMPLED),
+        )
+        counts.insert(self.store, batch, token=f"causes of {journey}")
+
 
 def required() -> bool:
     return os.environ.get("CI") == "true" or bool(os.environ.get("MAIBO_REQUIRE_BROWSER"))
@@ -254,6 +288,7 @@ def site(folder, catalogue):
     site = Site(folder, "busy", catalogue)
     site.traffic(fail_every=10)
     site.traffic(HOSTILE, each_10_s=5)
+    site.causes()
     yield site
     site.close()
 
@@ -369,6 +404,34 @@ def test_the_bad_release_of_a_step_is_found_from_the_journey_and_shown_alone(bro
     assert len(browser.find_elements(By.CSS_SELECTOR, "tr.version")) == 4
     browser.find_element(By.LINK_TEXT, "Show all of the journey").click()
     soon(browser, lambda: "step=" not in browser.current_url)
+    assert complaints(browser) == []
+
+
+def test_why_it_failed_who_left_and_which_traces_to_look_at(browser, site):
+    browser.get(f"{site.url}/journeys/checkout")
+    text = text_of(browser)
+    funnel = browser.find_element(By.CLASS_NAME, "funnel").text.replace("\N{NO-BREAK SPACE}", " ")
+    for said in ("100 started", "88 succeeded", "3 failed", "9 abandoned", "9 of them silently", "0 under way"):
+        assert said in funnel
+    for doubt in ("5 events ended before they started", "7 events are counted as (over the limit)", "from a sample"):
+        assert doubt in text
+    reasons = [row.text for row in browser.find_elements(By.CSS_SELECTOR, ".reasons tbody tr")]
+    assert reasons[0].startswith("card_declined")
+    assert reasons[1].startswith("<script>document.title"), "text, and nothing else"
+    assert reasons[2].startswith("(other reasons)")
+    assert browser.title != "owned"
+    links = browser.find_elements(By.CSS_SELECTOR, ".traces a.trace")
+    assert len(links) == 7
+    assert links[0].get_attribute("href") == f"https://jaeger.example/trace/{'05' * 16}", "the newest"
+    assert links[-1].get_attribute("href") == f"https://jaeger.example/trace/{'ab' * 16}", "slow, not failed"
+
+    browser.find_element(By.LINK_TEXT, "payment").click()
+    soon(browser, lambda: "step=payment" in browser.current_url)
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".traces tbody tr")) == 3
+    assert [row.text.split()[0] for row in browser.find_elements(By.CSS_SELECTOR, ".reasons tbody tr")][1:] == [
+        "(other"
+    ]
+    assert browser.find_elements(By.CLASS_NAME, "funnel") == [], "a journey begins as a whole"
     assert complaints(browser) == []
 
 

@@ -67,7 +67,7 @@ def serving(tmp_path: Path) -> Iterator[Serving]:
             [
                 *(sys.executable, "-m", "maibo_slo.cli", "serve", documents),
                 *("--data-dir", tmp_path / "data", "--listen", "127.0.0.1:0", "--tick", "1"),
-                *("--otlp-http", f"127.0.0.1:{otlp}"),
+                *("--otlp-http", f"127.0.0.1:{otlp}", "--otlp-grpc", "off"),
             ],
             stdout=subprocess.PIPE,
             stderr=told,

@@ -22,13 +22,20 @@ from maibo_slo.errors import StoreError
 from maibo_slo.service import pages
 from maibo_slo.service.answers import (
     BurnRate,
+    Evidence,
+    Exemplar,
+    ExemplarsAnswer,
     HistogramAnswer,
     IngestAnswer,
     JourneyAnswer,
+    JourneyFlow,
     JourneysAnswer,
     ObjectiveAnswer,
+    Overflow,
     Part,
     Point,
+    ReasonCount,
+    Skew,
     SloAnswer,
     SlosAnswer,
     Span,
@@ -126,6 +133,40 @@ def objective(**more) -> ObjectiveAnswer:
     return ObjectiveAnswer(**{**told, **more})
 
 
+def began(abandoned: int | None = 95, **more) -> JourneyFlow:
+    known = abandoned is not None
+    told = {
+        "begin": at(NOW - 300),
+        "end": at(NOW),
+        "started": 4311,
+        "succeeded": 3790,
+        "failed": 9,
+        "abandoned": abandoned,
+        "silent": 57 if known else None,
+        "in_progress": 417 if known else None,
+        "timeout_seconds": 120,
+    }
+    return JourneyFlow(**{**told, **more})
+
+
+def exemplar(**more) -> Exemplar:
+    told = {
+        "at": at(NOW - 20),
+        "why": "failed",
+        "step": "payment",
+        "outcome": "failure",
+        "version": "1.5.0",
+        "service": "payment",
+        "tier": "vip",
+        "region": "eu-1",
+        "duration_us": 311_907,
+        "trace_id": "5b8efff798038103d269b633813fc60c",
+        "span_id": "eee19b7ec3c1b174",
+        "trace_url": None,
+    }
+    return Exemplar(**{**told, **more})
+
+
 def slo(name: str = "checkout-works", *objectives: ObjectiveAnswer, journey: str = "checkout") -> SloAnswer:
     return SloAnswer(
         name=name,
@@ -156,9 +197,12 @@ class Answers:
         seconds=0.0,
         omitted=0,
         chosen=(),
+        exemplars=(),
+        ingest=None,
     ) -> None:
         self.known, self.known_slos, self.omitted = list(journeys), list(slos), omitted
         self.chosen = list(chosen)
+        self.known_exemplars, self.more_ingest = list(exemplars), ingest or {}
         self.counted, self.parts, self.bars, self.error, self.seconds = counted, parts, list(bars), error, seconds
         self.asked: list[dict[str, object]] = []
 
@@ -178,13 +222,23 @@ class Answers:
         known = [each for made_for, each in self.chosen if made_for == choice] + self.known
         return next((each for each in known if each.name == name), None)
 
+    def journey_and_histogram(self, name, **asked) -> tuple[JourneyAnswer, HistogramAnswer] | None:
+        found = self.journey(name, **asked)
+        return found and (found, self.histogram(name, **asked))
+
     def histogram(self, name, **asked) -> HistogramAnswer:
-        self.asked.append(asked)
         count = sum(sum(bar.outcomes.values()) for bar in self.bars)
         quantiles = dict.fromkeys(("p50_us", "p90_us", "p99_us"), 120_000.0 if count else None)
         return HistogramAnswer(
             now=at(NOW), window=span(asked["window_seconds"]), journey=name, step=asked["step"], threshold_us=800_000,
             count=count, bars=self.bars, within_threshold=count, **quantiles,
+        )  # fmt: skip
+
+    def exemplars(self, name, **asked) -> ExemplarsAnswer:
+        self.asked.append(asked)
+        return ExemplarsAnswer(
+            now=at(NOW), window=span(asked["window_seconds"]), journey=name, step=asked["step"],
+            exemplars=self.known_exemplars,
         )  # fmt: skip
 
     def slos(self, now) -> SlosAnswer:
@@ -204,6 +258,7 @@ class Answers:
             ignored=0,
             rejected=0,
             undrained_segments=None,
+            **self.more_ingest,
         )
 
     def health(self):
@@ -470,7 +525,7 @@ def test_a_choice_is_for_the_whole_page_and_is_told_at_its_top():
     assert "40 failure</title>" in html
     assert ">2.0.0</bdi>" in html, "its versions"
     choices = [(asked["step"], asked["where"]) for asked in answers.asked]
-    assert choices.count(("payment", {"tier": ["vip"]})) == 2, "the journey and its histogram"
+    assert choices.count(("payment", {"tier": ["vip"]})) == 2, "the journey with its histogram, and its traces"
 
 
 def test_the_table_of_what_is_chosen_still_offers_the_other_values():
@@ -743,3 +798,161 @@ def test_fifty_journeys_and_twenty_slos_are_rendered_in_fifty_milliseconds():
 def test_yesterday_is_told_with_its_date():
     assert units.moment(at(NOW) - timedelta(days=1), now=at(NOW)).startswith("2027-01-14 ")
     assert "-" not in units.moment(at(NOW), now=at(NOW))
+
+
+def section(html: str, name: str) -> str:
+    """What is between the heading with this id and the section's end."""
+    return html[html.index(f'id="{name}"') :].partition("</section>")[0]
+
+
+def words(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", html)).replace("\u00a0", " ")
+
+
+def test_what_became_of_those_that_began_is_one_line_and_one_bar():
+    html = client(Answers([journey(flow=began())])).get("/journeys/checkout").text
+    line = words(section(html, "flow-title").partition('class="funnel"')[2])
+    assert (
+        "4,311 started → 3,790 succeeded 88 % 9 failed &lt;1 % 95 abandoned 2 % · 57 of them silently 417 under way 10 %"
+        in line
+    )
+    bar = [
+        float(width) for width in re.findall(r'<rect class="[\w-]+" x="[\d.]+%" width="([\d.]+)%" height="10"', html)
+    ]
+    assert len(bar) == 4
+    assert sum(bar) == pytest.approx(100, abs=0.1)
+
+
+def test_where_starts_are_not_told_nobody_is_called_abandoned():
+    html = client(Answers([journey(flow=began(None))])).get("/journeys/checkout").text
+    line = words(section(html, "flow-title"))
+    assert "\u2013 started \u2192 3,790 succeeded 9 failed \u2013 abandoned \u2013 under way" in line
+    assert "how many were abandoned is not known" in line
+    assert 'class="flow-bar"' not in html
+
+
+@pytest.mark.parametrize("flow_of_it", [None, began(0, started=0, succeeded=0, failed=0, silent=0, in_progress=0)])
+def test_a_journey_that_nobody_began_has_no_such_line(flow_of_it):
+    assert "flow-title" not in client(Answers([journey(flow=flow_of_it)])).get("/journeys/checkout").text
+
+
+def test_who_left_silently_is_told_beside_those_who_said_so_and_never_twice():
+    said = {**flow(100), "outcomes": {"success": 90, "failure": 3, "abandoned": 7}}
+    points = [
+        Point(at=at(NOW - 120), count=5, rate_per_second=0.5, outcomes={"success": 4, "abandoned": 1}, p99_us=1e5, silent=3),
+        Point(at=at(NOW - 60), count=0, rate_per_second=0, outcomes={}, p99_us=None, silent=2),
+    ]  # fmt: skip
+    told = journey(flow=began(12, silent=5), series=points).model_copy(update=said)
+    answers = Answers([told])
+    html = client(answers).get("/journeys/checkout").text
+    assert "90 success, 3 failure, 7 abandoned, 5 left silently" in words(html[html.index('class="tiles"') :])
+    assert ": 4 success, 1 abandoned, 3 left silently</title>" in html
+    assert ": 2 left silently</title>" in html, "a slice in which nothing ended"
+    rows = re.findall(r"<tr>(.*?)</tr>", html[html.index('id="series-table"') :].partition("</table>")[0], re.DOTALL)
+    assert [re.findall(r'class="num">([^<]*)<', row)[2] for row in rows[1:]] == ["4", "2"]
+    overview = client(answers).get("/").text
+    assert "90 success, 3 failure, 7 abandoned, 5 left silently</title>" in overview
+    assert "12 abandoned" in words(overview)
+
+
+def test_reasons_are_told_with_where_the_most_frequent_first():
+    reasons = [
+        ReasonCount(step="payment", reason="TimeoutError", count=3),
+        ReasonCount(step="", reason="card_declined", count=40),
+        ReasonCount(step="payment", reason="__overflow__", count=7),
+        ReasonCount(step="cart", reason="", count=1),
+    ]
+    html = client(Answers([journey(reasons=reasons)])).get("/journeys/checkout").text
+    rows = [words(row).strip() for row in section(html, "reasons-title").partition("<tbody>")[2].split("</tr>")[:4]]
+    assert rows == [
+        "card_declinedthe whole journey40",
+        "(other reasons)payment7",
+        "TimeoutErrorpayment3",
+        "(no reason given)cart1",
+    ]
+    assert "reasons-title" not in client(Answers([journey()])).get("/journeys/checkout").text
+
+
+def test_failed_and_slow_traces_stand_apart_to_copy_or_to_follow():
+    slow = exemplar(
+        outcome="success", why="slowest", step="", trace_id="ab" * 16, trace_url="https://j/trace/" + "ab" * 16
+    )
+    both = exemplar(why="over_threshold", trace_id="cd" * 16)
+    html = client(Answers([journey()], exemplars=[exemplar(), slow, both])).get("/journeys/checkout").text
+    failed, slowest = section(html, "traces-failed"), section(html, "traces-slow")
+    assert '<code class="trace"' in failed
+    assert ">5b8efff798038103d269b633813fc60c</code>" in failed
+    assert ">" + "cd" * 16 in failed, "a failure that was slow too is a failure"
+    assert f'href="https://j/trace/{"ab" * 16}" rel="noreferrer"' in slowest
+    assert "whole journey" in slowest
+    assert "slowest of its kind" in slowest
+    assert "312\u00a0ms" in failed
+
+
+def test_traces_are_asked_for_by_what_is_chosen_and_the_api_has_more_of_them():
+    answers = Answers([journey("a/..")], exemplars=[exemplar(trace_id=f"{i:032x}") for i in range(20)])
+    html = client(answers).get("/journeys/a%2F..?step=payment&version=1.5.0").text
+    asked = answers.asked[-1]
+    assert (asked["step"], asked["where"], asked["window_seconds"]) == ("payment", {"version": ["1.5.0"]}, 300)
+    assert section(html, "traces-failed").count('<code class="trace"') == 8
+    assert (
+        '12 more by the <a href="/v1/journeys/a%2F%2E%2E/exemplars?window=5m&amp;step=payment&amp;version=1.5.0">'
+        in html
+    )
+
+
+def test_what_to_doubt_is_told_above_the_numbers():
+    doubtful = journey(
+        skewed=4,
+        skewed_by=[Skew(step="", service="<b>edge</b>", count=3), Skew(step="cart", service="cart", count=1)],
+        overflow=Overflow(count=1200, mend="Raise the limit."),
+        sampled=Evidence(spans=50, count=3042),
+    )
+    html = client(Answers([doubtful])).get("/journeys/checkout").text
+    said = words(html[: html.index('class="tiles"')])
+    assert "4 events ended before they started: clocks disagree (&lt;b&gt;edge&lt;/b&gt;, cart)." in said
+    assert "1,200 events are counted as (over the limit). Raise the limit." in said
+    assert "estimated from a sample: 3,042 events from 50 spans." in said
+    assert html.count('class="banner warn"') == 2
+    assert html.count('class="banner quiet"') == 1, "a sample is nothing wrong"
+    assert "clocks disagree" in client(Answers([doubtful])).get("/").text
+
+
+def test_what_is_over_a_limit_is_shown_in_words_and_keeps_its_link():
+    over = Part(value="__overflow__", **flow(40))
+    told = journey(
+        "__overflow__",
+        by={"tier": [over], "version": [over, Part(value="1.0.0", **flow(60))]},
+        steps=[step("__overflow__")],
+    )
+    asking = client(Answers([told]))
+    overview, html = asking.get("/").text, asking.get("/journeys/__overflow__?tier=__overflow__").text
+    assert "(journeys over the limit)" in overview
+    assert 'href="/journeys/__overflow__?window=5m"' in overview
+    assert html.count(">(over the limit)</bdi>") == 4, "the choice, a tier, a version and a step"
+    assert "__overflow__" not in words(html.partition("<main")[2])
+
+
+def test_ingest_tells_of_skew_and_of_what_is_over_the_limit():
+    html = client(Answers([journey()], ingest={"skewed": 5, "overflowed": 112})).get("/").text
+    assert "5 skewed" in html
+    assert "112 over the limit" in html
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_reasons_versions_and_services_are_text(name):
+    told = journey(
+        reasons=[ReasonCount(step=name, reason=name, count=3)],
+        skewed=3,
+        skewed_by=[Skew(step=name, service=name, count=3)],
+        flow=began(),
+    )
+    html = (
+        client(Answers([told], exemplars=[exemplar(step=name, version=name, service=name)]))
+        .get("/journeys/checkout")
+        .text
+    )
+    assert state(html) == "data"
+    assert "<script>alert" not in html
+    assert "<img src=x" not in html
+    assert ">49<" not in html

@@ -1,4 +1,4 @@
-"""``maibo journey list`` and ``maibo journey show``."""
+"""``maibo journey list``, ``maibo journey show`` and ``maibo journey exemplars``."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from maibo_slo.service.answers import JourneyAnswer, Part, StepPart
+    from maibo_slo.service.answers import Exemplar, JourneyAnswer, JourneyFlow, Part, StepPart
 
-NUMBERS = ("rate", "count", "success", "P50", "P90", "P99", "last event")
+NUMBERS = ("rate", "count", "success", "abandoned", "P50", "P90", "P99", "last event")
+TRACES = 3
+"""So many of each kind go with `show`."""
 
 window_option = click.option("--window", default="5m", show_default=True, help="How far back: 30s, 5m, 6h, 7d.")
 
@@ -47,19 +49,33 @@ def journey() -> None:
 def list_(*, window: str, limit: int, url: str, output: str) -> None:
     """Journeys, every declared one and the busiest: rate, success, P50/P90/P99."""
     from maibo_slo.service.answers import JourneysAnswer
+    from maibo_slo.service.pages import words
     from maibo_slo.service.pages.units import rate
 
     answer = ask(url, "/v1/journeys", JourneysAnswer, {"window": window, "series": "true", "limit": str(limit)})
     if output == "json":
         print_json(answer.model_dump(mode="json"))
         return
-    rows = table("journey", "rate", "count", "success", "P50", "P90", "P99", "last event", "traffic", numbers=NUMBERS)
+    rows = table(
+        "journey",
+        "rate",
+        "count",
+        "success",
+        "abandoned",
+        "P50",
+        "P90",
+        "P99",
+        "last event",
+        "traffic",
+        numbers=NUMBERS,
+    )
     for one in answer.journeys:
         rows.add_row(
-            shown(one.name),
+            shown(words.journey(one.name)),
             rate(one.rate_per_second),
             str(one.count),
             percent(one.success_ratio),
+            _number(one.flow.abandoned if one.flow else None),
             duration(one.p50_us),
             duration(one.p90_us),
             duration(one.p99_us),
@@ -81,15 +97,22 @@ def list_(*, window: str, limit: int, url: str, output: str) -> None:
 @output_option
 def show(name: str, *, step: str, window: str, url: str, output: str) -> None:
     """One journey, or one step of it: its traffic and P99 over time, by tier, version and region; and every step by version."""
-    from maibo_slo.service.answers import JourneyAnswer
+    from maibo_slo.service.answers import ExemplarsAnswer, JourneyAnswer
+    from maibo_slo.service.pages import words
+    from maibo_slo.service.pages.causes import doubts
 
-    answer = ask(url, f"/v1/journeys/{escaped(name)}", JourneyAnswer, {"window": window, "step": step})
+    path, asked = f"/v1/journeys/{escaped(name)}", {"window": window, "step": step}
+    answer = ask(url, path, JourneyAnswer, asked)
     if output == "json":
         print_json(answer.model_dump(mode="json"))
         return
+    about = {"window": window, "limit": str(TRACES)} | ({"step": step} if step else {})
+    traces = ask(url, f"{path}/exemplars", ExemplarsAnswer, about)
     out = console()
-    title = shown(answer.display_name + (step and f" / {step}"))
+    title = shown(words.journey(answer.display_name) + (step and f" / {step}"))
     out.print(styled(title, "bold"), "", _summary(answer))
+    if answer.flow is not None:
+        out.print(f"  began   {_flow(answer.flow)}")
     out.print(f"  traffic {sparkline([point.rate_per_second for point in answer.series])}")
     out.print(f"  P99     {sparkline([point.p99_us for point in answer.series])}")
     tables = {"step (service), versions": [row for one in answer.steps for row in _with_versions(one)]} | {
@@ -98,6 +121,52 @@ def show(name: str, *, step: str, window: str, url: str, output: str) -> None:
     for title, rows in tables.items():
         if rows:
             out.print(_parts(title, rows))
+    if answer.reasons:
+        out.print(_reasons(answer))
+    if traces.exemplars:
+        out.print(_traces(traces.exemplars))
+    for doubt in doubts(answer):
+        out.print(styled(shown(doubt.text), "yellow" if doubt.wrong else "dim"))
+
+
+@journey.command(
+    epilog=examples(
+        "maibo journey exemplars checkout",
+        "maibo journey exemplars checkout --outcome failure --step payment --version 1.5.0 --window 1h",
+        "maibo journey exemplars checkout --output json",
+    )
+)
+@click.argument("name")
+@click.option("--step", default=None, help="One step of it, instead of the whole journey and every step.")
+@click.option("--version", default=None, help="Only of this version.")
+@click.option("--outcome", type=click.Choice(["success", "failure", "abandoned"]), help="Only these.")
+@click.option(
+    "--limit", default=20, show_default=True, help="So many of each kind: failed, over the threshold, slowest."
+)
+@window_option
+@url_option
+@output_option
+def exemplars(
+    name: str,
+    *,
+    step: str | None,
+    version: str | None,
+    outcome: str | None,
+    limit: int,
+    window: str,
+    url: str,
+    output: str,
+) -> None:
+    """Traces of what was slow and what failed: the newest first, of one moment the slowest. They are kept for 7 days."""
+    from maibo_slo.service.answers import ExemplarsAnswer
+
+    given = {"step": step, "version": version, "outcome": outcome, "window": window, "limit": str(limit)}
+    asked = {key: value for key, value in given.items() if value is not None}
+    answer = ask(url, f"/v1/journeys/{escaped(name)}/exemplars", ExemplarsAnswer, asked)
+    if output == "json":
+        print_json(answer.model_dump(mode="json"))
+        return
+    console().print(_traces(answer.exemplars) if answer.exemplars else "nothing was slow or failed in this window")
 
 
 def _summary(answer: JourneyAnswer) -> str:
@@ -111,22 +180,67 @@ def _summary(answer: JourneyAnswer) -> str:
     )
 
 
+def _flow(flow: JourneyFlow) -> str:
+    """``4311 started: 3790 succeeded, 9 failed, 95 abandoned (57 silently), 417 under way``."""
+    ended = f"{flow.succeeded} succeeded, {flow.failed} failed"
+    if flow.abandoned is None:
+        return f"{ended}; starts are not told, so how many were abandoned is not known"
+    silently = f" ({flow.silent} silently)" if flow.silent else ""
+    return f"{flow.started} started: {ended}, {flow.abandoned} abandoned{silently}, {flow.in_progress} under way"
+
+
+def _reasons(answer: JourneyAnswer) -> Table:
+    from maibo_slo.service.pages import words
+
+    made = table("why it failed", "where", "failures", numbers=("failures",))
+    for each in answer.reasons:
+        where = shown(words.value(each.step)) if each.step else "the whole journey"
+        made.add_row(shown(words.reason(each.reason)), where, str(each.count))
+    return made
+
+
+def _traces(exemplars: Sequence[Exemplar]) -> Table:
+    from maibo_slo.service.pages import words
+    from maibo_slo.service.pages.causes import WHY
+
+    made = table("trace", "where", "version", "service", "why", "took", "ended", numbers=("took",))
+    for each in exemplars:
+        made.add_row(
+            shown(each.trace_url or each.trace_id),
+            shown(words.value(each.step)) if each.step else "the whole journey",
+            shown(words.value(each.version)),
+            shown(words.value(each.service)),
+            WHY.get(each.why, shown(each.why)),
+            duration(each.duration_us),
+            f"{each.at:%Y-%m-%d %H:%M:%S} UTC",
+        )
+    return made
+
+
+def _number(count: int | None) -> str:
+    return NOTHING if count is None else str(count)
+
+
 def _with_versions(step: StepPart) -> list[tuple[str, Part]]:
     """A step, and under it each version of the services that it ran in, where there are several."""
     several = step.versions if len(step.versions) > 1 else []
+    from maibo_slo.service.pages import words
+
+    services = ", ".join(map(words.value, step.services))
     return [
-        (f"{step.value} ({', '.join(step.services)})" if step.services else step.value, step),
-        *((f"  {version.value or '(none)'}", version) for version in several),
+        (f"{words.value(step.value)} ({services})" if services else words.value(step.value), step),
+        *((f"  {words.value(version.value)}", version) for version in several),
     ]
 
 
 def _parts(title: str, rows: Sequence[tuple[str, Part]]) -> Table:
+    from maibo_slo.service.pages import words
     from maibo_slo.service.pages.units import rate
 
     made = table(title, "rate", "count", "success", "P50", "P90", "P99", numbers=NUMBERS)
     for name, part in rows:
         made.add_row(
-            shown(name) or "(none)",
+            shown(words.value(name)),
             rate(part.rate_per_second),
             str(part.count),
             percent(part.success_ratio),

@@ -42,6 +42,7 @@ def _with_plugin_options(command: Callable[..., None]) -> Callable[..., None]:
         "maibo serve",
         "maibo serve slos/ journeys.yaml",
         "maibo serve slos/ --store chdb:///var/lib/maibo --listen 127.0.0.1:9000",
+        "maibo serve slos/ --trace-url 'https://jaeger.example/trace/{trace_id}'",
         "MAIBO_STORE=clickhouse://user:password@host:8123/maibo maibo serve slos/",
     )
 )
@@ -71,6 +72,14 @@ def _with_plugin_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--tick", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="Seconds between evaluations."
 )
+@click.option(
+    "--trace-url",
+    default="",
+    envvar="MAIBO_TRACE_URL",
+    show_envvar=True,
+    metavar="URL",
+    help="Where traces are looked at, with {trace_id} in it (and {span_id}): links on the page and in the API.",
+)
 @_with_plugin_options
 def serve(
     documents: tuple[str, ...],
@@ -79,6 +88,7 @@ def serve(
     listen: str,
     data_dir: Path | None,
     tick: float,
+    trace_url: str,
     **of_plugins: str,
 ) -> None:
     """Run the service: collectors, engine, API and pages, in one process.
@@ -98,6 +108,7 @@ def serve(
         documents=documents,
         listen=listen,
         tick_seconds=tick,
+        trace_url=trace_url,
         options={option.name: of_plugins[_parameter(option)] for option in options()},
     )
     runtime.serve(settings, announce=click.echo)

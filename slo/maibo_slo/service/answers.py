@@ -6,8 +6,12 @@ Times are RFC 3339 in UTC, durations carry their unit in the name, a quantity wi
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
+
+OVERFLOW: Final = "__overflow__"
+"""In place of the names and dimensions of what is counted together, because there were too many to tell apart."""
 
 
 class Answer(BaseModel):
@@ -57,6 +61,57 @@ class Point(Answer):
     rate_per_second: float
     outcomes: dict[str, int]
     p99_us: float | None
+    silent: int | None = Field(
+        default=None, description="began in this slice and were left without a word; null: not known, or not yet"
+    )
+
+
+class JourneyFlow(Answer):
+    """What became of the journeys that began within the window: counts of begin minutes, where `outcomes` goes by ends."""
+
+    begin: datetime
+    end: datetime = Field(description="the window, widened to whole minutes")
+    started: int
+    succeeded: int
+    failed: int
+    abandoned: int | None = Field(
+        description="of minutes older than the timeout, those that neither succeeded nor failed; null: starts are not told"
+    )
+    silent: int | None = Field(
+        description="those of `abandoned` that nobody told of: they are in no `outcomes`; null: starts are not told"
+    )
+    in_progress: int | None = Field(description="not ended, and younger than the timeout; null: starts are not told")
+    timeout_seconds: int = Field(description="who has not ended after so long has abandoned the journey")
+
+
+class ReasonCount(Answer):
+    """So many of a journey, or of one of its steps, failed for this reason."""
+
+    step: str = Field(description="'': the journey as a whole")
+    reason: str
+    count: int
+
+
+class Skew(Answer):
+    """Events that ended before they started: the clocks of two services disagree. They are in `flow`, and in no other count."""
+
+    step: str
+    service: str
+    count: int
+
+
+class Overflow(Answer):
+    """Events that are counted under `__overflow__` instead of their own dimensions: whole journeys stay exact."""
+
+    count: int
+    mend: str
+
+
+class Evidence(Answer):
+    """Counts are estimated: so many spans were received (`spans`), which stand for so many events (`count`)."""
+
+    spans: int
+    count: int
 
 
 class JourneyAnswer(Flow):
@@ -75,6 +130,15 @@ class JourneyAnswer(Flow):
     steps: list[StepPart] = Field(default=[], description="every step, whichever one is asked for")
     by: dict[str, list[Part]] = Field(default={}, description="tier, version, region -> parts")
     series: list[Point] = []
+    flow: JourneyFlow | None = Field(
+        default=None,
+        description="of the whole journey, by environment, tier and variant at most; null: of a step, or by anything else",
+    )
+    reasons: list[ReasonCount] = Field(default=[], description="why it failed, and its steps: the most frequent")
+    skewed: int = Field(default=0, description="events that ended before they started, of the journey and its steps")
+    skewed_by: list[Skew] = []
+    overflow: Overflow | None = Field(default=None, description="null: every event is under its own dimensions")
+    sampled: Evidence | None = Field(default=None, description="null: every event was one span")
 
 
 class JourneysAnswer(Answer):
@@ -108,6 +172,33 @@ class HistogramAnswer(Answer):
     p90_us: float | None
     p99_us: float | None
     bars: list[Bar]
+
+
+class Exemplar(Answer):
+    """One trace worth looking at."""
+
+    at: datetime = Field(description="when its span ended, to 10 s")
+    why: str = Field(description="failed | over_threshold | slowest (of its kind in its minute)", examples=["failed"])
+    step: str = Field(description="'': the journey as a whole")
+    outcome: str
+    version: str
+    service: str
+    tier: str
+    region: str
+    duration_us: int
+    trace_id: str = Field(description="32 hex digits")
+    span_id: str = Field(description="16 hex digits")
+    trace_url: str | None = Field(description="by the template of `maibo serve --trace-url`")
+
+
+class ExemplarsAnswer(Answer):
+    """GET /v1/journeys/{name}/exemplars"""
+
+    now: datetime
+    window: Span
+    journey: str
+    step: str | None = Field(description="null: the journey as a whole and every step")
+    exemplars: list[Exemplar] = Field(description="the newest first, of one moment the slowest; `limit` of each kind")
 
 
 class BurnRate(Answer):
@@ -200,4 +291,8 @@ class IngestAnswer(Answer):
     counted: int
     ignored: int
     rejected: int
+    skewed: int = Field(
+        default=0, description="ended before they started; spans = counted + ignored + rejected + skewed"
+    )
+    overflowed: int = Field(default=0, description="of those counted, under `__overflow__`")
     undrained_segments: int | None = Field(default=None, description="null: no collector runs in this process")

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from maibo_slo.service import examples
 from maibo_slo.service.answers import (
     Answer,
+    ExemplarsAnswer,
     HistogramAnswer,
     IngestAnswer,
     JourneyAnswer,
@@ -20,9 +21,9 @@ from maibo_slo.service.answers import (
     SloAnswer,
     SlosAnswer,
 )
-from maibo_slo.service.parameters import DayOf, FiltersOf, WindowOf
+from maibo_slo.service.parameters import DayOf, FiltersOf, OutcomeOf, WindowOf
 from maibo_slo.service.problems import Problem
-from maibo_slo.service.questions import JOURNEYS, Questions
+from maibo_slo.service.questions import EXEMPLARS, JOURNEYS, Questions
 
 if TYPE_CHECKING:
     from starlette.routing import Match
@@ -47,7 +48,12 @@ class EscapedNames(APIRoute):
 def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
     """Routes over these questions. Plain functions: FastAPI runs them in worker threads, never on the event loop."""
     routes = APIRouter(prefix="/v1", route_class=EscapedNames)
+    _journey_routes(routes, questions, now=now)
+    _service_routes(routes, questions, now=now)
+    return routes
 
+
+def _journey_routes(routes: APIRouter, questions: Questions, *, now: Callable[[], float]) -> None:
     @routes.get("/journeys", responses=_answers(examples.JOURNEYS), tags=["journeys"])
     def journeys(
         asked: WindowOf,
@@ -93,6 +99,30 @@ def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
             raise HTTPException(404, f"no journey {name!r} is declared or was seen within 35 days")
         return answer
 
+    @routes.get("/journeys/{name}/exemplars", responses=_answers(examples.EXEMPLARS, 404), tags=["journeys"])
+    def exemplars(
+        name: str,
+        asked: WindowOf,
+        filters: FiltersOf,
+        outcomes: OutcomeOf,
+        step: Annotated[
+            str | None, Query(description="One step; '' is the journey as a whole; all of both where not given.")
+        ] = None,
+        limit: Annotated[
+            int, Query(ge=1, le=1000, description="So many of each kind: failed, over the threshold, slowest.")
+        ] = EXEMPLARS,
+    ) -> ExemplarsAnswer:
+        """Traces of what was slow and what failed: the newest first, of one moment the slowest. They are kept for 7 days."""
+        at = now()
+        begin, end = asked.at(at)
+        where = {**filters, **outcomes}
+        answer = questions.exemplars(name, step=step, where=where, limit=limit, begin=begin, end=end, now=at)
+        if not answer.exemplars and not questions.knows(name, now=at):
+            raise HTTPException(404, f"no journey {name!r} is declared or was seen within 35 days")
+        return answer
+
+
+def _service_routes(routes: APIRouter, questions: Questions, *, now: Callable[[], float]) -> None:
     @routes.get("/slos", responses=_answers(examples.SLOS), tags=["slos"])
     def slos() -> SlosAnswer:
         """Every SLO: attainment, budget, burn rates, coverage and age of each objective, as of the engine's last tick."""
@@ -114,8 +144,6 @@ def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
     def ingest() -> IngestAnswer:
         """What came in since the store was made, and what became of it."""
         return questions.ingest(now())
-
-    return routes
 
 
 def _known(answer: A | None, otherwise: str) -> A:

@@ -8,20 +8,28 @@ from typing import Final
 from maibo_slo.service.answers import (
     Bar,
     BurnRate,
+    Evidence,
+    Exemplar,
+    ExemplarsAnswer,
     HistogramAnswer,
     IngestAnswer,
     JourneyAnswer,
+    JourneyFlow,
     JourneysAnswer,
     ObjectiveAnswer,
+    Overflow,
     Part,
     Point,
+    ReasonCount,
     ScorecardAnswer,
     ScorecardRow,
+    Skew,
     SloAnswer,
     SlosAnswer,
     Span,
     StepPart,
 )
+from maibo_slo.service.causes import OVERFLOW_MEND
 
 _NOW: Final = datetime(2026, 1, 31, 12, 0, 4, tzinfo=UTC)
 _WINDOW: Final = Span(begin=_NOW - timedelta(seconds=304), end=_NOW, seconds=304)
@@ -97,13 +105,56 @@ JOURNEY: Final = JourneyAnswer(
             rate_per_second=10.1,
             outcomes={"abandoned": 1, "success": 100},
             p99_us=457_471.0,
+            silent=2,
+        )
+    ],
+    flow=JourneyFlow(
+        begin=_NOW - timedelta(seconds=364),
+        end=_NOW + timedelta(seconds=56),
+        started=4_311,
+        succeeded=3_790,
+        failed=9,
+        abandoned=95,
+        silent=57,
+        in_progress=417,
+        timeout_seconds=120,
+    ),
+    reasons=[
+        ReasonCount(step="", reason="card_declined", count=5),
+        ReasonCount(step="payment", reason="card_declined", count=5),
+        ReasonCount(step="payment", reason="TimeoutError", count=1),
+    ],
+    skewed=4,
+    skewed_by=[Skew(step="", service="storefront", count=4)],
+    overflow=Overflow(count=12, mend=OVERFLOW_MEND),
+    sampled=Evidence(spans=2_742, count=3_042),
+)
+EXEMPLARS: Final = ExemplarsAnswer(
+    now=_NOW,
+    window=_WINDOW,
+    journey="checkout",
+    step="payment",
+    exemplars=[
+        Exemplar(
+            at=_NOW - timedelta(seconds=14),
+            why="failed",
+            step="payment",
+            outcome="failure",
+            version="1.5.0",
+            service="payment",
+            tier="standard",
+            region="eu-1",
+            duration_us=311_907,
+            trace_id="5b8efff798038103d269b633813fc60c",
+            span_id="eee19b7ec3c1b174",
+            trace_url="https://jaeger.example/trace/5b8efff798038103d269b633813fc60c",
         )
     ],
 )
 JOURNEYS: Final = JourneysAnswer(
     now=_NOW,
     window=_WINDOW,
-    journeys=[JOURNEY.model_copy(update={"steps": [], "by": {}, "series": []})],
+    journeys=[JOURNEY.model_copy(update={"steps": [], "by": {}, "series": [], "reasons": [], "skewed_by": []})],
     omitted=0,
 )
 HISTOGRAM: Final = HistogramAnswer(
@@ -176,6 +227,8 @@ INGEST: Final = IngestAnswer(
     spans=962_240,
     counted=961_012,
     ignored=1_216,
-    rejected=12,
+    rejected=7,
+    skewed=5,
+    overflowed=112,
     undrained_segments=1,
 )

@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Final, TypedDict
 import numpy as np
 
 from maibo.semconv import FAILURE, SUCCESS
-from maibo_slo.service.answers import Bar, JourneyAnswer, Part, Point, Span, StepPart
+from maibo_slo.service.answers import (
+    Bar,
+    Evidence,
+    JourneyAnswer,
+    JourneyFlow,
+    Overflow,
+    Part,
+    Point,
+    ReasonCount,
+    Skew,
+    Span,
+    StepPart,
+)
 from maibo_slo.store import Store, cells
 from maibo_slo.store.cells import CellFilter, Distribution, Slice, Window
 from maibo_slo.store.histogram import bounds_us
@@ -34,6 +46,17 @@ class Flow(TypedDict):
     p50_us: float | None
     p90_us: float | None
     p99_us: float | None
+
+
+class Beside(TypedDict, total=False):
+    """What stands beside the numbers of a journey, by the names of the answer: see `causes`."""
+
+    flow: JourneyFlow | None
+    reasons: list[ReasonCount]
+    skewed: int
+    skewed_by: list[Skew]
+    overflow: Overflow | None
+    sampled: Evidence | None
 
 
 def utc(seconds: float) -> datetime:
@@ -79,6 +102,7 @@ def journey_of(
     step: str = "",
     steps: Sequence[StepPart] = (),
     by: Mapping[str, list[Part]] | None = None,
+    beside: Beside | None = None,
 ) -> JourneyAnswer:
     """`last_event` counts only where `found` has none."""
     whole = Distribution.of(found)
@@ -97,6 +121,7 @@ def journey_of(
         steps=list(steps),
         by=dict(by or {}),
         series=list(series),
+        **(beside or {}),
     )
 
 
@@ -142,7 +167,7 @@ def bars_of(found: Distribution) -> Iterable[Bar]:
 
 def points_by_journey(store: Store, window: Window, which: CellFilter, *, now: float) -> dict[str, list[Point]]:
     """The series of each journey that has events; every slice that is over, those without events too."""
-    size = _slice_seconds(window, now=now)
+    size = slice_seconds(window, now=now)
     found: dict[str, dict[int, Slice]] = defaultdict(dict)
     for piece in cells.series(store, window, which, slice_seconds=size, by=("journey",), now=int(now)):
         found[piece.group[0]][piece.t] = piece
@@ -157,7 +182,7 @@ def gaps(window: Window, *, now: float) -> list[Point]:
     return [_gap(at) for at in _slots(window, now=now)]
 
 
-def _slice_seconds(window: Window, *, now: float) -> int:
+def slice_seconds(window: Window, *, now: float) -> int:
     """The finest that gives no more than `POINTS`, and that the store still knows so far back."""
     grid = cells.tier_of(window, now=int(now)).seconds
     return next((size for size in SLICES if size >= grid and window.seconds / size <= POINTS), SLICES[-1])
@@ -165,7 +190,7 @@ def _slice_seconds(window: Window, *, now: float) -> int:
 
 def _slots(window: Window, *, now: float) -> range:
     """Begins of the whole slices that are over: the running one would be drawn as a fall in traffic."""
-    size = _slice_seconds(window, now=now)
+    size = slice_seconds(window, now=now)
     return range(-(-window.begin // size) * size, min(window.end, int(now)) // size * size, size)
 
 

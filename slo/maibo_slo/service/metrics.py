@@ -16,7 +16,7 @@ from maibo_slo.engine.state import STATES, Assessment, is_stale
 from maibo_slo.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from maibo_slo.engine.snapshot import Snapshot
     from maibo_slo.service.answers import IngestAnswer
@@ -88,9 +88,15 @@ class SloCollector(Collector):
 class ServiceCollector(Collector):
     """The service's own health: its parts, and what came in."""
 
-    def __init__(self, parts: Callable[[], Sequence[PartHealth]], ingest: Callable[[], IngestAnswer]) -> None:
+    def __init__(
+        self,
+        parts: Callable[[], Sequence[PartHealth]],
+        ingest: Callable[[], IngestAnswer],
+        overflowing: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
         self._parts = parts
         self._ingest = ingest
+        self._overflowing = overflowing
 
     def collect(self) -> Iterable[Metric]:
         up = GaugeMetricFamily("maibo_part_up", "Whether this part of the service works.", labels=("part",))
@@ -98,13 +104,13 @@ class ServiceCollector(Collector):
             up.add_metric((part.part,), float(part.ok))
         yield up
         try:
-            ingest = self._ingest()
+            ingest, overflowing = self._ingest(), self._overflowing()
         except StoreError:
             return  # absent rather than wrong; the engine's part says that the store fails
         spans = CounterMetricFamily(
             "maibo_ingest_spans", "Spans drained into the store, by what became of them.", labels=("result",)
         )
-        for result in ("counted", "ignored", "rejected"):
+        for result in ("counted", "ignored", "rejected", "skewed"):
             spans.add_metric((result,), getattr(ingest, result))
         yield spans
         bodies = CounterMetricFamily(
@@ -113,6 +119,19 @@ class ServiceCollector(Collector):
         bodies.add_metric(("no",), ingest.bodies - ingest.duplicate_bodies)
         bodies.add_metric(("yes",), ingest.duplicate_bodies)
         yield bodies
+        yield CounterMetricFamily(
+            "maibo_ingest_overflowed_spans",
+            "Spans counted under __overflow__ instead of their own dimensions, over a limit of series or journeys.",
+            value=ingest.overflowed,
+        )
+        overflow = GaugeMetricFamily(
+            "maibo_journey_overflow_events",
+            "Events of the last hour under __overflow__, of the journeys with the most; a journey without any is absent.",
+            labels=("journey",),
+        )
+        for journey, events in overflowing.items():
+            overflow.add_metric((journey,), events)
+        yield overflow
 
 
 def _evaluation(snapshot: Snapshot, *, now: float) -> Iterator[Metric]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import Depends, Query
 from fastapi.exceptions import RequestValidationError
@@ -76,9 +76,20 @@ def asked_filters(
     return {dimension: values for dimension, values in given.items() if values}
 
 
+def asked_outcomes(
+    outcome: Annotated[
+        list[Literal["success", "failure", "abandoned"]] | None,
+        Query(description="Only these outcomes; may be given several times."),
+    ] = None,
+) -> dict[str, list[str]]:
+    """The allowed outcomes, where any are given."""
+    return {"outcome": list(outcome)} if outcome else {}
+
+
 WindowOf = Annotated[Asked, Depends(asked_window)]
 DayOf = Annotated[Asked, Depends(asked_day)]
 FiltersOf = Annotated[dict[str, list[str]], Depends(asked_filters)]
+OutcomeOf = Annotated[dict[str, list[str]], Depends(asked_outcomes)]
 
 
 def invalid(name: str, message: str) -> RequestValidationError:

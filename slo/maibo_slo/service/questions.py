@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final, Protocol
 
-from maibo_slo.service import flows, judgements
+from maibo_slo.service import causes, flows, judgements
 from maibo_slo.service.answers import (
+    OVERFLOW,
+    ExemplarsAnswer,
     HistogramAnswer,
     IngestAnswer,
     JourneyAnswer,
@@ -20,8 +22,10 @@ from maibo_slo.service.answers import (
     ScorecardAnswer,
     SloAnswer,
     SlosAnswer,
+    Span,
 )
 from maibo_slo.service.health import PartHealth
+from maibo_slo.service.traces import TraceLinks
 from maibo_slo.store import Store, cells, segments
 from maibo_slo.store.cells import CellFilter, Distribution, Window
 
@@ -41,6 +45,9 @@ EVER_SECONDS: Final = 35 * DAY
 BY: Final = ("tier", "version", "region")
 JOURNEYS: Final = 100
 """How many journeys are answered for, beside the declared ones, where nothing is said: a list that somebody can read."""
+EXEMPLARS: Final = 20
+"""How many traces of each kind are told where nothing is said."""
+HOUR: Final = 3600
 
 
 class Engine(Protocol):
@@ -60,12 +67,14 @@ class Questions:
         *,
         health: Callable[[], Sequence[PartHealth]] = tuple,
         undrained: Callable[[], int | None] = lambda: None,
+        traces: TraceLinks | None = None,
     ) -> None:
         self._store = store
         self._catalogue = catalogue
         self._engine = engine
         self._health = health
         self._undrained = undrained
+        self._traces = traces or TraceLinks()
 
     def journeys(
         self,
@@ -93,6 +102,11 @@ class Questions:
         points: Mapping[str, list[Point]] = {}
         if series:
             points = flows.points_by_journey(self._store, window, which, now=now)
+        names = sorted({*found, *declared})
+        began = causes.flows_of(
+            self._store, window, {name: causes.timeout_of(declared.get(name)) for name in names}, where=where, now=now
+        )
+        skewed = causes.skewed_by_journey(self._store, window)
         answers = [
             flows.journey_of(
                 name,
@@ -102,8 +116,9 @@ class Questions:
                 last_event=last_events.get(name),
                 now=now,
                 series=points.get(name, flows.gaps(window, now=now)) if series else (),
+                beside={"flow": began.get(name), "skewed": skewed.get(name, 0)},
             )
-            for name in sorted({*found, *declared})
+            for name in names
         ]
         # Between two queries a journey may begin, or leave the window.
         omitted = max(0, seen - len(found))
@@ -120,15 +135,47 @@ class Questions:
         window_seconds: int = 300,
         by: Sequence[str] = BY,
         series: bool = True,
+        details: bool = True,
         where: Mapping[str, Sequence[str]] | None = None,
     ) -> JourneyAnswer | None:
         """One journey, or one step of it, with parts and all steps; None when it is neither declared nor seen within 35 days.
 
         The version of a whole journey is that of the service which ended it; a step's is that of the service which did it. So it is
-        by `steps` and `step` that a bad release is found.
+        by `steps` and `step` that a bad release is found. Without `details` it is told what is counted, and not why.
         """
         window, span = flows.window_of(begin, end, window_seconds, now=now)
         which = CellFilter(journey=name, step=step, where=where or {})
+        found = self._journey(which, window, span, by=by, series=series, details=details, now=now)
+        return None if found is None else found[0]
+
+    def journey_and_histogram(
+        self,
+        name: str,
+        *,
+        now: float,
+        step: str = "",
+        window_seconds: int = 300,
+        where: Mapping[str, Sequence[str]] | None = None,
+    ) -> tuple[JourneyAnswer, HistogramAnswer] | None:
+        """Both answers from the same counts, read once."""
+        window, span = flows.window_of(None, None, window_seconds, now=now)
+        which = CellFilter(journey=name, step=step, where=where or {})
+        found = self._journey(which, window, span, by=BY, series=True, details=True, now=now)
+        return None if found is None else (found[0], self._histogram(name, step, found[1], span, now=now))
+
+    def _journey(
+        self,
+        which: CellFilter,
+        window: Window,
+        span: Span,
+        *,
+        by: Sequence[str],
+        series: bool,
+        details: bool,
+        now: float,
+    ) -> tuple[JourneyAnswer, Sequence[Distribution]] | None:
+        """The answer, and the counts it was made of."""
+        name, step, where = which.journey or "", which.step or "", which.where
         declared = self._catalogue().journeys.get(name)
         parts = cells.distributions(self._store, window, which, by=tuple(by), now=int(now))
         if not parts and not self.knows(name, now=now):
@@ -137,14 +184,25 @@ class Questions:
         steps = cells.distributions(
             self._store,
             window,
-            CellFilter(journey=name, step=None, where=where or {}),
+            CellFilter(journey=name, step=None, where=where),
             by=("step", "service", "version"),
             now=int(now),
         )
         points: list[Point] = []
         if series:
             points = flows.points_by_journey(self._store, window, which, now=now).get(name, flows.gaps(window, now=now))
-        return flows.journey_of(
+        timeout = causes.timeout_of(declared)
+        if series and details:
+            points = causes.with_silence(
+                self._store,
+                window,
+                which,
+                points,
+                slice_seconds=flows.slice_seconds(window, now=now),
+                timeout_seconds=timeout,
+                now=now,
+            )
+        answer = flows.journey_of(
             name,
             declared,
             parts,
@@ -155,7 +213,32 @@ class Questions:
             step=step,
             steps=flows.steps_of(steps, [one.name for one in declared.steps] if declared else [], seconds=span.seconds),
             by={dimension: flows.parts_of(parts, at, seconds=span.seconds) for at, dimension in enumerate(by)},
+            beside=causes.beside(
+                self._store, window, which, parts if step else [*parts, *steps], timeout_seconds=timeout, now=now
+            )
+            if details
+            else None,
         )
+        return answer, parts
+
+    def exemplars(
+        self,
+        name: str,
+        *,
+        now: float,
+        step: str | None = None,
+        where: Mapping[str, Sequence[str]] | None = None,
+        limit: int = EXEMPLARS,
+        begin: int | None = None,
+        end: int | None = None,
+        window_seconds: int = 300,
+    ) -> ExemplarsAnswer:
+        """Traces of what was slow and what failed; without a step, of the journey as a whole and of every step."""
+        window, span = flows.window_of(begin, end, window_seconds, now=now)
+        found = causes.exemplars_of(
+            self._store, window, name, step=step, where=where or {}, limit=limit, links=self._traces
+        )
+        return ExemplarsAnswer(now=flows.utc(now), window=span, journey=name, step=step, exemplars=found)
 
     def knows(self, name: str, *, now: float) -> bool:
         """Whether this journey is declared, or was seen within 35 days."""
@@ -175,7 +258,12 @@ class Questions:
         """The latency distribution of a journey, or of one of its steps: the bins that have events."""
         window, span = flows.window_of(begin, end, window_seconds, now=now)
         which = CellFilter(journey=name, step=step, where=where or {})
-        found = Distribution.of(cells.distributions(self._store, window, which, now=int(now)))
+        return self._histogram(name, step, cells.distributions(self._store, window, which, now=int(now)), span, now=now)
+
+    def _histogram(
+        self, name: str, step: str, parts: Sequence[Distribution], span: Span, *, now: float
+    ) -> HistogramAnswer:
+        found = Distribution.of(parts)
         timed = found.histogram()
         threshold = flows.threshold_us(self._catalogue().journeys.get(name), step)
         p50_us, p90_us, p99_us = timed.quantiles(0.5, 0.9, 0.99)
@@ -247,8 +335,21 @@ class Questions:
             counted=totals.counted,
             ignored=totals.ignored,
             rejected=totals.rejected,
+            skewed=totals.skewed,
+            overflowed=totals.overflowed,
             undrained_segments=self._undrained(),
         )
+
+    def overflowing(self, now: float) -> dict[str, int]:
+        """Events of the last hour over a limit of series, by journey: of those with the most, so that it is bounded itself."""
+        window, _ = flows.window_of(None, None, HOUR, now=now)
+        which = CellFilter(where={"service": [OVERFLOW], "environment": [OVERFLOW]})
+        names, _ = cells.busiest(self._store, window, which, limit=JOURNEYS, now=int(now))
+        if not names:
+            return {}
+        which = CellFilter(where={**which.where, "journey": names})
+        found = cells.distributions(self._store, window, which, by=("journey",), now=int(now))
+        return {one.group[0]: sum(one.events().values()) for one in found}
 
     def health(self) -> Sequence[PartHealth]:
         """Every part of the service that reports itself, and what it said last."""

@@ -30,6 +30,7 @@ from maibo_slo.service.health import Health, PartHealth, ready
 from maibo_slo.service.metrics import ServiceCollector, SloCollector
 from maibo_slo.service.questions import Questions
 from maibo_slo.service.supervise import supervise
+from maibo_slo.service.traces import trace_links
 from maibo_slo.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Settings:
     documents: Sequence[str] = ()
     listen: str = "127.0.0.1:8080"
     tick_seconds: float = loop.TICK_SECONDS
+    trace_url: str = ""
+    """Template of an address with ``{trace_id}`` in it; '' makes no links of traces."""
     options: Mapping[str, str] = field(default_factory=dict)
     """Values of the plugins' options by name."""
 
@@ -65,6 +68,7 @@ class Settings:
 def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> None:
     """Run until a signal says stop. Raises MaiboError when it cannot start, saying why."""
     where = listen.address(settings.listen)
+    trace_links(settings.trace_url)  # before anything is opened: what is set up wrongly is told first
     catalogue = load(settings.documents) if settings.documents else Catalogue()
     for warning in catalogue.warnings:
         log.warning("%s", warning)
@@ -98,7 +102,12 @@ class Runtime:
         self.registry = CollectorRegistry()
         self.engine = Engine(store, lambda: self._catalogue, memory_path=settings.data_dir / "engine.json")
         self.questions = Questions(
-            store, lambda: self._catalogue, self.engine, health=self.parts, undrained=self._undrained
+            store,
+            lambda: self._catalogue,
+            self.engine,
+            health=self.parts,
+            undrained=self._undrained,
+            traces=trace_links(settings.trace_url),
         )
         self.stopping = asyncio.Event()
         self._store = store
@@ -122,7 +131,13 @@ class Runtime:
         )
         ProcessCollector(registry=self.registry)
         self.registry.register(SloCollector(self.engine.snapshot, now=now))
-        self.registry.register(ServiceCollector(self.parts, lambda: self.questions.ingest(now())))
+        self.registry.register(
+            ServiceCollector(
+                self.parts,
+                lambda: self.questions.ingest(now()),
+                lambda: self.questions.overflowing(now()),
+            )
+        )
         self.health.report("store", None)
         self.health.report("documents", None)
         self.health.expect("engine")

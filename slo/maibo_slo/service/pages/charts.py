@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from maibo.semconv import OUTCOMES
+from maibo.semconv import ABANDONED, FAILURE, OUTCOMES, SUCCESS
 from maibo_slo.service.pages import units
 from maibo_slo.service.pages.shapes import (
     PLOT_HEIGHT,
@@ -22,14 +22,15 @@ from maibo_slo.service.pages.shapes import (
     moments,
     stack,
     time_axis,
+    with_silent,
     y_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from maibo_slo.service.answers import Point, Span
+    from maibo_slo.service.answers import JourneyFlow, Point, Span
 
 SPARK_WIDTH, SPARK_HEIGHT = 264, 52
 SPARK_AIR = 3
@@ -94,15 +95,7 @@ def spark(values: Sequence[tuple[datetime, float]], window: Span, *, length: flo
 
 def outcome_bar(outcomes: Mapping[str, int]) -> tuple[Block, ...]:
     """Shares of the outcomes, side by side; an outcome that is there at all is seen (at least 1.5 % wide)."""
-    present = [(kind, outcomes.get(kind, 0)) for kind in OUTCOMES if outcomes.get(kind, 0)]
-    total = sum(number for _, number in present)
-    widths = [max(1.5, number / total * 100) for _, number in present]
-    blocks, x = [], 0.0
-    for (kind, _), width in zip(present, widths, strict=True):
-        scaled = width / sum(widths) * 100
-        blocks.append(Block(kind, hundredths(x), hundredths(scaled)))
-        x += scaled
-    return tuple(blocks)
+    return _side_by_side([(kind, outcomes.get(kind, 0)) for kind in OUTCOMES])
 
 
 def budget_bar(left: float | None) -> BudgetBar:
@@ -117,16 +110,30 @@ def budget_bar(left: float | None) -> BudgetBar:
     return BudgetBar(block, overspent=True, clipped=left < -1)
 
 
+def flow_bar(flow: JourneyFlow) -> tuple[Block, ...]:
+    """What became of those that began, side by side; empty where that is not known, or nobody began."""
+    if flow.abandoned is None or flow.in_progress is None:
+        return ()
+    return _side_by_side(
+        (
+            (SUCCESS, flow.succeeded),
+            (FAILURE, flow.failed),
+            (ABANDONED, flow.abandoned),
+            ("under-way", flow.in_progress),
+        )
+    )
+
+
 def outcomes_over_time(points: Sequence[Point], window: Span) -> Timeline:
-    """Stacked columns of events by outcome."""
+    """Stacked columns of events by outcome; those who left silently stand where they began."""
     length, told = slice_seconds(points, window), moments(window)
-    top, ticks = count_axis(max((point.count for point in points), default=0))
+    top, ticks = count_axis(max((point.count + (point.silent or 0) for point in points), default=0))
     columns = []
     for point in points:
         offset = (point.at - window.begin).total_seconds()
         left, right = (clamp(x / window.seconds) * 100 for x in (offset, offset + length))
-        blocks = stack(point.outcomes, left, (right - left) * 0.86, top)
-        columns.append(Column(f"{told(point.at)}: {in_words(point.outcomes)}", blocks))
+        blocks = stack(with_silent(point.outcomes, point.silent), left, (right - left) * 0.86, top)
+        columns.append(Column(f"{told(point.at)}: {in_words(point.outcomes, point.silent)}", blocks))
     return Timeline(tuple(columns), "", time_axis(window), ticks)
 
 
@@ -150,3 +157,15 @@ def p99_over_time(points: Sequence[Point], window: Span, *, threshold_us: int | 
         previous_end = offset + length
     threshold_y = None if drawn is None else hundredths(y_of(drawn, top))
     return Timeline(tuple(columns), "".join(line), time_axis(window), ticks, threshold_y)
+
+
+def _side_by_side(numbers: Iterable[tuple[str, int]]) -> tuple[Block, ...]:
+    present = [(kind, number) for kind, number in numbers if number]
+    total = sum(number for _, number in present)
+    widths = [max(1.5, number / total * 100) for _, number in present]
+    blocks, x = [], 0.0
+    for (kind, _), width in zip(present, widths, strict=True):
+        scaled = width / sum(widths) * 100
+        blocks.append(Block(kind, hundredths(x), hundredths(scaled)))
+        x += scaled
+    return tuple(blocks)

@@ -13,10 +13,21 @@ from typing import TYPE_CHECKING
 
 from maibo.semconv import FAILURE
 from maibo_slo.engine.burn import MIN_BAD_EVENTS
-from maibo_slo.service.pages import charts, units
+from maibo_slo.service.answers import OVERFLOW
+from maibo_slo.service.pages import charts, units, words
+from maibo_slo.service.pages.causes import (
+    Doubt,
+    FlowPanel,
+    ReasonRow,
+    TraceTable,
+    doubts,
+    flow_panel,
+    reason_rows,
+    trace_tables,
+)
 from maibo_slo.service.pages.distribution import Distribution, distribution
 from maibo_slo.service.pages.freshness import Freshness, freshness
-from maibo_slo.service.pages.links import FILTERS, journey_href
+from maibo_slo.service.pages.links import FILTERS, journey_href, traces_href
 from maibo_slo.service.pages.objectives import ObjectiveRow, objective_rows
 from maibo_slo.service.pages.shapes import Block, ended
 
@@ -24,10 +35,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from maibo_slo.service.answers import HistogramAnswer, JourneyAnswer, Part, SlosAnswer, Span, StepPart
+    from maibo_slo.service.answers import (
+        ExemplarsAnswer,
+        HistogramAnswer,
+        JourneyAnswer,
+        Part,
+        SlosAnswer,
+        Span,
+        StepPart,
+    )
 
 TITLES: Mapping[str, str] = {"step": "Steps", "tier": "By tier", "version": "By version", "region": "By region"}
-NOT_SAID = "(not said)"
 VERSIONS_SHOWN = 8
 SLOWER = 2.0
 """How many times the lowest P99 of its siblings a version's P99 is when the page calls it slower."""
@@ -81,6 +99,13 @@ class JourneyPage:
     tables: tuple[PartTable, ...]
     objectives: tuple[ObjectiveRow, ...]
     freshness: Freshness
+    flow: FlowPanel | None
+    reasons: tuple[ReasonRow, ...]
+    traces: tuple[TraceTable, ...]
+    traces_href: str
+    doubts: tuple[Doubt, ...]
+    silent: int | None
+    """Abandoned, and nobody said so: beside the outcomes, in none of them."""
 
 
 def kept(filters: Mapping[str, str], dimension: str) -> dict[str, str]:
@@ -93,13 +118,14 @@ def journey_page(
     answer: JourneyAnswer,
     histogram: HistogramAnswer,
     slos: SlosAnswer,
+    exemplars: ExemplarsAnswer,
     *,
     offered: Mapping[str, JourneyAnswer],
     filters: Mapping[str, str],
     base: str,
     window: str,
 ) -> JourneyPage:
-    """`answer` and `histogram` are about the choice; `offered` has for each dimension the answer that its table is made of."""
+    """`answer`, `histogram` and `exemplars` are about the choice; `offered` has for each dimension the answer that its table is made of."""
     span = histogram.window
     timed = sum(ended(answer.outcomes).values())
     return JourneyPage(
@@ -118,6 +144,12 @@ def journey_page(
         tables=tuple(_tables(offered, filters, base=base, window=window)),
         objectives=objective_rows([slo for slo in slos.slos if slo.journey == answer.name], base=base),
         freshness=freshness([answer]),
+        flow=flow_panel(answer.flow),
+        reasons=reason_rows(answer.reasons),
+        traces=trace_tables(exemplars.exemplars),
+        traces_href=traces_href(answer.name, base=base, window=window, filters=filters),
+        doubts=doubts(answer),
+        silent=None if answer.flow is None else answer.flow.silent,
     )
 
 
@@ -200,7 +232,11 @@ class _Rows:
 def compared(versions: Sequence[Part]) -> dict[str, str]:
     """What is worse about a version than about the best of the others, by version; a hint where to look, not a judgement."""
     timed = {each.value: ended(each.outcomes) for each in versions}
-    known = [each for each in versions if sum(timed[each.value].values()) >= ENOUGH_EVENTS and each.p99_us]
+    known = [
+        each
+        for each in versions
+        if sum(timed[each.value].values()) >= ENOUGH_EVENTS and each.p99_us and each.value != OVERFLOW
+    ]
     if len(known) < 2:
         return {}
     failures = {each.value: timed[each.value].get(FAILURE, 0) for each in known}
@@ -211,9 +247,9 @@ def compared(versions: Sequence[Part]) -> dict[str, str]:
         said = []
         times = (each.p99_us or 0) / (fastest.p99_us or 1)
         if times >= SLOWER:
-            said.append(f"P99 is {times:.1f}{units.TIMES} that of {fastest.value or NOT_SAID}")
+            said.append(f"P99 is {times:.1f}{units.TIMES} that of {words.value(fastest.value)}")
         more = (soundest.success_ratio or 0) - (each.success_ratio or 0)
         if more >= FAILS_MORE and failures[each.value] >= MIN_BAD_EVENTS:
-            said.append(f"fails more than {soundest.value or NOT_SAID}")
+            said.append(f"fails more than {words.value(soundest.value)}")
         remarks[each.value] = ", ".join(said)
     return remarks

@@ -28,6 +28,12 @@ def journey_href(name: str, *, base: str, window: str, filters: Mapping[str, str
     return _href("journeys", name, base=base, query={"window": window, **(filters or {})})
 
 
+def traces_href(name: str, *, base: str, window: str, filters: Mapping[str, str]) -> str:
+    """Where the API tells the traces of a journey's page."""
+    folded = quote(name, safe="", errors="replace").replace(".", "%2E")  # clients fold the segments . and ..
+    return f"{base}/v1/journeys/{folded}/exemplars?{urlencode({'window': window, **filters}, errors='replace')}"
+
+
 def slo_href(name: str, *, base: str) -> str:
     """Where an SLO's page is."""
     return _href("slos", name, base=base, query={})

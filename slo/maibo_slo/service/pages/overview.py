@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from maibo_slo.service.pages import charts, units
+from maibo_slo.service.pages import charts, units, words
 from maibo_slo.service.pages.freshness import Freshness, freshness
 from maibo_slo.service.pages.links import journey_href
 from maibo_slo.service.pages.objectives import ObjectiveRow, State, objective_rows
-from maibo_slo.service.pages.shapes import Block
+from maibo_slo.service.pages.shapes import Block, with_silent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,10 @@ class JourneyRow:
     rate: charts.Spark
     p99: charts.Spark
     outcomes: tuple[Block, ...]
+    silent: int | None
+    """Abandoned, and nobody said so."""
+    left: int | None
+    """Abandoned, of those that began in the window."""
     stale: bool
     over: bool
     """P99 is over the journey's threshold."""
@@ -67,7 +71,7 @@ def overview(
     window: str,
 ) -> Overview:
     """Everything at a glance."""
-    answers = sorted(journeys.journeys, key=lambda each: (each.display_name or each.name).casefold())
+    answers = sorted(journeys.journeys, key=lambda each: words.journey(each.display_name or each.name).casefold())
     objectives = objective_rows(slos.slos, base=base)
     states = Counter(row.state for row in objectives)
     return Overview(
@@ -89,6 +93,7 @@ def _row(answer: JourneyAnswer, span: Span, *, base: str, window: str) -> Journe
     busy = [point for point in answer.series if point.count]
     fastest = max((point.rate_per_second for point in busy), default=None)
     slowest = max((point.p99_us for point in busy if point.p99_us is not None), default=None)
+    silent = None if answer.flow is None else answer.flow.silent
     return JourneyRow(
         answer=answer,
         href=journey_href(answer.name, base=base, window=window),
@@ -104,7 +109,9 @@ def _row(answer: JourneyAnswer, span: Span, *, base: str, window: str) -> Journe
             length=length,
             label=f"P99 over the window, at most {units.duration(slowest)}",
         ),
-        outcomes=charts.outcome_bar(answer.outcomes),
+        outcomes=charts.outcome_bar(with_silent(answer.outcomes, silent)),
+        silent=silent,
+        left=None if answer.flow is None else answer.flow.abandoned,
         stale=freshness([answer]).stale,
         over=answer.p99_us is not None and answer.threshold_us is not None and answer.p99_us > answer.threshold_us,
     )

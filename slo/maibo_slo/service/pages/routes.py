@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS: Final = 0.4
+TRACES: Final = 20
+"""So many exemplars of each kind are looked through for those that a page shows."""
 HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -121,18 +123,27 @@ class Pages:
 
     def _journey(self, page: Page, name: str, filters: Mapping[str, str]) -> Main:
         now = page.asked_at
-        answer = self._about(page, name, filters, series=True)
-        if answer is None:
+        found = self._questions.journey_and_histogram(name, now=now, window_seconds=page.seconds, **_choice(filters))
+        if found is None:
             return self._not_found(page, "journey", name)
+        answer, histogram = found
         offered = {}
         for dimension in links.FILTERS:
             kept = journey.kept(filters, dimension)
-            other = None if kept == filters else self._about(page, name, kept, series=False)
+            other = None if kept == filters else self._about(page, name, kept)
             offered[dimension] = answer if other is None else other
         view = journey.journey_page(
             answer,
-            self._questions.histogram(name, now=now, window_seconds=page.seconds, **_choice(filters)),
+            histogram,
             self._questions.slos(now),
+            self._questions.exemplars(
+                name,
+                now=now,
+                window_seconds=page.seconds,
+                limit=TRACES,
+                step=filters.get("step"),
+                where=_choice(filters)["where"],
+            ),
             offered=offered,
             filters=filters,
             base=page.base,
@@ -140,9 +151,9 @@ class Pages:
         )
         return Main(self._render("journey.html", page, view=view))
 
-    def _about(self, page: Page, name: str, filters: Mapping[str, str], *, series: bool) -> JourneyAnswer | None:
+    def _about(self, page: Page, name: str, filters: Mapping[str, str]) -> JourneyAnswer | None:
         return self._questions.journey(
-            name, now=page.asked_at, window_seconds=page.seconds, series=series, **_choice(filters)
+            name, now=page.asked_at, window_seconds=page.seconds, series=False, details=False, **_choice(filters)
         )
 
     def _slo(self, page: Page, name: str) -> Main:

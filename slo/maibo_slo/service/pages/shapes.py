@@ -58,10 +58,16 @@ def ended(outcomes: Mapping[str, int]) -> dict[str, int]:
     return {kind: outcomes[kind] for kind in (SUCCESS, FAILURE) if outcomes.get(kind)}
 
 
-def in_words(outcomes: Mapping[str, float]) -> str:
-    """Counts by outcome as a sentence's part: ``31.3k success, 129 failure``."""
+def in_words(outcomes: Mapping[str, float], silent: int | None = None) -> str:
+    """Counts by outcome as a sentence's part: ``31.3k success, 129 failure``; `silent` were abandoned and nobody said so."""
     said = [f"{units.count(outcomes[kind])} {kind}" for kind in OUTCOMES if outcomes.get(kind)]
+    said += [f"{units.count(silent)} left silently"] if silent else []
     return ", ".join(said) or "none"
+
+
+def with_silent(outcomes: Mapping[str, int], silent: int | None) -> dict[str, int]:
+    """Outcomes with those abandoned that nobody told of; the two never count the same journey."""
+    return {**outcomes, ABANDONED: outcomes.get(ABANDONED, 0) + silent} if silent else dict(outcomes)
 
 
 def stack(outcomes: Mapping[str, float], x: float, width: float, top: float) -> tuple[Block, ...]:

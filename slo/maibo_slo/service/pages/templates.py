@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from maibo_slo.engine.burn import MIN_BAD_EVENTS
-from maibo_slo.service.pages import charts, shapes, units
+from maibo_slo.service.pages import charts, shapes, units, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,10 +63,12 @@ def environment(static: Mapping[str, Asset]) -> jinja2.Environment:
         "period": units.period,
     }
     pages.filters.update({name: _or_dash(said) for name, said in filters.items()})
+    pages.filters["said"] = words.value
     pages.globals.update(
         units=units,
         charts=charts,
         shapes=shapes,
+        words=words,
         min_bad_events=MIN_BAD_EVENTS,
         tags={name: asset.tag for name, asset in static.items()},
     )

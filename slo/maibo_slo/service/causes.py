@@ -1,0 +1,192 @@
+"""What stands beside a journey's counts: what became of those that began, why it failed, traces of it, and what to doubt.
+
+Each is counted by fewer dimensions than cells are. Where a question is about one that is not among them, the answer says nothing rather
+than something about all of the journey; only skew is told whatever tier or region is asked for, since it is a warning.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from maibo.semconv import FAILURE
+from maibo_slo.documents.journeys import DEFAULT_TIMEOUT_SECONDS
+from maibo_slo.service.answers import OVERFLOW, Evidence, Exemplar, JourneyFlow, Overflow, ReasonCount, Skew
+from maibo_slo.service.flows import Beside, utc
+from maibo_slo.store import exemplars, flow, reasons, sampled, skewed
+from maibo_slo.store.cells import CellFilter, Distribution, Window
+from maibo_slo.store.tables import FLOW_KEYS, REASONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from maibo_slo.documents import Journey
+    from maibo_slo.service.answers import Point
+    from maibo_slo.service.traces import TraceLinks
+    from maibo_slo.store import Store
+
+REASONS_TOLD: Final = 20
+"""Of the journey as a whole, and of its steps together."""
+MINUTE: Final = 60
+OVERFLOW_MEND: Final = (
+    "It has more series than --otlp-series-limit allows in a day (1000 where nothing is said): look for a tier, variant or version "
+    "that is another one for each customer or build, or raise the limit."
+)
+EXEMPLAR_WORDS: Final = {
+    exemplars.Why.FAILED: "failed",
+    exemplars.Why.OVER_THRESHOLD: "over_threshold",
+    exemplars.Why.SLOWEST: "slowest",
+}
+
+
+def timeout_of(declared: Journey | None) -> int:
+    """After how many seconds a journey that has not ended is abandoned."""
+    return declared.timeout_seconds if declared else DEFAULT_TIMEOUT_SECONDS
+
+
+def beside(
+    store: Store,
+    window: Window,
+    which: CellFilter,
+    found: Sequence[Distribution],
+    *,
+    timeout_seconds: int,
+    now: float,
+) -> Beside:
+    """Of one journey, or one step of it; `found` is what was counted of it, by dimensions."""
+    journey = which.journey or ""
+    whole = not which.step
+    began = flows_of(store, window, {journey: timeout_seconds}, where=which.where, now=now) if whole else {}
+    skew = _skews(store, window, which)
+    return Beside(
+        flow=began.get(journey),
+        reasons=_reasons(store, window, which) if any(FAILURE in one.outcomes for one in found) else [],
+        skewed=sum(each.count for each in skew),
+        skewed_by=skew,
+        overflow=_overflow(found),
+        sampled=_evidence(store, window, which),
+    )
+
+
+def flows_of(
+    store: Store, window: Window, timeouts: Mapping[str, int], *, where: Mapping[str, Sequence[str]] | None, now: float
+) -> dict[str, JourneyFlow]:
+    """What became of those that began in the window, by journey; `timeouts` names the journeys."""
+    if not _told_by(where, FLOW_KEYS):
+        return {}
+    wide = window.widened(MINUTE)
+    return {
+        journey: JourneyFlow(
+            begin=utc(wide.begin),
+            end=utc(wide.end),
+            started=found.started,
+            succeeded=found.succeeded,
+            failed=found.failed,
+            abandoned=found.abandoned,
+            silent=None if found.abandoned is None else found.abandoned - found.said_abandoned,
+            in_progress=found.in_progress,
+            timeout_seconds=timeouts[journey],
+        )
+        for journey, found in flow.abandoned(store, window, timeouts, int(now), among=where).items()
+    }
+
+
+def with_silence(
+    store: Store,
+    window: Window,
+    which: CellFilter,
+    points: Sequence[Point],
+    *,
+    slice_seconds: int,
+    timeout_seconds: int,
+    now: float,
+) -> list[Point]:
+    """The points with those who left silently, by when they began. Begins are told by the minute: finer slices stay without."""
+    if which.step or slice_seconds % MINUTE or not _told_by(which.where, FLOW_KEYS):
+        return list(points)
+    slices = flow.flow(store, window, which.journey, among=which.where, slice_seconds=slice_seconds)
+    silent = {one.t: one.started - one.succeeded - one.failed - one.abandoned for one in slices}
+    if not silent or min(silent.values()) < 0:  # starts are not told
+        return list(points)
+
+    def told(point: Point) -> Point:
+        t = int(point.at.timestamp())
+        over = t + slice_seconds + timeout_seconds <= now
+        return point.model_copy(update={"silent": silent.get(t, 0)}) if over else point
+
+    return [told(point) for point in points]
+
+
+def skewed_by_journey(store: Store, window: Window) -> dict[str, int]:
+    """How many events ended before they started."""
+    return {one.group[0]: one.n for one in skewed.counts(store, window, by=("journey",))}
+
+
+def exemplars_of(
+    store: Store,
+    window: Window,
+    journey: str,
+    *,
+    step: str | None,
+    where: Mapping[str, Sequence[str]],
+    limit: int,
+    links: TraceLinks,
+) -> list[Exemplar]:
+    """Traces, up to `limit` of each kind."""
+    return [
+        Exemplar(
+            at=utc(one.at),
+            why=EXEMPLAR_WORDS[one.why],
+            step=one.step,
+            outcome=one.outcome,
+            version=one.version,
+            service=one.service,
+            tier=one.tier,
+            region=one.region,
+            duration_us=one.duration_us,
+            trace_id=one.trace_id,
+            span_id=one.span_id,
+            trace_url=links.of(one.trace_id, one.span_id),
+        )
+        for one in exemplars.find(store, window, journey, step, where, limit=limit)
+    ]
+
+
+def _told_by(where: Mapping[str, Sequence[str]] | None, dimensions: Sequence[str]) -> bool:
+    return set(where or {}) <= set(dimensions)
+
+
+def _reasons(store: Store, window: Window, which: CellFilter) -> list[ReasonCount]:
+    """The step's that is asked for; for the whole journey its own, and those of its steps."""
+    if not _told_by(which.where, REASONS.order_by):
+        return []
+    asked = [which] if which.step else [which, CellFilter(which.journey, None, which.where)]
+    return [
+        ReasonCount(step=one.step, reason=one.reason, count=one.n)
+        for each in asked
+        for one in reasons.top(store, window, each, REASONS_TOLD)
+    ]
+
+
+def _skews(store: Store, window: Window, which: CellFilter) -> list[Skew]:
+    allowed = {"step": [which.step]} if which.step else {}
+    allowed |= {name: list(which.where[name]) for name in ("service", "version") if name in which.where}
+    by: tuple[str, ...] = ("step", "service", "version")
+    counts: dict[tuple[str, str], int] = {}
+    for one in skewed.counts(store, window, which.journey, by=by):
+        named: dict[str, str] = dict(zip(by, one.group, strict=True))
+        if all(named[name] in values for name, values in allowed.items()):
+            key = (named["step"], named["service"])
+            counts[key] = counts.get(key, 0) + one.n
+    return [Skew(step=step, service=service, count=count) for (step, service), count in counts.items()]
+
+
+def _overflow(found: Sequence[Distribution]) -> Overflow | None:
+    """A series over the limit has lost all of its dimensions at once."""
+    over = [one for one in found if one.group and one.group[-1] == OVERFLOW]
+    count = sum(sum(one.events().values()) for one in over)
+    return Overflow(count=count, mend=OVERFLOW_MEND) if count else None
+
+
+def _evidence(store: Store, window: Window, which: CellFilter) -> Evidence | None:
+    found = sampled.evidence(store, window, which)
+    return None if found.n == found.spans else Evidence(spans=found.spans, count=found.n)
