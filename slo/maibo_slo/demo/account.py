@@ -19,7 +19,7 @@ import numpy as np
 from maibo_slo.demo import clocks
 from maibo_slo.demo.clocks import P99
 from maibo_slo.demo.evidence import Bar, Evidence, Flow, Ingest, SdkCounts, Series, Told, Written
-from maibo_slo.demo.expected import FRONT, TIMED, Event, expected, outcomes, p99_us
+from maibo_slo.demo.expected import FRONT, TIMED, Begin, Event, begins, expected, outcomes, p99_us
 from maibo_slo.demo.judgement import Judgement, Row, Spans, StepRow
 from maibo_slo.demo.load import UNKNOWN, Seen
 from maibo_slo.demo.shop import SERVICES
@@ -31,7 +31,8 @@ def judge(evidence: Evidence) -> Judgement:
     rows = [_row(evidence, events, place) for place in _places(evidence, events)]
     steps = [_step_row(evidence, events, place) for place in _step_places(evidence, events)]
     told = _with_elsewhere(evidence)
-    spans = _spans(evidence, events, told)
+    begun = begins(evidence.requests, evidence.tags)
+    spans = _spans(evidence, events, told, markers=sum(each.by_itself for each in begun))
     found = [
         *_nothing(evidence, events, rows),
         *_strange_visits(evidence.seen),
@@ -44,7 +45,8 @@ def judge(evidence: Evidence) -> Judgement:
         *clocks.too_far_apart(events),
         *_ended_twice(evidence.written),
         *_span_problems(spans, evidence.ingest),
-        *_sdk_problems(evidence.sdks, events),
+        *_sdk_problems(evidence.sdks, [*events, *(each for each in begun if each.by_itself)]),
+        *_begins(begun, evidence.told_begun),
     ]
     return Judgement(
         rows=rows,
@@ -155,12 +157,16 @@ def _series(should: Mapping[Series, Mapping[str, int]], told: Mapping[Series, Ma
         yield f"{series}, {outcome}: the service wrote down {mine}, maibo counts {theirs}"
 
 
-def _spans(evidence: Evidence, events: Sequence[Event], told: Mapping[Series, Mapping[str, int]]) -> Spans:
+def _spans(
+    evidence: Evidence, events: Sequence[Event], told: Mapping[Series, Mapping[str, int]], *, markers: int
+) -> Spans:
+    """`markers`: spans that tell of a begin alone, and are in no series."""
+    due = len(events) + markers
     differences = list(_differences(outcomes(events), told))
     bars = [_bars(evidence.written, *each) for each in evidence.told.items()]
     counted = evidence.ingest.counted
     return Spans(
-        expected=len(events),
+        expected=due,
         ended=sum(each.ended for each in evidence.sdks.values()),
         accepted=evidence.ingest.accepted,
         counted=counted,
@@ -168,12 +174,12 @@ def _spans(evidence: Evidence, events: Sequence[Event], told: Mapping[Series, Ma
         lost=max(
             sum(max(0, mine - theirs) for _, _, mine, theirs in differences),
             sum(missing for missing, _ in bars),
-            len(events) - counted,
+            due - counted,
         ),
         duplicated=max(
             sum(max(0, theirs - mine) for _, _, mine, theirs in differences),
             sum(surplus for _, surplus in bars),
-            counted - len(events),
+            counted - due,
         ),
     )
 
@@ -263,7 +269,14 @@ def _span_problems(spans: Spans, ingest: Ingest) -> Iterator[str]:
         yield f"{spans.lost} spans were lost, {spans.duplicated} duplicated"
 
 
-def _sdk_problems(sdks: Mapping[str, SdkCounts], events: Iterable[Event]) -> Iterator[str]:
+def _begins(begun: Sequence[Begin], told: Mapping[tuple[str, str], int]) -> Iterator[str]:
+    should = Counter((each.journey, each.tier) for each in begun)
+    for place in sorted({*should, *told}):
+        if should[place] != told.get(place, 0):
+            yield f"{', '.join(place)}: {should[place]} journeys began, maibo counts {told.get(place, 0)}"
+
+
+def _sdk_problems(sdks: Mapping[str, SdkCounts], events: Iterable[Event | Begin]) -> Iterator[str]:
     should = Counter(each.process for each in events)
     for process in sorted({*sdks, *should}):
         sdk = sdks.get(process, SdkCounts())

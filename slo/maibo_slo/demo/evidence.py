@@ -148,4 +148,6 @@ class Evidence:
     """(journey, step, service, version) -> events of all tiers and regions."""
     told_totals: Mapping[tuple[str, str], Mapping[str, int]]
     """(journey, step) -> events by outcome, wherever they are from: what no series explains shows here."""
+    told_begun: Mapping[tuple[str, str], int]
+    """(journey, tier) -> journeys that began, as maibo counts them."""
     ingest: Ingest

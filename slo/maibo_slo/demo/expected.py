@@ -41,6 +41,17 @@ class Event:
     duration: Bounds
 
 
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A journey that began."""
+
+    process: str
+    journey: str
+    tier: str
+    by_itself: bool
+    """Its SDK tells of the begin by a span of its own: the request that began it does not end it."""
+
+
 def expected(requests: Iterable[Request], tags: Mapping[str, Tag]) -> list[Event]:
     """Every step and every journey that these requests make up; requests to routes that no document names make up none."""
     tagged = [(each, tags[each.route]) for each in requests if each.route in tags]
@@ -50,6 +61,18 @@ def expected(requests: Iterable[Request], tags: Mapping[str, Tag]) -> list[Event
             visits.setdefault(request.visit, []).append((request, tag))
     steps = [_event(request, request, tag.journey, tag.step, outcome_of(tag, request)) for request, tag in tagged]
     return [*steps, *(ended for visit in visits.values() for ended in _journey(visit))]
+
+
+def begins(requests: Iterable[Request], tags: Mapping[str, Tag]) -> list[Begin]:
+    """Every journey that began: one a visit to a storefront."""
+    found: dict[str, tuple[Request, Tag]] = {}
+    for each in sorted(requests, key=lambda each: each.came_ns):
+        if each.service == FRONT and each.route in tags:
+            found.setdefault(each.visit, (each, tags[each.route]))
+    return [
+        Begin(first.process, tag.journey, first.tier, by_itself=not tag.ends and outcome_of(tag, first) != FAILURE)
+        for first, tag in found.values()
+    ]
 
 
 def outcome_of(tag: Tag, request: Request) -> str:

@@ -19,7 +19,7 @@ import httpx2
 from maibo_slo.demo.account import judge
 from maibo_slo.demo.children import Child, Children, DemoError
 from maibo_slo.demo.evidence import Evidence, SdkCounts, Series
-from maibo_slo.demo.expected import expected
+from maibo_slo.demo.expected import begins, expected
 from maibo_slo.demo.load import Seen
 from maibo_slo.demo.notebook import Notebook
 from maibo_slo.demo.report import Report
@@ -174,7 +174,8 @@ def _moment(stage: _Stage, told: Sequence[Phase], *, start_at: float) -> Moment:
 async def _settle(stage: _Stage) -> dict[str, SdkCounts]:
     """Let the shop send its last spans, then wait until maibo has counted what it should or has had its time; what the SDKs say."""
     sdks = await (stage.shop.flushed() if stage.plan.keep else asyncio.to_thread(stage.shop.close))
-    should = len(expected(stage.notebook.requests(), tags(load([EXAMPLES]))))
+    requests, known = stage.notebook.requests(), tags(load([EXAMPLES]))
+    should = len(expected(requests, known)) + sum(each.by_itself for each in begins(requests, known))
     until = time.monotonic() + SETTLE_SECONDS
     while True:
         if (await stage.watch.ingest()).counted >= should or time.monotonic() > until:
@@ -229,6 +230,12 @@ async def _evidence(stage: _Stage, sdks: Mapping[str, SdkCounts]) -> Evidence:
             (journey, step): flow.outcomes
             for journey in journeys
             for step, flow in (await watch.flows(journey)).items()
+        },
+        told_begun={
+            (journey, tier): begun
+            for journey in journeys
+            for tier in TIERS
+            if (begun := await watch.begun(journey, tier))
         },
         ingest=await watch.ingest(),
     )

@@ -47,6 +47,7 @@ def start(children: Children, folder: Path) -> Server:
             *(sys.executable, "-m", "maibo_slo.cli", "serve", str(EXAMPLES)),
             *("--store", f"chdb://{folder / 'store'}", "--data-dir", str(folder / "data")),
             *("--listen", f"127.0.0.1:{api}", "--otlp-http", f"127.0.0.1:{otlp}"),
+            *("--otlp-grpc", "off"),
         ],
     )
     return Server(f"http://127.0.0.1:{api}", f"http://127.0.0.1:{otlp}")

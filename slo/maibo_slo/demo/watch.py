@@ -116,6 +116,11 @@ class Watch:
         told = {"": answer, **{step["value"]: step for step in answer["steps"]}}
         return {step: Flow(each["outcomes"], each["p99_us"]) for step, each in told.items() if each["count"]}
 
+    async def begun(self, journey: str, tier: str) -> int:
+        """How many journeys began."""
+        answer = await self._ask(f"/v1/journeys/{journey}", series="false", tier=tier)
+        return int(answer["flow"]["started"] or 0) if answer["flow"] else 0
+
     async def ingest(self) -> Ingest:
         """Spans since the store was made."""
         told = await self._ask("/v1/ingest")
