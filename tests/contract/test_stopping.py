@@ -56,7 +56,7 @@ def serve(
     """Run a service until it was visited; how long its stop took."""
 
     async def scenario() -> float:
-        told_options = {"otlp-http": "127.0.0.1:0", "acceptors": "1", **options}
+        told_options = {"otlp-http": "127.0.0.1:0", "otlp-grpc": "127.0.0.1:0", "acceptors": "1", **options}
         settings = Settings(str(store), folder, options=told_options)
         service = Runtime(store, settings, catalogue=Catalogue(), installed=installed)
         told: list[str] = []
@@ -147,7 +147,7 @@ def test_a_wrong_setting_of_the_collector_ends_the_service_with_the_reason(
 
 
 def test_a_data_folder_with_another_owner_ends_the_service_with_the_reason(store: Store, tmp_path: Path) -> None:
-    with collector._folders(tmp_path / collector.NAME), pytest.raises(MaiboError, match="another collector"):
+    with collector.open_folders(tmp_path / collector.NAME), pytest.raises(MaiboError, match="another collector"):
         serve(store, tmp_path, [plugin()])
 
 
