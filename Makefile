@@ -49,8 +49,11 @@ test: setup  ## all tests, with real parts (installs Debian packages that only t
 	@$(MAKE) --silent scanner
 	@$(BIN)/python -m pytest $(ARGS)
 
-soak: setup  ## a million mutants of OTLP bodies through both decoders (some 10 minutes)
-	@MAIBO_FUZZ_MUTANTS=1000000 $(BIN)/python -m pytest tests/collectors/decoding/test_compiled_fuzz.py $(ARGS)
+soak: setup  ## a million mutants of OTLP bodies through both decoders, 300 rounds of chaos, ten minutes of load (about an hour)
+	@deploy/scripts/test-packages
+	@MAIBO_FUZZ_MUTANTS=1000000 $(BIN)/python -m pytest tests/collectors/decoding/test_compiled_fuzz.py --timeout 3600 $(ARGS)
+	@MAIBO_CHAOS_ROUNDS=300 $(BIN)/python -m pytest tests/chaos -s $(ARGS)
+	@$(BIN)/python benchmarks/ingest.py --soak 600
 
 lint: setup  ## ruff, mypy --strict, pyright, import-linter
 	@$(BIN)/ruff check .
@@ -60,7 +63,7 @@ lint: setup  ## ruff, mypy --strict, pyright, import-linter
 	@$(BIN)/lint-imports
 
 bench: setup  ## every performance claim, measured here
-	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+	@for each in $(addprefix benchmarks/,ingest.py store.py sdk_overhead.py); do echo "== $$each"; $(BIN)/python $$each || exit 1; done
 
 constraints: | $(UV)  ## pin every dependency anew, with hashes
 	@deploy/scripts/pin "$(UV)"

@@ -3,6 +3,7 @@
     python benchmarks/ingest.py                  # a table; about two minutes
     python benchmarks/ingest.py --json           # one object
     python benchmarks/ingest.py --stages-only    # without the service
+    python benchmarks/ingest.py --soak 600       # is memory flat? ten minutes at 50,000 spans/s
 
 Spans per core are spans / CPU-second (user and system, of every process of the service: acceptors, log, drain, store, API), from the
 first request until the last acknowledged span is visible; the sender's own CPU is not in it. A request is 500 spans of some 480 bytes with
@@ -17,6 +18,7 @@ code says whether loss and duplication are 0; speeds are printed beside their ta
 from __future__ import annotations
 
 import argparse
+import asyncio
 import hashlib
 import json
 import os
@@ -68,7 +70,12 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=15, help="of each load")
     parser.add_argument("--acceptors", type=int, default=1)
     parser.add_argument("--stages-only", action="store_true", help="without the service")
+    parser.add_argument(
+        "--soak", type=float, default=0, metavar="SECONDS", help="nothing but memory under a steady load"
+    )
     arguments = parser.parse_args()
+    if arguments.soak:
+        return soak(arguments.soak, acceptors=arguments.acceptors)
     decoders = ["compiled", "python"] if decoder_in_use() == "compiled" else ["python"]
     stages = measure_stages(decoders)
     runs: dict[str, dict[str, float]] = {}
@@ -115,7 +122,9 @@ def measure_stages(decoders: list[str]) -> dict[str, float]:
     stage("gunzip, zlib", lambda data: zlib.decompress(data, 31), packed)
     stage("gunzip, as used", lambda data: unpack(data, Encoding.GZIP), packed)
     stage("hash (SHA-256)", lambda body: hashlib.sha256(body).digest())
-    stage("validate", validate)
+    stage("validate, by OTLP's own parser", validate)
+    if "compiled" in decoders:
+        stage("validate, compiled", compiled_validate())
     tallies: list[tally.Tally] = []
     for decoder in decoders:
         traces = compiled_traces() if decoder == "compiled" else PythonTraces(Classifier(Rules()))
@@ -125,6 +134,7 @@ def measure_stages(decoders: list[str]) -> dict[str, float]:
     written = [tally.encode(each) for each in tallies]
     each = iter(tallies * 1000)
     stage("write the tally", lambda _: tally.encode(next(each)))
+    costs |= measure_log(written)
     costs |= measure_drain(written)
     costs["bytes of a tally"] = sum(map(len, written)) / len(written) / SPANS
     return costs
@@ -134,6 +144,35 @@ def compiled_traces() -> Any:
     from maibo_collectors.otlp.compiled import CompiledTraces  # not there where the pure Python decoder is used
 
     return CompiledTraces(Classifier(Rules()))
+
+
+def compiled_validate() -> Callable[[bytes], object]:
+    from maibo_collectors.otlp.compiled import is_valid
+
+    return is_valid
+
+
+def measure_log(written: list[bytes]) -> dict[str, float]:
+    """us a span of appending to the log, 8 senders at once; each is answered when its record is fsynced."""
+    from maibo_collectors.otlp.log import Log
+    from maibo_collectors.otlp.segment import Kind, Record
+
+    async def append(log: Log) -> None:
+        records = iter(written * 5)
+
+        async def sender() -> None:
+            for raw in records:
+                await log.append(Record(os.urandom(16), time.time_ns(), SPANS, Encoding.IDENTITY, raw, Kind.TALLY))
+
+        await asyncio.gather(*(sender() for _ in range(8)))
+
+    with tempfile.TemporaryDirectory() as folder:
+        log = Log(Path(folder), acceptor=0)
+        begin = time.process_time()
+        asyncio.run(append(log))
+        spent = time.process_time() - begin
+        log.close()
+    return {"log, fsynced (8 senders)": 1e6 * spent / (5 * len(written) * SPANS)}
 
 
 def measure_drain(written: list[bytes]) -> dict[str, float]:
@@ -245,6 +284,26 @@ def measure_service(decoder: str, *, seconds: float, acceptors: int) -> dict[str
     return result
 
 
+def soak(seconds: float, *, acceptors: int, rate: float = 50_000) -> int:
+    """A steady load; prints memory at every tenth of it. 1: the core grew by more than a tenth in the second half."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        service = Service(Path(folder), decoder="", acceptors=acceptors)
+        try:
+            service.start()
+            core: list[float] = []
+            for part in range(10):
+                service.settle(run_load(service.otlp, seconds=seconds / 10, rate=rate))
+                core.append(service.now_mb(core=True))
+                print(
+                    f"{(part + 1) * seconds / 10:>8.0f} s{core[-1]:>8.0f} MB core{service.now_mb(core=False):>8.0f} MB acceptor"
+                )
+            lost = service.acknowledged - service.counted()
+        finally:
+            service.stop()
+    print(f"{service.acknowledged} spans acknowledged, {lost} not counted")
+    return int(lost != 0 or core[-1] > 1.1 * max(core[2:5]))
+
+
 @dataclass
 class Service:
     """`maibo serve` on an embedded store, and what of its processes the kernel counts."""
@@ -315,8 +374,15 @@ class Service:
         return used[0], sum(used[1:])
 
     def peak_mb(self, *, core: bool) -> float:
+        """The most memory that one of them ever had."""
+        return self._mb("VmHWM", core=core)
+
+    def now_mb(self, *, core: bool) -> float:
+        return self._mb("VmRSS", core=core)
+
+    def _mb(self, field_: str, *, core: bool) -> float:
         pids = self.processes()
-        return max(peak(pid) for pid in (pids[:1] if core else pids[1:])) / 1000
+        return max(status_kb(pid, field_) for pid in (pids[:1] if core else pids[1:])) / 1000
 
     def watching(self) -> Watching:
         return Watching(self.url)
@@ -324,7 +390,9 @@ class Service:
 
 @dataclass
 class Watching:
-    """Asks all the time how many probes are visible."""
+    """Asks some six times a second how many probes are visible; freshness is told too long by as much, rather than the service kept
+    busy with answers.
+    """
 
     url: str
     seen: list[tuple[float, int]] = field(default_factory=list)
@@ -343,7 +411,7 @@ class Watching:
 
     def _run(self) -> None:
         with httpx2.Client(base_url=self.url, timeout=60) as client:
-            while not self._done.wait(0.05):
+            while not self._done.wait(0.15):
                 answer = client.get("/v1/journeys/probe/histogram", params={"window": "5m"})
                 if answer.status_code == 200:
                     self.seen.append((time.time(), int(answer.json()["count"])))
@@ -380,10 +448,9 @@ def stored_bytes(folder: Path) -> int:
         return sum(each.bytes_on_disk for each in info(store).tables if each.table in tables)
 
 
-def peak(pid: int) -> int:
-    """The most memory a process ever had, in kB."""
+def status_kb(pid: int, name: str) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def quantile(values: list[float], q: float) -> float:

@@ -44,6 +44,7 @@ class Bodies:
         self.spans = spans
         body = _template(np.random.default_rng(seed + 1), service, version, spans).SerializeToString()
         self._body = np.frombuffer(body, dtype=np.uint8).copy()
+        self._medians_ns = np.resize([0.3e9, 0.02e9, 0.04e9, 0.15e9, 0.06e9], spans)  # as `STEPS` are told
         self._trace_ids, self._span_ids, self._starts, self._ends, self._start_times = _places(body, spans)
 
     def next(self, *, end_ns: int) -> bytes:
@@ -53,7 +54,7 @@ class Bodies:
         body[self._trace_ids] = np.repeat(customers, SHARED, axis=0)[:n]
         body[self._span_ids] = random.integers(0, 256, (n, 8), dtype=np.uint8)
         ends = end_ns - random.integers(0, 10**9, n)
-        starts = ends - (np.exp(random.normal(-2.5, 0.8, n)) * 1e9).astype(np.int64)
+        starts = ends - (np.exp(random.normal(0, 0.5, n)) * self._medians_ns).astype(np.int64)
         body[self._starts] = starts.astype("<u8").view(np.uint8).reshape(n, 8)
         body[self._ends] = ends.astype("<u8").view(np.uint8).reshape(n, 8)
         us = (starts // 1000)[:, None] >> (7 * np.arange(8))

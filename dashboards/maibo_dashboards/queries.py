@@ -1,6 +1,6 @@
 """What the panels ask ClickHouse.
 
-Tables and columns are the store's (`maibo_slo.store.schema`); macros and variables are those of Grafana's ClickHouse data source.
+Tables and columns are the store's (`maibo_slo.store.tables`); macros and variables are those of Grafana's ClickHouse data source.
 Names that come from documents are quoted by `text`. Counts are summed before anything is divided; what has no data is NULL.
 """
 # ruff: noqa: S608 -- building SQL is what this module does; nothing reaches it but documents' names, through `text` and `name`

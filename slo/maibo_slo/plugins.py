@@ -45,6 +45,11 @@ class Option:
     default: str
     help: str
 
+    @property
+    def parameter(self) -> str:
+        """What a command's function calls it: never as one of its own."""
+        return f"plugin_{self.name.replace('-', '_')}"
+
 
 class Listen(Protocol):
     """`Context.listen`."""
@@ -145,6 +150,31 @@ def options() -> tuple[Option, ...]:
         for option in plugin.options:
             named.setdefault(option.name, option)
     return tuple(named.values())
+
+
+def with_options(brought: Sequence[Option]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorator of a click command's function: gives it these options. Their values come as keywords, for `option_values`."""
+    import click
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(brought):
+            command = click.option(
+                f"--{option.name}",
+                option.parameter,
+                default=option.default,
+                envvar=f"MAIBO_{option.name.upper().replace('-', '_')}",
+                show_default=bool(option.default),
+                show_envvar=True,
+                help=option.help,
+            )(command)
+        return command
+
+    return decorate
+
+
+def option_values(brought: Sequence[Option], keywords: Mapping[str, str]) -> dict[str, str]:
+    """Values by the options' names, as `Context.options` has them."""
+    return {option.name: keywords[option.parameter] for option in brought}
 
 
 def commands() -> tuple[click.Command, ...]:

@@ -82,7 +82,7 @@ def add(path: Path, name: str, scope: Scope, *, now: datetime) -> str:
             f"{name!r} is no name for a token; use up to 63 letters, digits, dots, dashes and underscores, such as shop-2"
         )
     secret = f"maibo_{scope}_{secrets.token_urlsafe(SECRET_BYTES)}"
-    with _changing(path):
+    with _changing(path) as folder:
         tokens = read(path) if path.exists() else ()
         if any(token.name == name for token in tokens):
             raise TokensError(
@@ -90,19 +90,19 @@ def add(path: Path, name: str, scope: Scope, *, now: datetime) -> str:
                 "when its sender has switched"
             )
         created = now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        _write(path, (*tokens, Token(name, scope, _sha256(secret), created)))
+        _write(path, (*tokens, Token(name, scope, _sha256(secret), created)), folder)
     return secret
 
 
 def revoke(path: Path, name: str) -> Token:
     """Takes a token away. TokensError when there is none of that name."""
-    with _changing(path):
+    with _changing(path) as folder:
         tokens = read(path)
         gone = next((token for token in tokens if token.name == name), None)
         if gone is None:
             known = ", ".join(sorted(token.name for token in tokens)) or "none"
             raise TokensError(f"{path} has no token named {name!r}; it has: {known}")
-        _write(path, [token for token in tokens if token is not gone])
+        _write(path, [token for token in tokens if token is not gone], folder)
     return gone
 
 
@@ -190,23 +190,23 @@ def _token(row: object) -> Token:
 
 
 @contextlib.contextmanager
-def _changing(path: Path) -> Iterator[None]:
-    """One at a time: the folder is locked, since the file itself is replaced."""
+def _changing(path: Path) -> Iterator[int]:
+    """One at a time: the folder is locked, since the file itself is replaced. The folder, open."""
     try:
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise TokensError(f"the folder of {path} cannot be used: {error.strerror}") from None
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
+        yield folder
     except OSError as error:
         raise TokensError(f"token file {path} cannot be written: {error.strerror}") from None
     finally:
         os.close(folder)
 
 
-def _write(path: Path, tokens: Sequence[Token]) -> None:
-    """Whole or not at all, and readable for its owner alone."""
+def _write(path: Path, tokens: Sequence[Token], folder: int) -> None:
+    """Whole or not at all, readable for its owner alone, and safe on return: no loss of power brings a revoked token back."""
     text = json.dumps({"tokens": [asdict(token) for token in tokens]}, indent=2) + "\n"
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -216,6 +216,7 @@ def _write(path: Path, tokens: Sequence[Token]) -> None:
             file.flush()
             os.fsync(file.fileno())
         unfinished.rename(path)
+        os.fsync(folder)
     except OSError:
         unfinished.unlink(missing_ok=True)
         raise

@@ -26,16 +26,17 @@ ENDPOINT = HERE.parent / "store" / "clickhouse_http.py"
 HOUR_NS = 3_600 * 10**9
 
 
-def body_of(journey: str, count: int, *, end_ns: int) -> bytes:
-    """A request of so many spans of a journey."""
+def body_of(journey: str, count: int, *, end_ns: int, every_ns: int = 0) -> bytes:
+    """A request of so many spans of a journey; they end so far apart from each other."""
     request = ExportTraceServiceRequest()
     spans = request.resource_spans.add().scope_spans.add().spans
-    for _ in range(count):
+    for number in range(count):
+        end = end_ns - number * every_ns
         span = spans.add(
             trace_id=secrets.token_bytes(16),
             span_id=secrets.token_bytes(8),
-            start_time_unix_nano=end_ns - 50_000_000,
-            end_time_unix_nano=end_ns,
+            start_time_unix_nano=end - 50_000_000,
+            end_time_unix_nano=end,
         )
         span.attributes.add(key="journey.name").value.string_value = journey
     return request.SerializeToString()
@@ -44,19 +45,22 @@ def body_of(journey: str, count: int, *, end_ns: int) -> bytes:
 class Sender(threading.Thread):
     """Sends bodies, each until it is acknowledged, as an exporter does; some again at once, some again much later and in another order."""
 
-    def __init__(self, address: tuple[str, int], journeys: list[str], seed: str) -> None:
+    def __init__(self, address: tuple[str, int], journeys: list[str], seed: str, *, large: bool = False) -> None:
+        """`large`: bodies of thousands of spans in as many cells, to fill a log with."""
         super().__init__(daemon=True)
+        self.large = large
         self.address, self.journeys, self.random = address, journeys, random.Random(seed)
         self.stopping = threading.Event()
         self.acknowledged: Counter[str] = Counter()
-        self.attempts = self.repeats = 0
+        self.attempts = self.repeats = self.refused = 0
 
     def run(self) -> None:
         later: list[bytes] = []
         while not self.stopping.is_set():
-            journey, count = self.random.choice(self.journeys), self.random.randint(1, 40)
+            journey, count = self.random.choice(self.journeys), 3_000 if self.large else self.random.randint(1, 40)
             hours = self.random.choice((0, 0, 0, -5, -1, 5))
-            body = body_of(journey, count, end_ns=time.time_ns() + hours * HOUR_NS)
+            every_ns = 11 * 10**9 if self.large else 0
+            body = body_of(journey, count, end_ns=time.time_ns() + hours * HOUR_NS, every_ns=every_ns)
             self.deliver(body)
             self.acknowledged[journey] += count
             fate = self.random.random()
@@ -85,6 +89,7 @@ class Sender(threading.Thread):
         finally:
             connection.close()
         assert answer.status in {200, 503}, answer.status
+        self.refused += answer.status == 503
         return answer.status == 200
 
 
@@ -101,6 +106,10 @@ class World:
         self.endpoint: subprocess.Popen[str] | None = None
         folder.mkdir(exist_ok=True)
         self.move_clock(0)
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "otlp" / "log"
 
     @property
     def address(self) -> tuple[str, int]:
@@ -159,11 +168,18 @@ class World:
         rows = self._ask(rows="SELECT journey, sum(n) FROM cells_10s WHERE step = '' GROUP BY journey")
         return Counter({journey: int(n) for journey, n in rows})
 
-    def in_every_tier(self) -> list[Counter[str]]:
+    def in_every_table(self) -> list[Counter[str]]:
+        """Of each tier, and of the journeys that began (each span here is a whole journey)."""
+        tables = {"cells_10s": "n", "cells_1m": "n", "cells_1h": "n", "flow_1m": "started"}
         return [
-            Counter({journey: int(n) for journey, n in self._ask(rows=f"SELECT journey, sum(n) FROM {table} GROUP BY journey")})
-            for table in ("cells_10s", "cells_1m", "cells_1h")
-        ]  # fmt: skip
+            Counter(
+                {
+                    journey: int(n)
+                    for journey, n in self._ask(rows=f"SELECT journey, sum({count}) FROM {table} GROUP BY journey")
+                }
+            )
+            for table, count in tables.items()
+        ]
 
     def settled(self, acknowledged: Counter[str], *, seconds: float = 60) -> Counter[str]:
         """What is counted of these journeys, once that is all, or time is over."""

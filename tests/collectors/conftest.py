@@ -113,7 +113,7 @@ class Core:
     def counted(self, journey: str) -> int:
         return int(self.rows(f"SELECT sum(n) FROM cells_10s WHERE journey = '{journey}'")[0][0])
 
-    def wait_counted(self, journey: str, count: int, *, seconds: float = 20) -> None:
+    def wait_counted(self, journey: str, count: int, *, seconds: float = 60) -> None:
         """Waits until that many are counted, and sees that there are no more."""
         deadline = time.monotonic() + seconds
         while (now := self.counted(journey)) < count and time.monotonic() < deadline:

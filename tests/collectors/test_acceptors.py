@@ -4,6 +4,7 @@ import itertools
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 pytestmark = pytest.mark.anyio
 
 
-def wait_until(condition, *, seconds=20):
+def wait_until(condition, *, seconds=60):
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, "waited in vain"
@@ -173,6 +174,58 @@ def test_documents_that_change_are_followed_while_it_runs(core, tmp_path, otlp_r
         wait_until(lambda journey=journey: counted_after_one_more(journey))
 
 
+def small_spans(count: int) -> bytes:
+    """A request of spans that failed, of some 55 bytes each, of which nearly every one has a cell and an exemplar of its own."""
+
+    def field(number: int, data: bytes) -> bytes:
+        return bytes([number << 3 | 2]) + _varint(len(data)) + data
+
+    now = time.time_ns()
+    spans = []
+    for number in range(count):
+        end = now + (number % 17_000 - 8_500) * 10 * 10**9
+        begin = end - int(1000 * 1.2 ** (number // 17_000 * 6 + number % 6))
+        ids = field(1, struct.pack("<QQ", number + 1, number)) + field(2, struct.pack("<Q", number + 1))
+        status = field(15, b"\x18\x02")
+        spans.append(field(2, ids + field(5, b"x") + status + struct.pack("<BQBQ", 0x39, begin, 0x41, end)))
+    return field(1, field(2, b"".join(spans)))
+
+
+def _varint(number: int) -> bytes:
+    out = b""
+    while number > 127:
+        out += bytes([number & 127 | 128])
+        number >>= 7
+    return out + bytes([number])
+
+
+def test_a_body_whose_counts_are_more_than_a_record_holds_is_413_and_what_comes_next_is_counted(
+    core_at, tmp_path, otlp_request
+):
+    core = core_at(tmp_path / "core", acceptors="1").start()
+    documents = tmp_path / "journeys.yaml"
+    rule = "apiVersion: maibo.dev/v1\nkind: Journey\nmetadata: {{name: j{}}}\nspec: {{spans: [{{name: x}}]}}\n"
+    documents.write_text("---\n".join(rule.format(number) for number in range(5)))
+    core.ask(documents=[str(documents)])
+    one = otlp_request({"some": "attribute"})
+    one.resource_spans[0].scope_spans[0].spans[0].name = "x"
+
+    def counted_after_one_more() -> int:
+        one.resource_spans[0].scope_spans[0].spans[0].start_time_unix_nano += 1
+        assert core.send(one.SerializeToString()).code == 200
+        return core.counted("j4")
+
+    before = wait_until(counted_after_one_more)
+    reply = core.send(small_spans(250_000))
+    assert reply.code == 413
+    assert "more counts than one record holds; send smaller batches" in reply.status.message
+    wait_until(lambda: counted_after_one_more() > before)
+    core.stop()
+    assert list((tmp_path / "core" / "otlp" / "corrupt").iterdir()) == []
+    with open_store(f"chdb://{tmp_path / 'core' / 'store'}") as store:
+        assert store.rows("SELECT sum(n) FROM cells_10s")[0][0] < 5 * 1000
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
@@ -209,6 +262,15 @@ def test_two_cores_do_not_share_a_log(tmp_path):
         pass
     with open_folders(tmp_path / "otlp") as folders:
         assert folders.log.is_dir()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_what_is_in_the_folder_is_for_its_owner_alone(tmp_path, there):
+    root = tmp_path / "data" / "otlp"
+    if there:
+        root.mkdir(parents=True, mode=0o755)
+    with open_folders(root):
+        assert root.stat().st_mode & 0o777 == 0o700
 
 
 HEAVY = (

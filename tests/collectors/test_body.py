@@ -1,15 +1,17 @@
 """Bodies are unpacked within a bound, or refused."""
 
 import gzip
+import traceback
 import tracemalloc
 import zlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from maibo_collectors.otlp import body as body_module
-from maibo_collectors.otlp.body import BODY_LIMIT, BodyMalformed, BodyTooLarge, Encoding, unpack
+from maibo_collectors.otlp.body import BODY_LIMIT, BodyMalformed, BodyTooLarge, Encoding, parsed, unpack
 
 LIBRARIES = [zlib, *([body_module.gzip_library] if body_module.gzip_library is not zlib else [])]
 
@@ -73,6 +75,20 @@ def test_a_bomb_costs_no_more_than_the_limit(bomb):
     assert peak < BODY_LIMIT + 2**22
 
 
+def test_members_without_anything_in_them_are_taken_up_to_a_number():
+    member = gzip.compress(b"")
+    assert unpack(member * 10_000, Encoding.GZIP) == b""
+    with pytest.raises(BodyMalformed, match="10000 gzip members"):
+        unpack(member * 10_001, Encoding.GZIP)
+
+
 def test_a_bomb_of_many_members_is_too_large_as_well():
     with pytest.raises(BodyTooLarge):
         unpack(gzip.compress(bytes(100)) * 11, Encoding.GZIP, limit=1000)
+
+
+def test_what_is_no_message_is_refused_by_name_and_not_held_by_the_error():
+    with pytest.raises(BodyMalformed, match="not an ExportLogsServiceRequest: Wire format was corrupt") as refused:
+        parsed(ExportLogsServiceRequest(), b"\x0a\xff")
+    frames = [frame for frame, _ in traceback.walk_tb(refused.value.__cause__.__traceback__)]
+    assert not [each for frame in frames for each in frame.f_locals.values() if type(each) is ExportLogsServiceRequest]

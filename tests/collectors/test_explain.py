@@ -230,6 +230,19 @@ def test_log_records_are_told_alike() -> None:
     assert told(json.dumps(otlp_json(logs())).encode()) == expected
 
 
+def test_a_field_that_stands_in_for_what_the_resource_lacks_meets_a_rule_that_is_named() -> None:
+    request = ExportLogsServiceRequest()  # as Fluent Bit sends it
+    page = {"request_method": "GET", "uri": "/books/7", "status": 200, "request_time": 0.034}
+    for service in ("catalogue", "orders"):
+        body = any_value({**page, "service": {"name": service}})
+        request.resource_logs.add().scope_logs.add().log_records.add(time_unix_nano=NOW_NS, body=body)
+    counted, ignored = explain(captured.read(request.SerializeToString()), load([MAPPED]))
+    (count,) = counted.counts
+    line = line_of("- service: catalogue")
+    assert (count.series.service, count.rule and count.rule.line) == ("catalogue", line)
+    assert ignored.why.endswith(f"journeys.yaml:{line} (find-book) wants service.name=catalogue; it is orders")
+
+
 def metrics() -> ExportMetricsServiceRequest:
     request = ExportMetricsServiceRequest()
     within = request.resource_metrics.add()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gzip
 import http.client
+import json
 import os
 import random
 import signal
@@ -11,8 +12,10 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -23,11 +26,12 @@ from prometheus_client import CollectorRegistry, Counter
 
 from maibo_collectors.errors import CollectorError
 from maibo_collectors.otlp import forward as forward_module
+from maibo_collectors.otlp import upstream as upstream_module
 from maibo_collectors.otlp.body import Encoding
 from maibo_collectors.otlp.collect import collect
 from maibo_collectors.otlp.forward import Forwarder
 from maibo_collectors.otlp.segment import Kind, Record, body_hash, header
-from maibo_collectors.otlp.upstream import Upstream
+from maibo_collectors.otlp.upstream import Answer, Result, Upstream
 
 pytestmark = pytest.mark.anyio
 
@@ -76,7 +80,8 @@ def scripted():
                 return
             code, headers, content = said
             self.send_response(code)
-            for name, value in ({"content-length": str(len(content))} | headers).items():
+            usual = {"content-length": str(len(content)), "content-type": "application/x-protobuf"}
+            for name, value in (usual | headers).items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
@@ -141,10 +146,10 @@ async def running(edge):
         yield task
     finally:
         edge.forwarder.stopping.set()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)
 
 
-async def until(condition, *, seconds=20):
+async def until(condition, *, seconds=60):
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)
@@ -152,7 +157,7 @@ async def until(condition, *, seconds=20):
 
 async def finish(edge):
     edge.forwarder.finishing.set()
-    await asyncio.wait_for(edge.forwarder.run(), 20)
+    await asyncio.wait_for(edge.forwarder.run(), 60)
 
 
 async def test_bodies_go_byte_for_byte_to_the_path_of_their_kind(edge, scripted):
@@ -229,6 +234,95 @@ async def test_whatever_else_it_answers_is_told_and_the_body_is_sent_until_it_is
     assert edge.aside() == {}
 
 
+class Impossible:
+    """Answers `code` to the body `bad`, and to all others while `everything`."""
+
+    def __init__(self, scripted, code, *, everything=lambda: False):
+        self.code = code
+        self.everything = everything
+        scripted.answer = self
+
+    def __call__(self, request):
+        failing = request.body == b"bad" or self.everything()
+        return (self.code, {}, b"oh no") if failing else (200, {}, b"")
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(forward_module, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(forward_module, "_PATIENCE_TRIES", 4)
+    monkeypatch.setattr(forward_module, "_LONGEST_PAUSE_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("code", [422, 500, 501, 505])
+@pytest.mark.parametrize("kind", [Kind.METRICS_PROTOBUF, Kind.TRACES_JSON])
+async def test_a_body_that_the_upstream_fails_at_for_ever_is_set_aside_and_stops_nothing(
+    edge, scripted, code, kind, caplog
+):
+    Impossible(scripted, code)
+    bad = record("bad", kind=kind)
+    edge.seal(1, record("good", kind=kind), bad, record("fine", kind=kind))
+    edge.seal(2, record("later", kind=kind))
+    async with running(edge):
+        await until(lambda: not edge.waiting())
+    assert scripted.bodies.count(b"bad") >= 4
+    assert {b"good", b"fine", b"later"} < set(scripted.bodies)
+    name = f"{1:020d}-0-ab-{bad.body_hash.hex()}"
+    aside = edge.aside()
+    assert aside.keys() == {name, f"{name}.reason"}
+    assert aside[name] == b"bad"
+    assert f"answered {code}: oh no ({scripted.bodies.count(b'bad')} times on end" in aside[f"{name}.reason"].decode()
+    assert "a body of 3 bytes is not forwarded" in caplog.text
+    assert edge.told[-1] is None
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_an_upstream_that_fails_at_everything_is_waited_for(edge, scripted):
+    broken = threading.Event()
+    broken.set()
+    Impossible(scripted, 500, everything=broken.is_set)
+    edge.seal(1, *(record(str(number)) for number in range(3)))
+    async with running(edge):
+        await until(lambda: len(scripted.requests) > 60)
+        assert edge.aside() == {}
+        broken.clear()
+        await until(lambda: not edge.waiting())
+    assert edge.aside() == {}
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("code", [401, 403, 404, 429, 502, 503, 504])
+async def test_what_is_not_a_bodys_fault_is_never_held_against_it(edge, scripted, code):
+    Impossible(scripted, code)
+    edge.seal(1, record("bad"), record("good"))
+    async with running(edge):
+        await until(lambda: scripted.bodies.count(b"bad") > 12)
+    assert edge.aside() == {}
+    assert edge.waiting() != []
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_an_answer_of_another_kind_in_between_begins_the_patience_anew(edge, scripted):
+    def answer(request):
+        return (503 if scripted.bodies.count(b"bad") % 3 == 0 else 500), {}, b""
+
+    scripted.answer = lambda request: answer(request) if request.body == b"bad" else (200, {}, b"")
+    edge.seal(1, record("bad"))
+    async with running(edge):
+        await until(lambda: len(scripted.requests) > 20)
+    assert edge.aside() == {}
+
+
+async def test_one_that_fails_for_a_while_is_not_given_up(edge, scripted, monkeypatch):
+    monkeypatch.setattr(forward_module, "_LONGEST_PAUSE_SECONDS", 0.01)
+    Impossible(scripted, 500)
+    edge.seal(1, record("bad"))
+    async with running(edge):
+        await until(lambda: len(scripted.requests) > forward_module._PATIENCE_TRIES + 10)
+    assert edge.aside() == {}
+
+
 async def test_a_body_whose_answer_was_lost_is_sent_again_and_those_that_were_answered_are_not(edge, scripted):
     def answer(request):
         lost = request.body == b"3" and scripted.bodies.count(b"3") < 3
@@ -270,8 +364,9 @@ async def test_an_upstream_that_is_away_is_told_once_and_pauses_grow(edge, scrip
     monkeypatch.setattr(edge.forwarder.upstream, "url", "http://127.0.0.1:9")
     edge.seal(1, record("one"))
     async with running(edge):
-        await asyncio.sleep(0.7)
-        assert 3 <= len(attempts) <= 7
+        await until(lambda: len(attempts) > 4)
+        pauses = [later - earlier for earlier, later in pairwise(attempts)]
+        assert all(pause > least for pause, least in zip(pauses, (0.019, 0.039, 0.079, 0.159), strict=False))
         assert len(edge.told) == 1
         assert "1 segments" in str(edge.forwarder.backlog())
     assert edge.waiting() != []
@@ -298,14 +393,105 @@ async def test_what_is_rejected_of_a_body_is_told_and_the_body_is_done(edge, scr
     answers = {
         b"p": ({"content-type": "application/x-protobuf"}, partial.SerializeToString()),
         b"j": ({"content-type": "application/json"}, b'{"partialSuccess":{"rejectedSpans":"2","errorMessage":"two"}}'),
-        b"x": ({"content-type": "text/html"}, b"<html>a proxy"),
     }
     scripted.answer = lambda request: (200, *answers[request.body])
-    edge.seal(1, record("p"), record("j", kind=Kind.TRACES_JSON), record("x"))
+    edge.seal(1, record("p"), record("j", kind=Kind.TRACES_JSON))
     await finish(edge)
     assert "but for 3: 3 spans: unknown outcome" in caplog.text
     assert "but for 2: two" in caplog.text
     assert edge.waiting() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [("text/html", b"<html>log in"), ("application/json", b"<html>"), ("application/x-protobuf", b"<html>"), ("", b"")],
+)
+async def test_a_200_that_is_not_a_collectors_takes_nothing(scripted, kind, content):
+    """A portal's page, or a load balancer's, must not empty the log."""
+    scripted.answer = lambda _: (200, {"content-type": kind}, content)
+    async with Upstream(scripted.url) as upstream:
+        answer = await upstream.send(record("one"))
+    assert answer.result.value == "later"
+    assert "is it the right address?" in answer.message
+
+
+NASTY = "\x1b[2J\x1b]0;owned\x07 no\r\nwarning: \u202eall\u2028is \x9bwell"
+
+
+@pytest.mark.parametrize("form", ["text", "json", "protobuf"])
+@pytest.mark.parametrize("code", [200, 400, 500])
+async def test_an_upstreams_words_do_nothing_to_a_terminal(scripted, form, code):
+    partial = ExportTraceServiceResponse()
+    partial.partial_success.error_message = NASTY
+    said = {
+        "text": ("text/plain", NASTY.encode()),
+        "json": (
+            "application/json",
+            json.dumps({"message": NASTY, "partialSuccess": {"errorMessage": NASTY}}).encode(),
+        ),
+        "protobuf": (
+            "application/x-protobuf",
+            (partial if code == 200 else Status(message=NASTY)).SerializeToString(),
+        ),
+    }
+    kind, content = said[form]
+    scripted.answer = lambda _: (code, {"content-type": kind}, content)
+    async with Upstream(scripted.url) as upstream:
+        answer = await upstream.send(record("one"))
+    assert answer.message.isprintable()
+    if (form, code) != ("text", 200):  # those are nobody's of ours
+        assert answer.message.endswith("[2J ]0;owned no warning: all is well")
+
+
+@pytest.mark.parametrize("code", [200, 500])
+async def test_of_an_endless_answer_the_beginning_is_read(scripted, monkeypatch, code):
+    read = 0
+    real = upstream_module.httpx2.Response.aiter_raw
+
+    async def counted(response):
+        nonlocal read
+        async with contextlib.aclosing(real(response)) as pieces:
+            async for piece in pieces:
+                read += len(piece)
+                yield piece
+
+    monkeypatch.setattr(upstream_module.httpx2.Response, "aiter_raw", counted)
+    scripted.answer = lambda _: (code, {"content-type": "text/plain"}, b"a" * 50_000_000)
+    async with Upstream(scripted.url) as upstream:
+        for _ in range(3):
+            answer = await upstream.send(record("one"))
+            assert answer.result.value == ("later" if code == 200 else "failed")
+            assert len(answer.message) < 400
+    assert read < 3 * 1_000_000
+
+
+async def test_an_answer_that_is_packed_although_it_was_asked_not_to_be_is_not_unpacked(scripted):
+    scripted.answer = lambda _: (400, {"content-encoding": "gzip"}, gzip.compress(b"0" * 10_000_000))
+    async with Upstream(scripted.url) as upstream:
+        answer = await upstream.send(record("one"))
+    assert scripted.requests[0].headers["accept-encoding"] == "identity"
+    assert answer.message == f"{scripted.url}/v1/traces answered 400"
+
+
+async def test_what_waits_is_forwarded_in_order_whatever_its_size_in_little_memory(edge, monkeypatch):
+    sent: list[bytes] = []
+
+    async def send(record):
+        sent.append(record.body[:4])
+        return Answer(Result.TAKEN)
+
+    monkeypatch.setattr(edge.forwarder.upstream, "send", send)
+    for number in reversed(range(2000)):
+        edge.seal(number, record(f"{number:04}" + "x" * 20_000, kind=Kind.METRICS_PROTOBUF))
+    tracemalloc.start()
+    try:
+        await finish(edge)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sent == [f"{number:04}".encode() for number in range(2000)]
+    assert edge.waiting() == []
+    assert peak < 4 * 2**20
 
 
 async def test_counts_and_damage_are_not_forwarded(edge, scripted, caplog):
@@ -351,7 +537,7 @@ async def test_the_token_is_shown_and_a_new_one_from_the_next_request_on(scripte
         answer = await upstream.send(record("three"))
     assert [each.headers["authorization"] for each in scripted.requests] == ["Bearer first", "Bearer second"]
     assert [each.path for each in scripted.requests] == ["/v1/traces"] * 2
-    assert answer.verdict.value == "later"
+    assert answer.result.value == "later"
     assert "--token-file" in answer.message
 
 
@@ -417,7 +603,7 @@ class Collect:
         assert self.process.stdout is not None
         self.output.extend(line.rstrip() for line in self.process.stdout)
 
-    def wait_for(self, text: str, *, seconds: float = 30) -> str:
+    def wait_for(self, text: str, *, seconds: float = 90) -> str:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             for line in list(self.output):
@@ -522,6 +708,16 @@ def test_acknowledged_by_the_edge_is_counted_upstream_exactly(core_at, collect_a
     core.stop()
 
 
+async def test_an_empty_body_of_every_kind_is_taken_by_a_collector_that_works(core_at, tmp_path):
+    core = core_at(tmp_path / "core", acceptors="1").start()
+    async with Upstream(f"http://127.0.0.1:{core.address[1]}") as upstream:
+        taken = [kind for kind in upstream_module.FORWARDED if await upstream.takes(kind)]
+    assert len(taken) == 6
+    core.stop()
+    async with Upstream(f"http://127.0.0.1:{core.address[1]}") as upstream:
+        assert not await upstream.takes(Kind.TRACES_JSON)
+
+
 def test_the_edge_shows_its_certificate_and_trusts_the_authority_it_was_given(
     core_at, collect_at, tmp_path, otlp_body, certificates
 ):
@@ -552,7 +748,7 @@ def test_with_a_store_it_counts_and_shows_its_metrics(collect_at, tmp_path, otlp
     counting = collect_at(tmp_path / "data", "--store", store_dsn, "--metrics", "127.0.0.1:0")
     assert counting.send(otlp_body("checkout", 3))
     host, _, port = counting.wait_for("metrics: ").partition("//")[2].removesuffix("/metrics").rpartition(":")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     shown = ""
     while 'maibo_otlp_drained_total{result="counted"} 3.0' not in shown and time.monotonic() < deadline:
         time.sleep(0.05)

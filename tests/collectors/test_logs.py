@@ -279,7 +279,7 @@ def test_over_the_cap_records_lose_their_dimensions_and_keep_their_counts(tally)
     assert [each[1].tier for each in cells(found)] == ["tier 0", "tier 1", "__overflow__"]
 
 
-def test_verdicts_are_forgotten_with_the_day(tally):
+def test_judgements_are_forgotten_with_the_day(tally):
     logs = Logs(Classifier(Rules(logs=(CHECKOUT,), series_limit=1)))
     for day in range(2):
         now = NOW + day * 86_400 * 10**9

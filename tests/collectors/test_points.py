@@ -23,9 +23,10 @@ from opentelemetry.sdk.metrics.view import (
 from opentelemetry.sdk.resources import Resource
 
 from maibo_collectors.otlp import points
-from maibo_collectors.otlp.body import BodyMalformed
+from maibo_collectors.otlp.body import BodyMalformed, Encoding
 from maibo_collectors.otlp.buckets import Explicit, Exponential
 from maibo_collectors.otlp.classify import EMPTY_NAME, UNKNOWN_OUTCOME, Classifier
+from maibo_collectors.otlp.reading import CountingReader
 from maibo_collectors.otlp.rules import Condition, Rule, Rules
 from maibo_collectors.otlp.segment import Kind
 from maibo_collectors.otlp.streams import settle
@@ -205,6 +206,29 @@ def test_units(decode, unit, unit_ns):
     assert point.unit_ns == unit_ns
 
 
+def test_streams_over_the_days_limit_are_rejected_and_their_sender_is_told(decode):
+    """A user's id as an attribute: no series more, and a state in the store for every user."""
+    limits = Rules(series_limit=1)
+    users = [{"journey.name": "checkout", "user": str(number)} for number in range(25)]
+    wrong = [{"journey.name": "checkout", "user": f"w{number}", "point": {"count": 8}} for number in range(25)]
+    found = decode(request(*wrong, *users, temporality=CUMULATIVE), limits)
+    assert (found.counted, found.rejected) == (20, {points.MISCOUNTED: 25, points.TOO_MANY_STREAMS: 5})
+    assert len({point.stream for point in found.points}) == 20
+    assert len(found.stream_ids()) == 21
+    assert decode(request(*users[::-1], temporality=CUMULATIVE), limits).points[::-1] == found.points
+    other = decode(request(users[24] | {"journey.name": "search"}), limits)
+    assert (other.counted, other.rejected) == (1, {})
+    tomorrow = {"time_unix_nano": NOW + 86_400 * SECOND, "start_time_unix_nano": 0}
+    next_day = request(users[24] | {"point": tomorrow})
+    assert decode(next_day, limits, received_ns=NOW + 86_400 * SECOND).counted == 1
+
+    body = request(*users).SerializeToString()
+    read = CountingReader(limits).read(
+        Kind.METRICS_PROTOBUF, body, sent=body, encoding=Encoding.IDENTITY, received_ns=NOW
+    )
+    assert (read.rejected, read.message) == (5, "5 data points rejected: 5 too many streams")
+
+
 REJECTED = {
     "no journey": ({}, {}, EMPTY_NAME),
     "an empty journey": ({"journey.name": ""}, {}, EMPTY_NAME),
@@ -365,6 +389,7 @@ def test_a_damaged_request_never_breaks_the_decoder(data):
         b'{"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"histogram": {"aggregationTemporality": "DELTA"}}]}]}]}',
         b'{"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"histogram": {"dataPoints": [{"count": "x"}]}}]}]}]}',
         b'{"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"histogram": {"dataPoints": [{"explicitBounds": ["x"]}]}}]}]}]}',
+        b'{"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"histogram": {"dataPoints": [{"min": ""}]}}]}]}]}',
         b'{"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"exponentialHistogram": {"dataPoints": [{"scale": 3000000000}]}}]}]}]}',
         b"[" * 100_000,
     ],

@@ -59,7 +59,7 @@ def test_what_a_cumulative_histogram_grew_by_is_counted_once(core_at, tmp_path, 
     core.send(otlp_body("after"))
     core.wait_counted("after", 1)  # so whatever came before it is counted too
     assert core.counted("buy") == 13
-    deadline = time.monotonic() + 20  # cells are seen a moment before the flow of the same batch
+    deadline = time.monotonic() + 60  # cells are seen a moment before the flow of the same batch
     while (flow := ended(core)) != (13, 13) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert flow == (13, 13)

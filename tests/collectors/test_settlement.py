@@ -82,6 +82,19 @@ def test_points_count_as_the_difference_to_those_before_in_the_same_batch_or_an_
     assert (totals.spans, totals.counted) == (5, 5)
 
 
+def test_states_are_asked_for_a_few_at_once(drain, seal, monkeypatch):
+    asked = []
+    load = streams.load
+    monkeypatch.setattr(settlement, "_AT_ONCE", 2)
+    monkeypatch.setattr(streams, "load", lambda store, names: (asked.append(len(names)), load(store, names))[1])
+    seal(1, points("a", 10, 1, 2, 3, 4))
+    drain.once(now=0)
+    seal(2, points("a", 20, 2, 3, 4, 5))
+    drain.once(now=0)
+    assert sums(drain.store, "a") == {14}
+    assert asked == [2, 2, 1, 2, 2, 1]  # four streams and their instrument
+
+
 STEPS = {"claim": segments, "load": streams, "save": streams, "insert": counts, "record": segments, "remove": batches}
 
 
@@ -99,7 +112,7 @@ def test_a_batch_that_failed_after_others_went_on_counts_what_it_would_have(drai
     assert drain.failure is None
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_fails_in_whatever_order_the_sum_is_what_the_last_points_say(drain, seal, monkeypatch, data):
     journey = secrets.token_hex(4)

@@ -51,7 +51,7 @@ async def stalls():
     ticking.cancel()
 
 
-async def until(condition, *, seconds=30):
+async def until(condition, *, seconds=60):
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)
@@ -88,7 +88,7 @@ async def test_a_stop_with_a_slow_store_is_in_time_and_the_next_start_counts_the
                 running.cancel()
             context.stopping.set()
             await asyncio.wait({running})
-            assert time.monotonic() - begin < 6
+            assert time.monotonic() - begin < 30
             assert longest[0] < 0.5
     assert running.cancelled() == (how == "cancelled")
     assert 0 < len(list(backlog.glob("*.log"))) < SEGMENTS
@@ -116,7 +116,7 @@ async def test_the_folder_of_a_drain_that_hangs_is_held_until_it_has_ended(
         running = asyncio.create_task(run(context))
         await until(hangs.is_set)
         context.stopping.set()
-        await asyncio.wait_for(running, 15)
+        await asyncio.wait_for(running, 60)
         with pytest.raises(CollectorError, match="has not quite stopped"), open_folders(tmp_path / "otlp"):
             pass
         goes_on.set()

@@ -1,6 +1,7 @@
 """The file of tokens, and the commands that change it."""
 
 import json
+import os
 import stat
 import threading
 from datetime import UTC, datetime
@@ -84,6 +85,19 @@ def test_names_are_plain(file, name):
     with pytest.raises(TokensError, match="is no name for a token"):
         tokens.add(file, name, Scope.INGEST, now=NOW)
     assert not file.exists()
+
+
+def test_a_change_is_on_the_disk_before_it_is_told_so_that_no_token_comes_back(file, monkeypatch):
+    tokens.add(file, "shop", Scope.INGEST, now=NOW)
+    synced = []
+
+    def fsync(descriptor):
+        names = [token.name for token in tokens.read(file)]
+        synced.append(("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file", names))
+
+    monkeypatch.setattr(tokens.os, "fsync", fsync)
+    tokens.revoke(file, "shop")
+    assert synced == [("file", ["shop"]), ("folder", [])]
 
 
 def test_what_is_added_at_once_is_all_there(file):
@@ -172,4 +186,11 @@ def test_a_command_that_cannot_says_why_in_one_line(maibo, file):
     failed = maibo("token", "list", "--file", file)
     assert failed.exit_code == 1
     assert failed.stderr.startswith("Error: there is no token file")
-    assert maibo("token", "add", "shop", "--scope", "everything", "--file", file).exit_code == 2
+
+
+@pytest.mark.parametrize("scope", ["read", "act", "everything"])
+def test_a_token_that_nothing_asks_for_is_not_made(maibo, file, scope):
+    failed = maibo("token", "add", "shop", "--scope", scope, "--file", file)
+    assert failed.exit_code == 2
+    assert f"nothing asks for tokens of scope '{scope}' yet" in failed.stderr
+    assert not file.exists()

@@ -27,8 +27,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 DISTRIBUTIONS = ("sdk", "slo", "collectors", "dashboards", "alerting")
-OWN = {"maibo", "maibo-slo", "maibo-collectors", "maibo-dashboards", "maibo-alerting", "maibo-platform"}
-PYPROJECTS = [ROOT / "pyproject.toml", *(ROOT / name / "pyproject.toml" for name in DISTRIBUTIONS)]
+OWN = {
+    *("maibo", "maibo-slo", "maibo-collectors", "maibo-collectors-fast", "maibo-dashboards", "maibo-alerting"),
+    "maibo-platform",
+}
+FOLDERS = (*DISTRIBUTIONS, "collectors/fast")
+PYPROJECTS = [ROOT / "pyproject.toml", *(ROOT / name / "pyproject.toml" for name in FOLDERS)]
 README, README_ZH = ROOT / "README.md", ROOT / "README.zh-CN.md"
 # Spelled in halves, for this file is searched too.
 REGISTRIES = [
@@ -252,10 +256,9 @@ def test_the_chinese_readme_keeps_step_with_the_english_one() -> None:
 
 
 def test_every_relative_link_and_picture_of_the_docs_is_there() -> None:
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("*/README.md")]
     links = [
         (page, link)
-        for page in pages
+        for page in pages()
         for link in re.findall(r"""(?:\]\(|src="|srcset=")([^)"\s]+)""", page.read_text())
         if not link.startswith(("http", "#"))
     ]

@@ -118,7 +118,7 @@ def test_from_a_tagged_span_to_a_budget_and_out(serving: Serving) -> None:
     def checkout() -> dict:
         return serving.http.get("/v1/journeys/checkout", params={"window": "10m"}).json()
 
-    within(15, lambda: checkout()["count"] == 50)
+    within(60, lambda: checkout()["count"] == 50)
     said = checkout()
     assert said["outcomes"] == {"failure": 10, "success": 40}
     assert said["p99_us"] == pytest.approx(120_000, rel=0.0125)
@@ -130,7 +130,7 @@ def test_from_a_tagged_span_to_a_budget_and_out(serving: Serving) -> None:
         objectives = [one for slo in slos if slo["journey"] == "checkout" for one in slo["objectives"]]
         return [one for one in objectives if one["bad"] == 10 and one["state"].startswith("burning")]
 
-    within(15, burning)
+    within(60, burning)
     ingest = serving.http.get("/v1/ingest").json()
     assert (ingest["spans"], ingest["counted"], ingest["rejected"], ingest["duplicate_bodies"]) == (50, 50, 0, 0)
     assert ingest["undrained_segments"] is not None
@@ -162,7 +162,7 @@ def reload_documents(serving: Serving) -> None:
     def services() -> set[str]:
         return {row["service"] for row in serving.http.get("/v1/scorecard").json()["rows"]}
 
-    within(10, lambda: "extra" in services())
+    within(60, lambda: "extra" in services())
     extra.write_text("apiVersion: openslo/v1\nkind: Slow\nmetadata: {name: extra}\n")
     serving.process.send_signal(signal.SIGHUP)
 
@@ -170,7 +170,7 @@ def reload_documents(serving: Serving) -> None:
         parts = serving.http.get("/readyz").json()["parts"]
         return next((part["detail"] for part in parts if part["part"] == "documents" and not part["ok"]), "")
 
-    assert "extra.yaml" in str(within(10, documents))
+    assert "extra.yaml" in str(within(60, documents))
     assert "extra" in services()
 
 
@@ -179,8 +179,8 @@ def stop_and_start_again(serving: Serving) -> None:
     send_checkouts(serving.otlp, good=5, failed=0, ms=120)
     begun = time.monotonic()
     serving.process.send_signal(signal.SIGTERM)
-    assert serving.process.wait(20) == 0, serving.log.read_text()
-    assert time.monotonic() - begun < 12
+    assert serving.process.wait(60) == 0, serving.log.read_text()
+    assert time.monotonic() - begun < 25  # it takes one second; a loaded machine is slower
     assert "Traceback" not in serving.log.read_text()
     code = (
         "import sys\nfrom maibo_slo.store import open_store, segments\n"

@@ -49,7 +49,7 @@ class Serving:
 
     def counted(self, name: str, outcomes: dict[str, int], **parameters: str) -> dict[str, Any]:
         """The journey, once its outcomes are these; fails when they are not within 20 s."""
-        return within(20, lambda: self.journey(name, **parameters), lambda said: said["outcomes"] == outcomes)
+        return within(60, lambda: self.journey(name, **parameters), lambda said: said["outcomes"] == outcomes)
 
 
 def within(
@@ -166,7 +166,7 @@ def test_access_logs_as_fluent_bit_sends_them_are_journeys(serving: Serving) -> 
     assert (
         post(f"{serving.otlp}/v1/logs", request.SerializeToString()) == 200
     )  # Fluent Bit comes again with what it got no answer to
-    within(20, lambda: serving.api.get("/v1/ingest").json(), lambda told: told["duplicate_bodies"] == 1)
+    within(60, lambda: serving.api.get("/v1/ingest").json(), lambda told: told["duplicate_bodies"] == 1)
     assert serving.journey("find-book")["count"] == 35
 
 
@@ -201,7 +201,7 @@ def test_the_metric_of_an_http_server_is_a_journey(serving: Serving) -> None:
 
 def test_what_came_in_is_told(serving: Serving) -> None:
     """Of whatever the tests above sent."""
-    said = within(10, lambda: serving.api.get("/v1/ingest").json(), lambda told: told["undrained_segments"] == 0)
+    said = within(60, lambda: serving.api.get("/v1/ingest").json(), lambda told: told["undrained_segments"] == 0)
     assert said["rejected"] == 0
     assert said["counted"] + said["ignored"] == said["spans"]
     assert "Buy a book" in serving.api.get("/").text

@@ -113,7 +113,7 @@ def test_a_collector_that_is_down_costs_two_seconds_and_the_loss_is_told(end, co
         began = time.monotonic()
         output, _ = process.communicate(timeout=30)
         took = time.monotonic() - began
-    assert 1.5 < took < 3.5, "two seconds, and the interpreter's own end on a busy machine"
+    assert 1.5 < took < 3.9, "two seconds, and the interpreter's own end on a busy machine"
     assert output.count("spans are lost") == 1
 
 

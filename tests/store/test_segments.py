@@ -184,3 +184,14 @@ def test_wherever_a_drain_dies_a_replay_in_any_order_counts_every_body_exactly_o
         "SELECT sum(counted) FROM segments FINAL WHERE startsWith(segment, {name:String})", {"name": f"{example}/"}
     )
     assert recorded == (len(bodies),)
+
+
+def test_a_claim_stands_when_the_servers_clock_steps_back(store: Store, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(store, "embedded", False)
+    store.execute(
+        "INSERT INTO bodies (hash, segment, claimed_at, claimed_us) "
+        f"SELECT unhex('{_hash(1).hex()}'), 'a', now() + 5, toUnixTimestamp64Micro(now64(6)) + 5000000"
+    )
+    assert claim(store, "a", [_hash(1)]) == {_hash(1)}
+    assert claim(store, "b", [_hash(1), _hash(2)]) == {_hash(2)}
+    assert claim(store, "a", [_hash(1)]) == {_hash(1)}

@@ -26,10 +26,11 @@ import uvloop
 from maibo_collectors.errors import CollectorError
 from maibo_collectors.otlp import rules
 from maibo_collectors.otlp.access import Access, Door
+from maibo_collectors.otlp.heads import CONNECTIONS, BoundedHeads
 from maibo_collectors.otlp.http import App
 from maibo_collectors.otlp.log import Log
 from maibo_collectors.otlp.metrics import AcceptorMetrics
-from maibo_collectors.otlp.reading import Counts, Raw, Reader
+from maibo_collectors.otlp.reading import CountingReader, ForwardingReader, Reader
 from maibo_collectors.otlp.receive import Receiver
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 MEMORY_BYTES = 3 * 2**29
 """Address space. 64 MiB of real spans need 0.7 GB on their way through; a hostile body of that size would unfold to 6 GB of messages:
 at this limit the parser gives up, and the body is refused."""
+OPEN_FILES = 8192
+"""Enough for the connections over HTTP that there may be, those over gRPC, and the log."""
 STOP_SECONDS = 5
 """For the requests under way; less than the core waits."""
 LOOK_SECONDS = 1.0
@@ -56,7 +59,8 @@ def main() -> None:
         format=f"%(asctime)s %(levelname)s acceptor {arguments.acceptor}: %(message)s",
     )
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    _limit_memory()
+    _limit(resource.RLIMIT_AS, MEMORY_BYTES)
+    _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
     try:
         uvloop.run(_serve(arguments))
     except CollectorError as error:
@@ -67,32 +71,35 @@ async def _serve(arguments: argparse.Namespace) -> None:
     access = Access(arguments.tokens, arguments.tls_cert, arguments.tls_key, arguments.tls_client_ca)
     log = Log(arguments.log, acceptor=arguments.acceptor, quota_bytes=arguments.quota)
     try:
+        # Before they are read: what is written meanwhile is read again.
+        rules_written = None if arguments.rules is None else _written(arguments.rules)
         receiver = Receiver(
             log,
             AcceptorMetrics.kept_in(arguments.metrics, acceptor=arguments.acceptor),
             Door(access, bytes_per_second=arguments.token_bytes_per_second, now=time.monotonic()),
-            _raw if arguments.raw else Counts,
+            _raw if arguments.raw else CountingReader,
             rules.Rules() if arguments.rules is None else rules.read(arguments.rules),
         )
         over_http = _http(App(receiver), access)
         over_grpc = _grpc(receiver, arguments.grpc, access) if arguments.grpc else None
         with contextlib.ExitStack() as stack:
             if arguments.rules is not None:
-                stack.enter_context(_following(arguments.rules, receiver))
+                stack.enter_context(_following(arguments.rules, receiver, seen=rules_written))
             await _run(socket.socket(fileno=arguments.fd), over_http, over_grpc)
     finally:
         await asyncio.to_thread(log.close)
 
 
 def _raw(_: rules.Rules) -> Reader:
-    return Raw()
+    return ForwardingReader()
 
 
 def _http(app: App, access: Access) -> uvicorn.Server:
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=BoundedHeads,
+            limit_concurrency=CONNECTIONS,
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -150,17 +157,16 @@ async def _ended(task: asyncio.Task[None]) -> None:
 
 
 @contextlib.contextmanager
-def _following(path: Path, receiver: Receiver) -> Iterator[None]:
+def _following(path: Path, receiver: Receiver, *, seen: object) -> Iterator[None]:
     """Takes over the rules that the core writes, as long as this lasts."""
-    task = asyncio.create_task(_follow(path, receiver))
+    task = asyncio.create_task(_follow(path, receiver, seen))
     try:
         yield
     finally:
         task.cancel()
 
 
-async def _follow(path: Path, receiver: Receiver) -> None:
-    seen = _written(path)
+async def _follow(path: Path, receiver: Receiver, seen: object) -> None:
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         written = _written(path)
@@ -184,10 +190,9 @@ def _written(path: Path) -> tuple[int, int] | None:
     return stat.st_mtime_ns, stat.st_ino
 
 
-def _limit_memory() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+def _limit(what: int, limit: int) -> None:
+    _, hard = resource.getrlimit(what)
+    resource.setrlimit(what, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
 def _arguments() -> argparse.Namespace:

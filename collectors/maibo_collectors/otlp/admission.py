@@ -1,7 +1,9 @@
-"""The cap: how many series, journeys and failure reasons a day may have, so that ever new values never take memory or the store.
+"""The cap: how many series, journeys, failure reasons and metric streams a day may have, so that ever new values never take memory or
+the store.
 
 What is over loses its dimensions and keeps its count: it goes into the journey's overflow series, so the count of a journey as a
-whole stays exact, by outcome, whatever comes. Only over the limit of journeys is the journey's name lost too.
+whole stays exact, by outcome, whatever comes. Only over the limit of journeys is the journey's name lost too. Streams cannot be
+merged like that, since each needs a state of its own in the store: those over the limit are not taken.
 
 What was admitted is remembered by its hash. Two series with one hash would take one place: no harm.
 """
@@ -20,6 +22,10 @@ OVERFLOW: Final = "__overflow__"
 """The value of a dimension that was lost to the cap."""
 SERIES_IN_ALL: Final = 50_000
 """Series of all journeys together, in one decoder in a day: 13 MB of hashes, at the worst."""
+STREAMS_PER_SERIES: Final = 20
+"""Streams that a journey may have for each of the series that it may have: as many instances, or attributes that are no dimensions."""
+STREAMS_IN_ALL: Final = 100_000
+"""Streams of all journeys together."""
 _DAY_NS: Final = 86_400 * 10**9
 
 
@@ -30,6 +36,7 @@ class _Admitted:
     series: set[int] = field(default_factory=set)
     steps: set[int] = field(default_factory=set)
     reasons: set[int] = field(default_factory=set)
+    streams: set[int] = field(default_factory=set)
 
 
 class Admission:
@@ -39,10 +46,10 @@ class Admission:
         self._limits = rules
         self._day = -1
         self._generation = 0
-        self._held = 0
+        self._held = self._streams = 0
         self._journeys: dict[str, _Admitted] = {}
         self._lost = _Admitted()
-        """The reasons of what has lost its journey's name."""
+        """The reasons and streams of what has lost its journey's name."""
 
     def replace_limits(self, rules: Rules) -> None:
         """What is in stays in."""
@@ -54,7 +61,7 @@ class Admission:
         if day != self._day:
             self._day = day
             self._generation += 1
-            self._held = 0
+            self._held = self._streams = 0
             self._journeys = {}
             self._lost = _Admitted()
         return self._generation
@@ -87,6 +94,18 @@ class Admission:
             return OVERFLOW
         reasons.add(key)
         return reason
+
+    def stream(self, journey: str, stream: bytes) -> bool:
+        """Whether a stream of points may be counted; the journey is that of the admitted series."""
+        streams = self._journeys.get(journey, self._lost).streams
+        key = hash(stream)
+        if key in streams:
+            return True
+        if len(streams) >= STREAMS_PER_SERIES * self._limits.series_limit or self._streams >= STREAMS_IN_ALL:
+            return False
+        streams.add(key)
+        self._streams += 1
+        return True
 
 
 def _overflow(journey: str, step: str, outcome: str) -> Series:

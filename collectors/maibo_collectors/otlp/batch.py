@@ -8,6 +8,7 @@ first claim, and goes only when the segments' files have gone.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import secrets
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MANIFEST = ".batch"
+RESERVE = "reserve"
+"""A file beside the log's folder with room for a manifest: a log that fills its own disk must still be drained."""
+_RESERVE_BYTES = 32 * 2**10
 BATCH_BYTES = 64 * 2**20
 BATCH_SEGMENTS = 256
 """A batch is in memory as a whole, and a stop waits for the one that is under way."""
@@ -56,6 +60,11 @@ class Waiting:
     """Sealed and in none of them, oldest first."""
     damaged: tuple[Path, ...]
     """Manifests that cannot be read."""
+
+
+def begun_ms(batch: str) -> int:
+    """When a batch was begun, unix ms, as its id tells."""
+    return int(batch.split("-", maxsplit=1)[0]) // 1_000_000
 
 
 def waiting(log: Path) -> Waiting:
@@ -102,14 +111,47 @@ def choose(log: Path, segments: Sequence[str]) -> Batch:
 
 def write(log: Path, batch: Batch) -> None:
     """Returns when the manifest survives a loss of power."""
+    manifest = msgspec.json.encode(_Manifest(batch.segments, _crc(batch.segments)))
     path = log / f"{batch.id}{MANIFEST}"
     unnamed = path.with_suffix(UNNAMED)
-    with unnamed.open("wb") as file:
-        file.write(msgspec.json.encode(_Manifest(batch.segments, _crc(batch.segments))))
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        keep_reserve(log)
+        _write(unnamed, manifest)
+    except OSError as error:
+        reserve = log.with_name(RESERVE)
+        if error.errno != errno.ENOSPC or not reserve.exists():
+            raise
+        unnamed.unlink(missing_ok=True)
+        unnamed = reserve
+        _write(unnamed, manifest)
     unnamed.rename(path)
     fsync_folder(log)
+
+
+def keep_reserve(log: Path) -> None:
+    """Sees that there is a reserve. OSError where there is no room for it."""
+    path = log.with_name(RESERVE)
+    if not path.exists():
+        unnamed = path.with_suffix(UNNAMED)
+        try:
+            _write(unnamed, bytes(_RESERVE_BYTES))
+        except OSError:
+            unnamed.unlink(missing_ok=True)
+            raise
+        unnamed.rename(path)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Over what is there, so that a file that has its room needs no more of it."""
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.ftruncate(descriptor, len(data))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def remove(log: Path, batch: Batch) -> None:

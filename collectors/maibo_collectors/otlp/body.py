@@ -1,8 +1,11 @@
-"""Bodies as they come over the wire: plain or gzip, never larger than the limit once unpacked."""
+"""Bodies as they come over the wire: plain or gzip, never larger than the limit once unpacked; in protobuf, parsed."""
 
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final, TypeVar
+
+from google.protobuf.message import DecodeError, Message
 
 try:
     from isal import isal_zlib as gzip_library  # extra `fast`: 2.5 x zlib's speed
@@ -12,9 +15,15 @@ except ImportError:
 BODY_LIMIT = 64 * 2**20
 """Bytes after decompression; OTLP's recommended default."""
 
+UNFOLDS: Final = "the body unfolds to too many messages; send smaller batches"
+"""Why a body is too large that is within the limit: in messages it is more than this process may hold."""
+
+_MESSAGE = TypeVar("_MESSAGE", bound=Message)
 _GZIP = 16 + gzip_library.MAX_WBITS
 _PIECE = 2**20
 _TAKEN = 2**16
+_MEMBERS = 10_000
+"""gzip members that a body may have: empty ones cost time and come to nothing."""
 
 
 class Encoding(IntEnum):
@@ -41,10 +50,29 @@ def unpack(data: bytes, encoding: Encoding, *, limit: int = BODY_LIMIT) -> bytes
     return _gunzip(data, limit)
 
 
+def parsed(message: _MESSAGE, body: bytes) -> _MESSAGE:
+    """The message, made of an unpacked body. Raises BodyMalformed, BodyTooLarge."""
+    try:
+        message.ParseFromString(body)
+    except DecodeError as error:
+        name = message.DESCRIPTOR.name
+        del message  # it may be large, and whoever holds the error holds this frame
+        raise refusal(error, name) from error
+    return message
+
+
+def refusal(error: Exception, name: str) -> BodyMalformed | BodyTooLarge:
+    """What upb says after the message's type name: ``String field had bad UTF-8``, ``Error parsing message``."""
+    if "alloc failed" in str(error):
+        return BodyTooLarge(UNFOLDS)
+    reason = str(error).rsplit("': ", 1)[-1].removesuffix(".")
+    return BodyMalformed(f"not an {name}: {reason}")
+
+
 def _gunzip(data: bytes, limit: int) -> bytes:
     """RFC 1952: one member or several, nothing after them."""
     pieces: list[bytes] = []
-    size = position = 0
+    size = position = members = 0
     member = gzip_library.decompressobj(_GZIP)
     while True:
         taken = memoryview(data)[
@@ -64,6 +92,9 @@ def _gunzip(data: bytes, limit: int) -> bytes:
         if member.eof:
             if position == len(data):
                 return b"".join(pieces)
+            members += 1
+            if members == _MEMBERS:
+                raise BodyMalformed(f"more than {_MEMBERS} gzip members")
             member = gzip_library.decompressobj(_GZIP)
         elif not piece and not consumed:
             raise BodyMalformed("gzip data ends too early")

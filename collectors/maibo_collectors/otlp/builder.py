@@ -1,4 +1,4 @@
-"""Counting judged spans into a `Tally`: what is left to do for each span once its shape's verdict is known."""
+"""Counting judged spans into a `Tally`: what is left to do for each span once its shape's judgement is known."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from maibo_collectors.otlp.sampling import ONE
 from maibo_collectors.otlp.tally import (
+    BUCKET_NS,
     CELL,
     FAILED,
     FLOW,
@@ -24,7 +25,7 @@ from maibo_collectors.otlp.tally import (
 from maibo_slo.store.edges import EDGES_NS
 
 if TYPE_CHECKING:
-    from maibo_collectors.otlp.classify import Fate, Verdict
+    from maibo_collectors.otlp.classify import Fate, Judgement
 
 CLOCK_SKEW: Final = "ends more than a day from now, or began more than 35 days ago"
 
@@ -34,7 +35,6 @@ AGE_LIMIT_NS: Final = 35 * SKEW_LIMIT_NS
 """How long ago a journey may have begun."""
 LONGEST_NS: Final = 2**63 - 1
 
-_BUCKET_NS: Final = 10 * 10**9
 _MINUTE_NS: Final = 60 * 10**9
 
 
@@ -75,18 +75,18 @@ class Builder:
         self._rejected[reason] += 1
 
     def count(  # noqa: C901, PLR0912 -- in one piece, for each call more would cost 2 % of all decoding
-        self, verdict: Verdict, start: int, end: int, begin_us: int | None, ids: Identified
+        self, judgement: Judgement, start: int, end: int, begin_us: int | None, ids: Identified
     ) -> None:
-        """Counts one span of a shape with this verdict. `start` and `end` in unix ns.
+        """Counts one span of a shape with this judgement. `start` and `end` in unix ns.
 
         `begin_us`: its ``journey.start_time`` if it is a positive integer, 0 if it is anything else, None if there is none; only
-        looked at if the verdict is `timed`.
+        looked at if the judgement is `timed`.
         """
         self._total += 1
-        fates = verdict.fates
+        fates = judgement.fates
         if not fates:
-            if verdict.rejected:
-                self._rejected[verdict.rejected] += 1
+            if judgement.rejected:
+                self._rejected[judgement.rejected] += 1
             else:
                 self._ignored += 1
             return
@@ -94,16 +94,16 @@ class Builder:
             self._rejected[CLOCK_SKEW] += 1
             return
         minute = 0
-        if verdict.timed:
+        if judgement.timed:
             begin = begin_us * 1000 if begin_us else start
             if not self._earliest_begin <= begin <= self._latest:
                 self._rejected[CLOCK_SKEW] += 1
                 return
             minute = begin // _MINUTE_NS * 60
-        t = end // _BUCKET_NS * 10
+        t = end // BUCKET_NS * 10
         duration = end - start
         index = bisect_left(EDGES_NS, duration)
-        weight = verdict.weight
+        weight = judgement.weight
         n = 1 if weight is ONE else weight.of(ids.span_id)
         series_ids, cells = self._series, self._cells
         for fate in fates:
@@ -131,8 +131,8 @@ class Builder:
                 self._keep(fate, t, series, index, min(duration, LONGEST_NS), ids)
         if duration < 0:
             self._skewed_spans += 1
-        elif verdict.overflowed:
-            self._overflowed.update(verdict.overflowed)
+        elif judgement.overflowed:
+            self._overflowed.update(judgement.overflowed)
 
     def _keep(self, fate: Fate, t: int, series: int, index: int, duration: int, ids: Identified) -> None:
         """An exemplar, maybe: the first failed or slow one of each minute, series and bin, and the longest of each minute and series.

@@ -32,14 +32,7 @@ if TYPE_CHECKING:
 SPAN: Final = "span"
 LOG: Final = "log"
 METRIC: Final = "metric"
-SIGNALS: Final = {
-    Kind.TRACES_PROTOBUF: SPAN,
-    Kind.TRACES_JSON: SPAN,
-    Kind.METRICS_PROTOBUF: METRIC,
-    Kind.METRICS_JSON: METRIC,
-    Kind.LOGS_PROTOBUF: LOG,
-    Kind.LOGS_JSON: LOG,
-}
+_ITEMS: Final = {"traces": SPAN, "metrics": METRIC, "logs": LOG}
 _GZIP: Final = b"\x1f\x8b"
 _FILE_LIMIT: Final = 2**30
 """Bytes of a file, unpacked: it may hold many requests."""
@@ -56,6 +49,11 @@ class Captured(NamedTuple):
     kind: Kind
     body: bytes
     """Unpacked."""
+
+    @property
+    def signal(self) -> str:
+        """SPAN, LOG or METRIC."""
+        return _ITEMS[self.kind.signal]
 
 
 class Item(NamedTuple):
@@ -77,7 +75,7 @@ class Item(NamedTuple):
 
     @property
     def signal(self) -> str:
-        return SIGNALS[self.request.kind]
+        return self.request.signal
 
 
 def read(data: bytes) -> list[Captured]:
@@ -98,7 +96,7 @@ def items(captured: Captured) -> Iterator[Item]:
     """Of a request that the decoders accept."""
     if captured.kind is Kind.TRACES_JSON:
         return _json_spans(captured)
-    return {SPAN: _spans, LOG: _logs, METRIC: _points}[SIGNALS[captured.kind]](captured)
+    return {SPAN: _spans, LOG: _logs, METRIC: _points}[captured.signal](captured)
 
 
 def _json_values(body: bytes) -> list[object]:
@@ -185,7 +183,7 @@ class _FieldTexts(Mapping[str, str]):
         self._fields, self._resource = fields, resource or {}
 
     def __getitem__(self, key: str) -> str:
-        found = self._resource[key] if key in self._resource else self._fields.text(key)
+        found = self._fields.of_resource(key, self._resource)
         if found is None:
             raise KeyError(key)
         return found
@@ -198,7 +196,7 @@ class _FieldTexts(Mapping[str, str]):
 
 
 def _points(captured: Captured) -> Iterator[Item]:
-    read = request_of_json if captured.kind is Kind.METRICS_JSON else ExportMetricsServiceRequest.FromString
+    read = request_of_json if captured.kind.is_json else ExportMetricsServiceRequest.FromString
     for of_resource in read(captured.body).resource_metrics:
         resource = _texts(of_resource.resource.attributes)
         for of_scope in of_resource.scope_metrics:

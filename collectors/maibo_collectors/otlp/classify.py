@@ -1,7 +1,7 @@
-"""How a span is counted, decided once for each shape that spans have.
+"""How a span is counted, decided once for each shape that spans have; and what rules make of data points and log records.
 
 A shape is all that decides how a span counts but for its times and ids. Shapes repeat, spans do not: decoders find a span's
-shape, ask `Classifier.classify` when they have not seen it yet, in order of first appearance, and remember the verdict. Whatever is
+shape, ask `Classifier.classify` when they have not seen it yet, in order of first appearance, and remember the judgement. Whatever is
 costly (texts, patterns, the cap) is paid for a shape, not for a span. What is left for each span is told at `Builder.count`.
 """
 
@@ -79,7 +79,7 @@ class Fate(NamedTuple):
     """Of a whole journey: what lasts longer is worth an exemplar (OVER_THRESHOLD). 0: none."""
 
 
-class Verdict(NamedTuple):
+class Judgement(NamedTuple):
     """How spans of one shape count. Neither fates nor a rejection: ignored."""
 
     fates: tuple[Fate, ...] = ()
@@ -96,17 +96,19 @@ class Verdict(NamedTuple):
 class Classifier:
     """Judges shapes by rules and within the cap; shared by all decoders of one thread.
 
-    Before each body a decoder asks `generation`; when the number is another than the last time, every verdict it remembers is void.
-    Judging the same shape again within a generation gives the same verdict, so decoders may forget verdicts whenever they like.
+    Before each body a decoder asks `generation`; when the number is another than the last time, every judgement it remembers is void.
+    Judging the same shape again within a generation gives the same judgement, so decoders may forget judgements whenever they like.
     """
 
     def __init__(self, rules: Rules, *, admission: Admission | None = None) -> None:
         self.rules = rules
         self.admission = admission or Admission(rules)
         self._spans = tuple(map(CompiledRule, rules.spans))
-        self.resource_keys: Final = _unique(ORIGIN_KEYS, *(rule.resource_keys for rule in self._spans))
-        """Resource attributes that matter; the first five are `ORIGIN_KEYS`."""
-        keys = _unique(_SPAN_KEYS, *(rule.attribute_keys for rule in self._spans))
+        self.logs: Final = tuple(map(CompiledRule, rules.logs))
+        self.metrics: Final = tuple(map(CompiledRule, rules.metrics))
+        self.resource_keys: Final = unique(ORIGIN_KEYS, *(rule.resource_keys for rule in self._spans))
+        """Resource attributes that matter to spans; the first five are `ORIGIN_KEYS`."""
+        keys = unique(_SPAN_KEYS, *(rule.attribute_keys for rule in self._spans))
         self.span_keys: Final = tuple(key for key in keys if key != semconv.JOURNEY_START_TIME)
         """Span attributes that matter. Never ``journey.start_time``: that differs from span to span, and is read apart."""
         self.with_name: Final = any(rule.rule.name for rule in self._spans)
@@ -120,7 +122,7 @@ class Classifier:
         """To be asked before each body. Begins a new day for the cap when `received_ns` (unix) says so."""
         return self.admission.generation(received_ns)
 
-    def classify(self, shape: Shape) -> Verdict:
+    def classify(self, shape: Shape) -> Judgement:
         """May take a place in the cap, even if no span of the shape is counted in the end."""
         resource = dict(zip(self.resource_keys, shape.resource, strict=True))
         values = dict(zip(self.span_keys, shape.attributes, strict=True))
@@ -131,11 +133,11 @@ class Classifier:
         else:
             fates, rejected = self._journey(shape, values)
         if not fates:
-            return Verdict(rejected=rejected)
+            return Judgement(rejected=rejected)
         weight = sampling.weight(shape.threshold)
         if weight is None:
-            return Verdict(rejected=TOO_THIN)
-        return verdict(fates, weight=weight)
+            return Judgement(rejected=TOO_THIN)
+        return judgement(fates, weight=weight)
 
     def _journey(self, shape: Shape, values: Mapping[str, str | None]) -> tuple[tuple[Judged, ...], str]:
         """A span of the SDK's: it says itself what it is."""
@@ -202,9 +204,9 @@ class Judged(NamedTuple):
     overflowed: str
 
 
-def verdict(judged: tuple[Judged, ...], *, weight: Weight = ONE) -> Verdict:
-    """The verdict that these fates make."""
-    return Verdict(
+def judgement(judged: tuple[Judged, ...], *, weight: Weight = ONE) -> Judgement:
+    """The judgement that these fates make."""
+    return Judgement(
         fates=tuple(each.fate for each in judged),
         weight=weight,
         timed=any(each.fate.whole or each.fate.marker for each in judged),
@@ -229,5 +231,5 @@ def first_of_each(
     return tuple(found.values())
 
 
-def _unique(*keys: tuple[str, ...]) -> tuple[str, ...]:
+def unique(*keys: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for group in keys for key in group))

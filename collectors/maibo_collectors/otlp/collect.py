@@ -8,14 +8,16 @@ import logging
 import os
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from maibo_collectors.errors import CollectorError
+from maibo_collectors.otlp.plugin import plugin
 from maibo_slo.errors import MaiboError
+from maibo_slo.plugins import option_values, with_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from maibo_collectors.otlp.upstream import Upstream
+    from maibo_slo.plugins import Option
 
 logger = logging.getLogger(__name__)
 
@@ -37,21 +40,16 @@ Examples:
 """
 
 
-def _plugin_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The plugin's own, as `maibo serve` has them."""
-    from maibo_collectors.otlp.plugin import plugin
-
-    for option in reversed(plugin().options):
-        log = option.name == _LOG_OPTION
-        command = click.option(
-            f"--{option.name}",
-            default="" if log else option.default,
-            envvar=f"MAIBO_{option.name.upper().replace('-', '_')}",
-            show_default=f"{EDGE_LOG_MIB} with --forward, else {option.default}" if log else bool(option.default),
-            show_envvar=True,
-            help=option.help,
-        )(command)
-    return command
+def _options() -> tuple[Option, ...]:
+    """The plugin's own, as `maibo serve` has them, but for how much may wait: that depends on where it goes."""
+    return tuple(
+        replace(
+            option, default="", help=f"{option.help}  [default: {EDGE_LOG_MIB} with --forward, else {option.default}]"
+        )
+        if option.name == _LOG_OPTION
+        else option
+        for option in plugin().options
+    )
 
 
 def _file(name: str, variable: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -93,7 +91,7 @@ def _file(name: str, variable: str, text: str) -> Callable[[Callable[..., None]]
     metavar="HOST:PORT",
     help="Show /metrics there; loopback only.",
 )
-@_plugin_options
+@with_options(_options())
 def collect(
     documents: tuple[str, ...],
     *,
@@ -120,7 +118,7 @@ def collect(
         raise click.UsageError("DOCUMENTS say what counts; with --forward nothing is counted here")
     if forward is None and (token_file or ca or cert or key):
         raise click.UsageError("--token-file, --ca, --cert and --key are for --forward")
-    options = {name.replace("_", "-"): value for name, value in of_plugin.items()}
+    options = option_values(_options(), of_plugin)
     options[_LOG_OPTION] = options[_LOG_OPTION] or _log_mib(edge=forward is not None)
     for name in ("maibo_slo", "maibo_collectors"):
         logging.getLogger(name).setLevel(min(logging.INFO, logging.getLogger().level))
@@ -138,8 +136,6 @@ def collect(
 
 
 def _log_mib(*, edge: bool) -> str:
-    from maibo_collectors.otlp.plugin import plugin
-
     return EDGE_LOG_MIB if edge else next(each.default for each in plugin().options if each.name == _LOG_OPTION)
 
 

@@ -208,9 +208,10 @@ class Folders:
 
 @contextlib.contextmanager
 def open_folders(root: Path) -> Iterator[Folders]:
-    """Makes the folders, and holds them: two collectors must not drain one log."""
+    """Makes the folders, for their owner alone, and holds them: two collectors must not drain one log."""
     try:
         root.mkdir(parents=True, exist_ok=True)
+        _keep_to_ourselves(root)
         lock = os.open(root / "lock", os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as error:
         raise CollectorError(
@@ -231,3 +232,11 @@ def open_folders(root: Path) -> Iterator[Folders]:
         yield folders
     finally:
         os.close(lock)
+
+
+def _keep_to_ourselves(folder: Path) -> None:
+    """Bodies are in there. On a volume whose folders are another's (of an earlier user's), it stays as it is."""
+    try:
+        folder.chmod(0o700)
+    except PermissionError as error:
+        logger.warning("%s is readable for others, and cannot be changed: %s", folder, error.strerror)

@@ -19,9 +19,9 @@ from google.protobuf.message import DecodeError
 
 from maibo import semconv
 from maibo_collectors.otlp.attributes import clean, text_of_bytes
-from maibo_collectors.otlp.body import BodyMalformed
+from maibo_collectors.otlp.body import BodyMalformed, refusal
 from maibo_collectors.otlp.builder import AGE_LIMIT_NS, CLOCK_SKEW, SKEW_LIMIT_NS
-from maibo_collectors.otlp.classify import Classifier, Shape, Verdict
+from maibo_collectors.otlp.classify import Classifier, Judgement, Shape
 from maibo_collectors.otlp.sampling import ONE
 from maibo_collectors.otlp.tally import Exemplar, Reason, Tally
 
@@ -171,34 +171,34 @@ class CompiledTraces:
                 numbers.clear()
 
     def _judge(self, first: int, end: int) -> None:
-        """Tells the scanner the verdicts of the shapes that it has just met."""
+        """Tells the scanner the judgements of the shapes that it has just met."""
         numbers = array("Q")
         try:
             for shape in range(first, end):
-                numbers.extend(self._verdict(self._classifier.classify(self._shapes.shape(shape))))
+                numbers.extend(self._judgement(self._classifier.classify(self._shapes.shape(shape))))
         except (DecodeError, UnicodeDecodeError) as error:
             self._shapes.forget()
-            raise BodyMalformed(f"not an ExportTraceServiceRequest: {error}") from error
+            raise refusal(error, "ExportTraceServiceRequest") from error
         address, count = numbers.buffer_info()
         if self._c.scan_judge(self._handle, address, count, end - first, len(self._series.each)) != _DONE:
             raise MemoryError
 
-    def _verdict(self, verdict: Verdict) -> list[int]:
+    def _judgement(self, judgement: Judgement) -> list[int]:
         """In the order that scan_judge reads."""
         numbers = [
-            self._rejections.of(verdict.rejected) if verdict.rejected else _NONE,
-            verdict.timed,
-            verdict.weight is not ONE,
-            verdict.weight.whole,
-            verdict.weight.rest,
-            len(verdict.fates),
-            len(verdict.overflowed),
+            self._rejections.of(judgement.rejected) if judgement.rejected else _NONE,
+            judgement.timed,
+            judgement.weight is not ONE,
+            judgement.weight.whole,
+            judgement.weight.rest,
+            len(judgement.fates),
+            len(judgement.overflowed),
         ]
-        for fate in verdict.fates:
+        for fate in judgement.fates:
             flags = fate.whole * _WHOLE | fate.marker * _MARKER | fate.started * _STARTED | fate.failed * _FAILED
             reason = self._reasons.of(fate.reason) if fate.reason else _NONE
             numbers += (self._series.of(fate.series), flags, reason, _u64(fate.threshold_ns))
-        numbers += map(self._journeys.of, verdict.overflowed)
+        numbers += map(self._journeys.of, judgement.overflowed)
         return numbers
 
     def _tally(self, results: _Results) -> Tally:

@@ -83,7 +83,7 @@ class Content:
         self.overflowed += sum(tally.overflowed.values())
 
 
-class Reader:
+class Contents:
     """Reads batches, and remembers series between them."""
 
     def __init__(self) -> None:
@@ -137,6 +137,6 @@ class Reader:
         ):  # bodies as received: of an older version's log, or of a collector that forwarded them
             self._decoders = Decoders(Rules())
         body, kind, received_ns = unpack(record.body, record.encoding), Kind(record.kind), record.received_ns
-        if kind in {Kind.METRICS_PROTOBUF, Kind.METRICS_JSON}:
+        if kind.signal == "metrics":
             return points_of(kind, body, self._decoders.classifier, received_ns=received_ns)
         return self._decoders.tally(kind, body, received_ns=received_ns)

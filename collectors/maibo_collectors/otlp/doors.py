@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import ipaddress
 import logging
 import socket
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from maibo_collectors.errors import CollectorError
 from maibo_collectors.otlp.access import Access, access
+from maibo_slo.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -63,23 +63,15 @@ async def open_doors(
 
 
 async def _listen(listen: Listen, address: str, option: str, guard: Access) -> socket.socket:
-    """That nobody has the port is for `listen` to say."""
-    if not guard.guarded and not _is_loopback(address):
+    """That nobody has the port, or that it is no address, is for `listen` to say."""
+    host = address.rpartition(":")[0].removeprefix("[").removesuffix("]")
+    if host and not guard.guarded and not is_loopback(host):
         raise CollectorError(
             f"--{option} {address!r} can be reached by others, who must show who they are: make a token with `maibo token add NAME "
             "--scope ingest` and give its file as --otlp-tokens, or ask for certificates with --otlp-tls-client-ca; or listen on "
             "127.0.0.1"
         )
     return await listen(address, f"--{option}", guarded=guard.guarded)
-
-
-def _is_loopback(address: str) -> bool:
-    """What is no address at all is for `listen` to refuse."""
-    host = address.rpartition(":")[0].removeprefix("[").removesuffix("]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host in {"localhost", ""}
 
 
 def _reserve(family: int, address: tuple[object, ...]) -> socket.socket:

@@ -31,11 +31,12 @@ from typing import TYPE_CHECKING
 
 from maibo_collectors.otlp import batch as batches
 from maibo_collectors.otlp.batch import Batch
-from maibo_collectors.otlp.content import Reader
+from maibo_collectors.otlp.content import Contents
 from maibo_collectors.otlp.log import folder_bytes
-from maibo_collectors.otlp.segment import OPEN, SEALED, Damage, Record, age_seconds, parse, recover_all
+from maibo_collectors.otlp.segment import OPEN, SEALED, Damage, Record, age_seconds, parse, recover_all, set_aside
 from maibo_collectors.otlp.settlement import settled
 from maibo_slo.store import Store, counts, segments
+from maibo_slo.store.tables import DEDUPLICATION_WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -58,8 +59,10 @@ _LONGEST_RETRY_SECONDS = 60.0
 """Between attempts at a batch that fails."""
 _LONGEST_BEGIN_SECONDS = 10.0
 """Between batches that are begun while each of them fails."""
-_CLAIMS = 5_000
-"""Bodies claimed with one query."""
+OVERTAKEN = DEDUPLICATION_WINDOW // 4
+"""Batches recorded since one that failed was begun. A batch is several inserts into one table at most, and others may insert too."""
+_CLAIMS = 2_000
+"""Bodies claimed with one query: their hashes are one form field, of which a server takes 128 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class Drain:
     """Set: no other batch is begun."""
     behind: bool = False
     """More was waiting at the last pass than one batch holds."""
-    _reader: Reader = field(default_factory=Reader)
+    _contents: Contents = field(default_factory=Contents)
     _failures: dict[str, _Failure] = field(default_factory=dict)
     """By batch."""
     _begun: set[str] = field(default_factory=set)
@@ -127,10 +130,20 @@ class Drain:
         self._begun = set(begun)
         self._failures = {each: failure for each, failure in self._failures.items() if each in begun}
         yield from ((batch, False) for each, batch in begun.items() if each not in self._failures)
-        yield from ((batch, True) for batch in self._new(list(waiting.segments), now))
+        if not self._overtaken():
+            yield from ((batch, True) for batch in self._new(list(waiting.segments), now))
         for each, failure in list(self._failures.items()):
             if failure.retry_at <= now and each in begun:
                 yield begun[each], False
+
+    def _overtaken(self) -> bool:
+        """Whether a batch that may be in the store in part has been overtaken by as many as the store's tables remember tokens for, or
+        soon: then it comes first, or trying it again would count it again.
+        """
+        if not self._failures:
+            return False
+        oldest = min(self._failures)
+        return segments.recorded_since(self.store, batches.begun_ms(oldest)) >= OVERTAKEN
 
     def _new(self, waiting: list[str], now: float) -> Iterator[Batch]:
         if self._beginning is not None and self._beginning.retry_at > now:
@@ -178,7 +191,7 @@ class Drain:
         with self.metrics.drain_seconds.time():
             records = [record for segment in batch.segments for record in self._read(segment)]
             own = self._claim(batch, [each.body_hash for each in records])
-            content = self._reader.read(records, own, settle=partial(self._settle, batch))
+            content = self._contents.read(records, own, settle=partial(self._settle, batch))
             for each in content.unreadable:
                 self._set_aside(f"{batch.id}-{each.body_hash.hex()}", each.body, "its format is not understood")
             counts.insert(self.store, content.counts, token=batch.id)
@@ -217,7 +230,7 @@ class Drain:
 
     def _set_aside(self, name: str, data: bytes, reason: str) -> None:
         target = self.corrupt / name
-        target.write_bytes(data)
+        set_aside(target, data)
         self.metrics.damaged_records.inc()
         logger.error("a record of %d bytes cannot be counted (%s): set aside as %s", len(data), reason, target)
 

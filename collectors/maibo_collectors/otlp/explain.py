@@ -17,11 +17,11 @@ from maibo_collectors.errors import CollectorError
 from maibo_collectors.otlp import captured, points
 from maibo_collectors.otlp.body import BodyMalformed, BodyTooLarge
 from maibo_collectors.otlp.buckets import total
-from maibo_collectors.otlp.captured import METRIC, SIGNALS, SPAN, Captured, Item
+from maibo_collectors.otlp.captured import METRIC, SPAN, Captured, Item
 from maibo_collectors.otlp.decoders import Decoders
 from maibo_collectors.otlp.documents import placed_rules, rules_of
 from maibo_collectors.otlp.rules import SPAN_KINDS, CompiledRule, Condition, Rule
-from maibo_collectors.otlp.tally import CELL, FLOW, SKEWED, Series, Tally, series_of
+from maibo_collectors.otlp.tally import BUCKET_NS, BUCKET_SECONDS, CELL, FLOW, SKEWED, Series, Tally, series_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -40,7 +40,6 @@ RESULTS: Final = (COUNTED, STARTED, BACKWARDS, REJECTED, IGNORED)
 
 _NONE: Final = 2**31
 """A limit that nothing reaches."""
-_BUCKET_NS: Final = 10 * 10**9
 _KINDS: Final = {number: word for word, number in SPAN_KINDS.items()}
 
 
@@ -109,7 +108,7 @@ class _Explainer:
             yield self._item(item, received_ns)
 
     def _read(self, request: Captured, received_ns: int) -> Tally | Points:
-        if SIGNALS[request.kind] == METRIC:
+        if request.signal == METRIC:
             return points.decode(request.kind, request.body, self._decoders.classifier, received_ns=received_ns)
         return self._decoders.tally(request.kind, request.body, received_ns=received_ns)
 
@@ -204,7 +203,7 @@ def _of_points(read: Points, rules: Mapping[tuple[str, str], Origin]) -> Iterato
     for point in read.points:
         for counting in point.countings:
             one = series_of(read.series[counting.series])
-            t = point.time_ns // _BUCKET_NS * 10
+            t = point.time_ns // BUCKET_NS * BUCKET_SECONDS
             yield Count(one, t, None, total(point.buckets), rules.get((one.journey, one.step)))
 
 

@@ -1,7 +1,8 @@
 """Forwarding: the log of an edge collector, sent upstream body by body, byte for byte, oldest first, for as long as it takes.
 
 A body leaves the log only when the upstream has answered it: taken, or refused for good (then it is set aside with the reason). Whatever
-else happens, a lost network, an upstream that is full, a token that has expired, it is sent again, the first one first. A segment's
+else happens, a lost network, an upstream that is full, a token that has expired, it is sent again, the first one first. One body alone must
+not stop all that come after it, though: when the upstream fails at it for ten minutes on end, and yet takes an empty one, it is set aside too. A segment's
 file goes when every body in it is answered. After a crash, part of a segment is sent a second time, and after a lost answer, a body
 is; upstream recognises them by their bytes, for a day.
 
@@ -15,12 +16,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from maibo_collectors.otlp.answers import METRICS
 from maibo_collectors.otlp.log import folder_bytes
-from maibo_collectors.otlp.segment import SEALED, Damage, Kind, Record, age_seconds, first_kind, parse, recover_all
-from maibo_collectors.otlp.upstream import Answer, Verdict
+from maibo_collectors.otlp.segment import (
+    SEALED,
+    Damage,
+    Kind,
+    Record,
+    age_seconds,
+    first_kind,
+    parse,
+    recover_all,
+    set_aside,
+)
+from maibo_collectors.otlp.upstream import FORWARDED, Answer, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +50,11 @@ LOOK_SECONDS: Final = 0.05
 _FIRST_PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 """How late an upstream that is back is noticed."""
-_ONE_AT_A_TIME: Final = frozenset({Kind.METRICS_PROTOBUF, Kind.METRICS_JSON})
+_PATIENCE_SECONDS: Final = 600.0
+_PATIENCE_TRIES: Final = 20
+"""For so long and so often one body may fail, and hold up all others."""
+_DONE: Final = frozenset({Result.TAKEN, Result.REFUSED})
+_ONE_AT_A_TIME: Final = frozenset({METRICS.protobuf, METRICS.json})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +72,29 @@ class Backlog:
 
 
 @dataclass(slots=True)
+class _Try:
+    """A body on its way, and how often it failed, and since when, with no other answer in between."""
+
+    record: Record
+    failures: int = 0
+    failing_since: float = 0.0
+    others_taken: bool = False
+    """The upstream took an empty body after this one had failed for long."""
+
+    def answered(self, answer: Answer, now: float) -> None:
+        if answer.result is not Result.FAILED:
+            self.failures = 0
+            self.others_taken = False
+            return
+        if not self.failures:
+            self.failing_since = now
+        self.failures += 1
+
+    def hopeless(self, now: float) -> bool:
+        return self.failures >= _PATIENCE_TRIES and now - self.failing_since >= _PATIENCE_SECONDS
+
+
+@dataclass(slots=True)
 class Forwarder:
     """Forwards one log folder to one upstream; runs in one task."""
 
@@ -64,7 +104,7 @@ class Forwarder:
     tell: Callable[[str | None], object]
     """Told what keeps it from forwarding when that begins and when it is another thing, and None when it goes on."""
     forwarded: Counter
-    """Bodies by their verdict."""
+    """Bodies that are done, by their `Result`."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set: no other body is sent."""
     finishing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -118,19 +158,21 @@ class Forwarder:
                 return False
         return True
 
-    async def _group(self, segment: str, waiting: Sequence[Record]) -> bool:
+    async def _group(self, segment: str, group: Sequence[Record]) -> bool:
+        waiting = [_Try(record) for record in group]
         pause = _FIRST_PAUSE_SECONDS
         while waiting:
             if self.stopping.is_set():
                 return False
-            answers = await asyncio.gather(*map(self.upstream.send, waiting))
-            later: list[tuple[Record, Answer]] = []
-            for record, answer in zip(waiting, answers, strict=True):
-                if answer.verdict is Verdict.LATER:
-                    later.append((record, answer))
+            answers = await asyncio.gather(*(self.upstream.send(each.record) for each in waiting))
+            later: list[tuple[_Try, Answer]] = []
+            for each, answer in zip(waiting, answers, strict=True):
+                each.answered(answer, time.monotonic())
+                if answer.result in _DONE or await self._given_up(each):
+                    self._answered(segment, each, answer)
                 else:
-                    self._answered(segment, record, answer)
-            waiting = [record for record, _ in later]
+                    later.append((each, answer))
+            waiting = [each for each, _ in later]
             if not later:
                 self._tell(None)
                 return True
@@ -141,11 +183,25 @@ class Forwarder:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         return True
 
-    def _answered(self, segment: str, record: Record, answer: Answer) -> None:
-        self.forwarded.labels(answer.verdict.value).inc()
-        if answer.verdict is Verdict.REFUSED:
+    async def _given_up(self, attempt: _Try) -> bool:
+        """An upstream that fails at everything is broken, and no body's fault: it is waited for.
+
+        So the body must fail once more after an empty one was taken: the upstream may have come back just in between.
+        """
+        if not attempt.hopeless(time.monotonic()):
+            return False
+        if attempt.others_taken:
+            return True
+        attempt.others_taken = await self.upstream.takes(attempt.record.kind)
+        return False
+
+    def _answered(self, segment: str, attempt: _Try, answer: Answer) -> None:
+        self.forwarded.labels(answer.result.value).inc()
+        record = attempt.record
+        if answer.result is not Result.TAKEN:
             name = f"{segment}-{record.body_hash.hex()}"
-            self._set_aside(name, record.body, answer.message)
+            tried = f" ({attempt.failures} times on end, though it takes an empty one)" if attempt.failures else ""
+            self._set_aside(name, record.body, answer.message + tried)
         elif answer.rejected or answer.message:
             logger.warning("upstream took a body, but for %d: %s", answer.rejected, answer.message)
 
@@ -155,7 +211,7 @@ class Forwarder:
         for item in parse(data):
             if isinstance(item, Damage):
                 self._set_aside(f"{path.stem}-{item.begin}", data[item.begin : item.end], "its checksum is wrong")
-            elif item.kind not in _FORWARDED:
+            elif item.kind not in FORWARDED:
                 self._set_aside(f"{path.stem}-{item.body_hash.hex()}", item.body, "it is nothing to forward")
             else:
                 records.append(item)
@@ -163,7 +219,7 @@ class Forwarder:
 
     def _set_aside(self, name: str, data: bytes, reason: str) -> None:
         target = self.corrupt / name
-        target.write_bytes(data)
+        set_aside(target, data)
         target.with_name(f"{name}.reason").write_text(f"{reason}\n", encoding="utf-8")
         logger.error("a body of %d bytes is not forwarded (%s): set aside as %s", len(data), reason, target)
 
@@ -181,9 +237,6 @@ class Forwarder:
             await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for each in waits:
             each.cancel()
-
-
-_FORWARDED: Final = frozenset(kind for kind in Kind if kind < Kind.TALLY)
 
 
 def _groups(records: Sequence[Record]) -> Iterator[list[Record]]:

@@ -19,6 +19,7 @@ import logging
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
+from weakref import WeakValueDictionary
 
 import grpc
 import grpc.aio
@@ -28,13 +29,18 @@ from maibo_collectors.otlp.answers import SIGNALS, Refused, Signal, too_large, u
 from maibo_collectors.otlp.body import Encoding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
 
     from maibo_collectors.otlp.access import Access
     from maibo_collectors.otlp.receive import Receiver
 
 UPLOADS: Final = 16
 """Bodies that come in at once: until one is there nobody knows its size, so all of them may be the largest."""
+UPLOADS_OF_ONE: Final = 4
+"""Of them of one sender, so that one whose requests have no end does not hold up the others."""
+IDLE_SECONDS: Final = 300
+"""After which a connection without requests is ended; senders make a new one by themselves."""
+HANDSHAKE_SECONDS: Final = 15
 _UPLOAD_WAIT_SECONDS: Final = 10
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 _DETAILS: Final = "grpc-status-details-bin"
@@ -54,6 +60,12 @@ def server(receiver: Receiver, address: str, access: Access) -> grpc.aio.Server:
             ("grpc.per_message_decompression", 0),
             ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_AND_GZIP),
             ("grpc.max_metadata_size", 16 * 2**10),
+            ("grpc.server_handshake_timeout_ms", round(HANDSHAKE_SECONDS * 1000)),
+            ("grpc.max_connection_idle_ms", round(IDLE_SECONDS * 1000)),
+            # A connection whose other end vanished is found out, and senders may ask the same of us as often as they are used to.
+            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.keepalive_timeout_ms", 20_000),
+            ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ]
     )
     service = Service(receiver)
@@ -90,6 +102,8 @@ def _credentials(access: Access) -> grpc.ServerCredentials | None:
 class Context(Protocol):
     """What `grpc.aio.ServicerContext` lends to a request; it publishes no types."""
 
+    def peer(self) -> str: ...
+    def peer_identities(self) -> Iterable[bytes] | None: ...
     def invocation_metadata(self) -> Iterable[tuple[str, str | bytes]] | None: ...
     async def read(self) -> object: ...
     def set_code(self, code: grpc.StatusCode, /) -> None: ...
@@ -102,7 +116,7 @@ class Service:
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
-        self._uploads = asyncio.Semaphore(UPLOADS)
+        self._uploads = _Uploads()
 
     async def export(self, signal: Signal, _requests: object, context: Context) -> bytes:
         """One request: its answer, or the status it is refused with."""
@@ -124,18 +138,19 @@ class Service:
     async def _accept(self, signal: Signal, context: Context) -> bytes:
         sender = self._receiver.door.enter(_authorization(context), now=time.monotonic())
         with self._receiver.holding() as hold:
-            data = await self._read(context)
+            data = await self._read(context, sender or _peer(context))
             hold(len(data))
             encoding = Encoding.GZIP if data.startswith(_GZIP_MAGIC) else Encoding.IDENTITY
             reading = await self._receiver.keep(signal, signal.protobuf, data, encoding, sender=sender)
         self._receiver.metrics.bodies.labels(signal.name, "grpc").inc()
         return signal.response(reading.rejected, reading.message)
 
-    async def _read(self, context: Context) -> bytes:
+    async def _read(self, context: Context, sender: str) -> bytes:
         seconds = self._receiver.upload_seconds
         async with contextlib.AsyncExitStack() as stack:
             try:
-                await asyncio.wait_for(stack.enter_async_context(self._uploads), _UPLOAD_WAIT_SECONDS)
+                async with asyncio.timeout(_UPLOAD_WAIT_SECONDS):
+                    await stack.enter_async_context(self._uploads.of(sender))
             except TimeoutError:
                 raise unavailable("too many bodies are coming in at once", retry_after=1) from None
             try:
@@ -147,6 +162,27 @@ class Service:
         ):  # gRPC ends the stream of a message that is too large, or of a sender that went away
             raise too_large(f"the body is larger than {self._receiver.body_limit} bytes, or there is none")
         return data
+
+
+class _Uploads:
+    """Who may send a body now."""
+
+    def __init__(self) -> None:
+        self._all = asyncio.Semaphore(UPLOADS)
+        self._by_sender = WeakValueDictionary[str, asyncio.Semaphore]()
+        """As long as somebody holds it, or waits for it."""
+
+    @contextlib.asynccontextmanager
+    async def of(self, sender: str) -> AsyncIterator[None]:
+        """When it is that sender's turn."""
+        async with self._by_sender.setdefault(sender, asyncio.Semaphore(UPLOADS_OF_ONE)), self._all:
+            yield
+
+
+def _peer(context: Context) -> str:
+    """Who sends where no token tells: the name in the certificate; without one (on this machine), the connection."""
+    names = tuple(context.peer_identities() or ())
+    return names[0].decode(errors="replace") if names else context.peer()
 
 
 def _refuse(context: Context, refused: Refused) -> int:

@@ -11,10 +11,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from maibo_collectors.otlp.answers import JSON, PROTOBUF, SIGNALS, Code, Refused, Signal, too_large, unavailable
 from maibo_collectors.otlp.body import Encoding
+from maibo_collectors.otlp.receive import Disconnected
 
 if TYPE_CHECKING:
     from maibo_collectors.otlp.receive import Receiver
@@ -41,10 +43,6 @@ class Answer:
     body: bytes
     content_type: bytes
     headers: tuple[tuple[bytes, bytes], ...] = ()
-
-
-class Disconnected(Exception):  # noqa: N818 -- the sender's doing
-    """The sender went away before its body was complete; it comes again."""
 
 
 class App:
@@ -103,7 +101,8 @@ class App:
         encoding = _encoding(headers)
         with self._receiver.holding() as hold:
             data = await self._read(headers, receive, hold)
-            reading = await self._receiver.keep(signal, signal.kind(content_type), data, encoding, sender=sender)
+            kind, gone = signal.kind(content_type), partial(_gone, receive)
+            reading = await self._receiver.keep(signal, kind, data, encoding, sender=sender, gone=gone)
         self._metrics.bodies.labels(signal.name, "http/json" if content_type == JSON else "http/protobuf").inc()
         return Answer(200, signal.response(reading.rejected, reading.message, content_type=content_type), content_type)
 
@@ -130,6 +129,15 @@ class App:
                         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
         except TimeoutError:
             raise unavailable(f"the body took longer than {seconds} s", retry_after=1) from None
+
+
+async def _gone(receive: Receive) -> bool:
+    """Whether the sender of a body that is complete has gone meanwhile."""
+    try:
+        async with asyncio.timeout(0):
+            return bool((await receive())["type"] == "http.disconnect")
+    except TimeoutError:
+        return False
 
 
 _TOO_LARGE: Final = "the body is larger than {} bytes; send smaller batches"

@@ -1,5 +1,8 @@
 """What OTLP's JSON bodies of every signal share: values, attributes, ids and 64-bit integers.
 
+Values are read in two ways. Of spans, which are many, only texts (`text`, `texts`); of data points and log records, whose values may be
+nested and are named by what they are, protobuf's own messages (`any_value`, `attributes`).
+
 OTLP's JSON is protobuf's with differences: ids are hex and not base64, enums are integers only, names lowerCamelCase only. 64-bit
 integers come as strings or as numbers; what is not known is ignored, and null is what was left out. Source: opentelemetry-proto,
 docs/specification.md, "JSON Protobuf Encoding".
@@ -12,17 +15,16 @@ import re
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
 from maibo_collectors.otlp.attributes import clean, text_of_bool
-from maibo_collectors.otlp.body import BodyMalformed, BodyTooLarge
+from maibo_collectors.otlp.body import UNFOLDS, BodyMalformed, BodyTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _MESSAGE = TypeVar("_MESSAGE")
 _INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
-_INFINITE: Final = {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}
-"""How protobuf's JSON writes what JSON has no numbers for, and how Python does."""
 
 
 class WrongValue(ValueError):  # noqa: N818 -- the name says what is so
@@ -34,7 +36,7 @@ class JsonMessage(msgspec.Struct, rename="camel", gc=False):
 
 
 class JsonValue(JsonMessage):
-    """An AnyValue. Arrays, maps and bytes have no text, and are skipped."""
+    """An AnyValue that is wanted as a text. Arrays, maps and bytes have none, and are skipped."""
 
     string_value: str | None = None
     bool_value: bool | None = None
@@ -43,16 +45,51 @@ class JsonValue(JsonMessage):
 
 
 class JsonKeyValue(JsonMessage):
-    """One attribute."""
+    """A KeyValue whose value is wanted as a text."""
 
     key: str | None = None
     value: JsonValue | None = None
 
 
 class JsonResource(JsonMessage):
-    """What sent it."""
+    """A Resource whose attributes are wanted as texts."""
 
     attributes: list[JsonKeyValue] | None = None
+
+
+class JsonAny(JsonValue):
+    """An AnyValue with all that it may hold."""
+
+    array_value: JsonArray | None = None
+    kvlist_value: JsonMap | None = None
+    bytes_value: str | None = None
+
+
+class JsonArray(JsonMessage):
+    """An ArrayValue."""
+
+    values: list[JsonAny | None] | None = None
+
+
+class JsonAttribute(JsonMessage):
+    """A KeyValue with all that its value may hold."""
+
+    key: str | None = None
+    value: JsonAny | None = None
+
+
+class JsonMap(JsonMessage):
+    """A KeyValueList."""
+
+    values: list[JsonAttribute] | None = None
+
+
+class JsonOrigin(JsonMessage):
+    """A Resource, or an InstrumentationScope, with all that their attributes may hold."""
+
+    name: str | None = None
+    version: str | None = None
+    attributes: list[JsonAttribute] | None = None
 
 
 def parse(decoder: msgspec.json.Decoder[_MESSAGE], body: bytes, name: str) -> _MESSAGE:
@@ -60,7 +97,7 @@ def parse(decoder: msgspec.json.Decoder[_MESSAGE], body: bytes, name: str) -> _M
     try:
         return decoder.decode(body)
     except MemoryError as error:
-        raise BodyTooLarge("the body unfolds to too many messages; send smaller batches") from error
+        raise BodyTooLarge(UNFOLDS) from error
     except RecursionError as error:
         raise BodyMalformed(f"not {name}: nested too deeply") from error
     except ValueError as error:
@@ -76,9 +113,9 @@ def text(value: JsonValue | None) -> str:
     if value.bool_value is not None:
         return text_of_bool(value.bool_value)
     if value.int_value is not None:
-        return str(integer(value.int_value, "intValue", lowest=-(2**63), highest=2**63 - 1))
+        return str(int_value(value.int_value))
     if value.double_value is not None:
-        return repr(_double(value.double_value))
+        return repr(number(value.double_value, "doubleValue"))
     return ""
 
 
@@ -94,16 +131,55 @@ def texts(attributes: Iterable[JsonKeyValue] | None, slots: Mapping[str, int]) -
     return tuple(values)
 
 
+def any_value(value: JsonAny | None) -> AnyValue:  # noqa: PLR0911 -- one for each kind of value that there is
+    """Raises WrongValue."""
+    if value is None:
+        return AnyValue()
+    if value.string_value is not None:
+        return AnyValue(string_value=encodable(value.string_value))
+    if value.bool_value is not None:
+        return AnyValue(bool_value=value.bool_value)
+    if value.int_value is not None:
+        return AnyValue(int_value=int_value(value.int_value))
+    if value.double_value is not None:
+        return AnyValue(double_value=number(value.double_value, "doubleValue"))
+    if value.kvlist_value is not None:
+        return AnyValue(kvlist_value=KeyValueList(values=attributes(value.kvlist_value.values)))
+    if value.array_value is not None:
+        return AnyValue(array_value=ArrayValue(values=[any_value(each) for each in value.array_value.values or ()]))
+    if value.bytes_value is not None:
+        return AnyValue(bytes_value=value.bytes_value.encode("utf-8", "replace"))  # base64 as it is: nobody reads it
+    return AnyValue()
+
+
+def attributes(found: Iterable[JsonAttribute] | None) -> list[KeyValue]:
+    """Raises WrongValue."""
+    return [KeyValue(key=encodable(each.key or ""), value=any_value(each.value)) for each in found or ()]
+
+
 def integer(value: int | str | None, name: str, *, lowest: int = 0, highest: int = 2**64 - 1) -> int:
     """A 64-bit integer; what is left out is 0. Raises WrongValue."""
     if isinstance(value, str):
         if not _INTEGER.fullmatch(value):
             raise WrongValue(f"{name} is {clean(value)!r}, and no integer")
         value = int(value)
-    number = value or 0
-    if not lowest <= number <= highest:
-        raise WrongValue(f"{name} is {clean(str(number)[:40])}, and not within {lowest} and {highest}")
-    return number
+    value = value or 0
+    if not lowest <= value <= highest:
+        raise WrongValue(f"{name} is {clean(str(value)[:40])}, and not within {lowest} and {highest}")
+    return value
+
+
+def int_value(value: int | str) -> int:
+    """An AnyValue's. Raises WrongValue."""
+    return integer(value, "intValue", lowest=-(2**63), highest=2**63 - 1)
+
+
+def number(value: float | str | None, name: str) -> float:
+    """A double, which JSON may have as a string: ``"NaN"``, ``"Infinity"``, ``"0.5"``; what is left out is 0. Raises WrongValue."""
+    try:
+        return 0.0 if value is None else float(value)
+    except ValueError:
+        raise WrongValue(f"{name} is {clean(str(value))!r}, and no number") from None
 
 
 def identity(value: str | None, name: str) -> bytes:
@@ -114,10 +190,6 @@ def identity(value: str | None, name: str) -> bytes:
         raise WrongValue(f"{name} is {clean(value or '')!r}, and not hex") from None
 
 
-def _double(value: float | str) -> float:
-    if isinstance(value, str):
-        try:
-            return float(_INFINITE.get(value, value))
-        except ValueError:
-            raise WrongValue(f"doubleValue is {clean(value)!r}, and no number") from None
-    return value
+def encodable(text: str) -> str:
+    """Without the lone surrogates that JSON can spell and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()

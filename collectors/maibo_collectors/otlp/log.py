@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import fcntl
 import logging
+import math
 import os
 import secrets
 import threading
@@ -36,6 +37,8 @@ SEGMENT_BYTES = 16 * 2**20
 SEGMENT_SECONDS = 0.25
 """Segments are sealed at multiples of this on the machine's clock: all acceptors at once, so that the drain finds all there is."""
 _MEASURE_SECONDS = 1.0
+_LEFT_BYTES = 16 * 2**20
+"""Of a disk, or a twentieth of it, is not written: the drain and the store need room too."""
 
 
 @dataclass(slots=True)
@@ -81,6 +84,7 @@ class Log:
         self._waiting: list[_Waiting] = []
         self._closing = False
         self._folder_bytes = 0
+        self._spare_bytes: float = math.inf
         self._measure_at = 0.0
         self._thread = threading.Thread(target=self._run, name="maibo-log", daemon=True)
         self._thread.start()
@@ -91,14 +95,20 @@ class Log:
         with self._wake:
             if self._closing:
                 raise LogUnavailable("the collector is stopping")
-            full = self._folder_bytes >= self._quota_bytes
+            full = self._full()
             if not full:
                 self._waiting.append(waiting)
             if not full or time.monotonic() >= self._measure_at:
                 self._wake.notify()
         if full:
-            raise LogUnavailable(f"the log holds more than {self._quota_bytes} bytes that are not counted yet")
+            raise LogUnavailable(full)
         await waiting.done
+
+    def _full(self) -> str:
+        """Why nothing more is taken; '' it is."""
+        if self._folder_bytes >= self._quota_bytes:
+            return f"the log holds more than {self._quota_bytes} bytes that are not counted yet"
+        return "the log's disk is nearly full" if self._spare_bytes <= 0 else ""
 
     def close(self) -> None:
         """Writes what waits, seals the segment and ends the thread."""
@@ -219,9 +229,16 @@ class Log:
             return
         try:
             self._folder_bytes = folder_bytes(self._folder)
+            self._spare_bytes = _spare_bytes(self._folder)
         except OSError as error:
             logger.warning("the log's folder cannot be read: %s", error)
         self._measure_at = time.monotonic() + max(_MEASURE_SECONDS, 20 * (time.monotonic() - begin))
+
+
+def _spare_bytes(folder: Path) -> int:
+    """How much of the folder's disk may still be written; what is left then is for what else is on it."""
+    disk = os.statvfs(folder)
+    return disk.f_frsize * (disk.f_bavail - min(disk.f_blocks // 20, _LEFT_BYTES // disk.f_frsize))
 
 
 def folder_bytes(folder: Path) -> int:

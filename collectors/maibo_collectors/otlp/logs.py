@@ -15,17 +15,16 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from maibo_collectors.otlp.attributes import text
-from maibo_collectors.otlp.body import BodyMalformed, BodyTooLarge
+from maibo_collectors.otlp.body import parsed
 from maibo_collectors.otlp.builder import Builder
-from maibo_collectors.otlp.classify import ORIGIN_KEYS, Verdict, verdict
+from maibo_collectors.otlp.classify import ORIGIN_KEYS, Judgement, first_of_each, judgement, unique
 from maibo_collectors.otlp.logs_json import request_of_json
-from maibo_collectors.otlp.mapped import compiled, judged, matching
 from maibo_collectors.otlp.memo import Memo
 from maibo_collectors.otlp.segment import Kind
+from maibo_collectors.otlp.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,20 +34,19 @@ if TYPE_CHECKING:
 
     from maibo_collectors.otlp.classify import Classifier
     from maibo_collectors.otlp.rules import CompiledRule
-    from maibo_collectors.otlp.tally import Tally
 
 NO_DURATION: Final = "no duration"
 """Why a record that a rule matches cannot be counted: the field is not there, or is no number."""
 
 Values = Mapping[str, "str | None"]
 """By key; None: absent."""
-_IGNORED: Final = Verdict()
+_IGNORED: Final = Judgement()
 
 
 class Lasting(NamedTuple):
     """What a record is to all rules that ask for the same duration."""
 
-    verdict: Verdict
+    judgement: Judgement
     duration: str
     """Field."""
     unit_ns: int
@@ -60,9 +58,8 @@ class Logs:
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
         self._generation = 0
-        rules = compiled(classifier.rules.logs)
-        self.resource_keys: Final = _unique(ORIGIN_KEYS, *(rule.resource_keys for rule in rules))
-        self.field_keys: Final = _unique(*(rule.attribute_keys for rule in rules))
+        self.resource_keys: Final = unique(ORIGIN_KEYS, *(rule.resource_keys for rule in classifier.logs))
+        self.field_keys: Final = unique(*(rule.attribute_keys for rule in classifier.logs))
         """What matters, but for durations."""
         self._remembered = Memo[tuple["str | None", ...], tuple[Lasting, ...]]()
 
@@ -73,6 +70,9 @@ class Logs:
             self._generation = generation
             self._remembered.clear()
         request = request_of(kind, body)
+        if not self._classifier.logs:  # nobody asks about any of them
+            records = sum(len(scope.log_records) for resource in request.resource_logs for scope in resource.scope_logs)
+            return Tally(total=records, ignored=records)
         builder = Builder(received_ns=received_ns)
         for resource_logs in request.resource_logs:
             resource = {each.key: text(each.value) for each in resource_logs.resource.attributes}
@@ -83,17 +83,17 @@ class Logs:
 
     def values(self, fields: Fields, resource: Mapping[str, str]) -> tuple[Values, Values]:
         """What rules are asked with: resource attributes (or the fields that stand in for them), and fields."""
-        asked = {key: resource[key] if key in resource else fields.text(key) for key in self.resource_keys}
+        asked = {key: fields.of_resource(key, resource) for key in self.resource_keys}
         return asked, {key: fields.text(key) for key in self.field_keys}
 
     def judge(self, resource: Values, fields: Values) -> tuple[Lasting, ...]:
         """What a record with these `values` is; nothing: ignored."""
-        matched = matching(self._classifier.rules.logs, resource, fields)
+        matched = first_of_each(self._classifier.logs, resource, fields)
         by_duration: dict[tuple[str, int], list[CompiledRule]] = {}
         for each in matched:
             by_duration.setdefault((each.rule.duration, each.rule.duration_unit_ns), []).append(each)
         return tuple(
-            Lasting(verdict(judged(self._classifier, rules, resource, fields, failed=False)), duration, unit_ns)
+            Lasting(judgement(self._classifier.judge_matched(rules, resource, fields, failed=False)), duration, unit_ns)
             for (duration, unit_ns), rules in by_duration.items()
         )
 
@@ -113,22 +113,12 @@ class Logs:
             if duration is None:
                 builder.reject(NO_DURATION)
             else:
-                builder.count(one.verdict, end - duration, end, None, record)
+                builder.count(one.judgement, end - duration, end, None, record)
 
 
 def request_of(kind: Kind, body: bytes) -> ExportLogsServiceRequest:
     """Raises BodyMalformed, BodyTooLarge."""
-    if kind == Kind.LOGS_JSON:
-        return request_of_json(body)
-    request = ExportLogsServiceRequest()
-    try:
-        request.ParseFromString(body)
-    except DecodeError as error:
-        if "alloc failed" in str(error):
-            raise BodyTooLarge("the body unfolds to too many messages; send smaller batches") from error
-        reason = str(error).rsplit("': ", 1)[-1].removesuffix(".")
-        raise BodyMalformed(f"not an ExportLogsServiceRequest: {reason}") from error
-    return request
+    return request_of_json(body) if kind.is_json else parsed(ExportLogsServiceRequest(), body)
 
 
 class Fields:
@@ -149,6 +139,10 @@ class Fields:
         """As rules are matched with; None: there is no such field."""
         found = self.get(key)
         return None if found is None else text(found)
+
+    def of_resource(self, key: str, resource: Mapping[str, str]) -> str | None:
+        """The resource's attribute of that name; where it has none, the field stands in for it."""
+        return resource[key] if key in resource else self.text(key)
 
     def duration_ns(self, key: str, unit_ns: int) -> int | None:
         """A number, or the text of one, in this unit; None: there is none."""
@@ -185,7 +179,3 @@ def _get(fields: Mapping[str, AnyValue], key: str) -> AnyValue | None:
 
 def _by_key(fields: Iterable[KeyValue]) -> dict[str, AnyValue]:
     return {each.key: each.value for each in fields}
-
-
-def _unique(*keys: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(key for group in keys for key in group))

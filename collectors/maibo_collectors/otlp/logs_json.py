@@ -10,8 +10,18 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from maibo_collectors.otlp.body import BodyMalformed
-from maibo_collectors.otlp.json_values import JsonMessage, WrongValue, identity, integer, parse
-from maibo_collectors.otlp.values_json import JsonAny, JsonAttribute, JsonOrigin, any_value, attributes
+from maibo_collectors.otlp.json_values import (
+    JsonAny,
+    JsonAttribute,
+    JsonMessage,
+    JsonOrigin,
+    WrongValue,
+    any_value,
+    attributes,
+    identity,
+    integer,
+    parse,
+)
 
 NAME: Final = "an ExportLogsServiceRequest"
 

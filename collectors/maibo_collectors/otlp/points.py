@@ -18,19 +18,17 @@ from math import inf, isfinite, isnan
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
-from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, DataPointFlags, HistogramDataPoint
 
 from maibo import semconv
 from maibo_collectors.otlp.attributes import clean, text
-from maibo_collectors.otlp.body import BodyMalformed, BodyTooLarge
+from maibo_collectors.otlp.body import parsed
 from maibo_collectors.otlp.buckets import BUCKET_LIMIT, SCALES, Buckets, Explicit, Exponential
 from maibo_collectors.otlp.builder import SKEW_LIMIT_NS
-from maibo_collectors.otlp.classify import EMPTY_NAME, Shape, Verdict, verdict
-from maibo_collectors.otlp.mapped import judged, matching
+from maibo_collectors.otlp.classify import EMPTY_NAME, Judgement, Shape, first_of_each, judgement
 from maibo_collectors.otlp.points_json import request_of_json
-from maibo_collectors.otlp.segment import Kind
+from maibo_collectors.otlp.tally import series_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +37,7 @@ if TYPE_CHECKING:
     from opentelemetry.proto.metrics.v1.metrics_pb2 import ExponentialHistogramDataPoint, Metric
 
     from maibo_collectors.otlp.classify import Classifier
+    from maibo_collectors.otlp.segment import Kind
 
 DURATION: Final = "journey.duration"
 """The metric whose points say themselves which journey they are of."""
@@ -56,6 +55,7 @@ NEGATIVE: Final = "negative durations"
 SCALE: Final = f"scale not within {SCALES[0]} and {SCALES[-1]}"
 MISCOUNTED: Final = "buckets do not add up to its count"
 TOO_LARGE: Final = "count too large"
+TOO_MANY_STREAMS: Final = "too many streams"
 """Why a point of a journey cannot be counted."""
 
 _COUNT_LIMIT: Final = 10**12
@@ -136,7 +136,7 @@ def decode_points(raw: bytes) -> Points:
 def decode(kind: Kind, body: bytes, classifier: Classifier, *, received_ns: int) -> Points:
     """The points of a body (unpacked) that arrived at `received_ns` (unix). Raises BodyMalformed, BodyTooLarge."""
     classifier.generation(received_ns)
-    request = request_of_json(body) if kind == Kind.METRICS_JSON else _request(body)
+    request = request_of_json(body) if kind.is_json else parsed(ExportMetricsServiceRequest(), body)
     found = _Found(classifier, received_ns)
     for resource_metrics in request.resource_metrics:
         attributes = resource_metrics.resource.attributes
@@ -148,18 +148,6 @@ def decode(kind: Kind, body: bytes, classifier: Classifier, *, received_ns: int)
             for metric in scope_metrics.metrics:
                 found.add(metric, resource, scope_name)
     return found.points()
-
-
-def _request(body: bytes) -> ExportMetricsServiceRequest:
-    request = ExportMetricsServiceRequest()
-    try:
-        request.ParseFromString(body)
-    except DecodeError as error:
-        if "alloc failed" in str(error):
-            raise BodyTooLarge("the body unfolds to too many messages; send smaller batches") from error
-        reason = str(error).rsplit("': ", 1)[-1].removesuffix(".")
-        raise BodyMalformed(f"not an ExportMetricsServiceRequest: {reason}") from error
-    return request
 
 
 class _Found:
@@ -220,19 +208,21 @@ class _Found:
                 found, rules = self._own(resource, values), b""
             else:
                 found, rules = self._mapped(metric, resource, values)
-            rejected = found.rejected or (self._wrong(metric, point, temporality) if found.fates else "")
+            stream = _hash(metric_name, _named(point.attributes)) if found.fates else b""
+            rejected = found.rejected or (self._wrong(metric, point, temporality, found, stream) if found.fates else "")
             if rejected:
                 self._rejected[rejected] += 1
             elif not found.fates:
                 self._ignored += 1
             else:
                 self._overflowed.update(found.overflowed)
-                self._points.append(self._point(metric, point, temporality, found, metric_name, rules))
+                instrument = _hash(metric_name, b"delta" if temporality == _DELTA else b"cumulative", rules)
+                self._points.append(self._point(metric, point, temporality, found, stream, instrument))
 
-    def _own(self, resource: dict[str, str], values: dict[str, str]) -> Verdict:
+    def _own(self, resource: dict[str, str], values: dict[str, str]) -> Judgement:
         """A point of ``journey.duration``: judged as a span with these attributes is."""
         if not values.get(semconv.JOURNEY_NAME):
-            return Verdict(rejected=EMPTY_NAME)
+            return Judgement(rejected=EMPTY_NAME)
         asked = (None if key == semconv.JOURNEY_STARTED else values.get(key) for key in self._classifier.span_keys)
         shape = Shape(
             resource=tuple(resource.get(key) for key in self._classifier.resource_keys),
@@ -244,18 +234,23 @@ class _Found:
         )
         return self._classifier.classify(shape)
 
-    def _mapped(self, metric: Metric, resource: dict[str, str], values: dict[str, str]) -> tuple[Verdict, bytes]:
+    def _mapped(self, metric: Metric, resource: dict[str, str], values: dict[str, str]) -> tuple[Judgement, bytes]:
         """A point of somebody else's metric; and the rules that it matches, as bytes."""
-        matched = matching(self._classifier.rules.metrics, resource, values, name=clean(metric.name))
+        matched = first_of_each(self._classifier.metrics, resource, values, name=clean(metric.name))
         if not matched:
-            return Verdict(), b""
+            return Judgement(), b""
         status = values.get("http.response.status_code", "")
         failed = bool(values.get("error.type")) or (status.isdecimal() and int(status) >= _SERVER_ERROR)
-        found = judged(self._classifier, matched, resource, values, failed=failed)
-        return verdict(found), _encoder.encode([each.rule for each in matched])
+        found = self._classifier.judge_matched(matched, resource, values, failed=failed)
+        return judgement(found), _encoder.encode([each.rule for each in matched])
 
-    def _wrong(
-        self, metric: Metric, point: HistogramDataPoint | ExponentialHistogramDataPoint, temporality: int
+    def _wrong(  # noqa: PLR0911 -- one for each thing that may be wrong
+        self,
+        metric: Metric,
+        point: HistogramDataPoint | ExponentialHistogramDataPoint,
+        temporality: int,
+        found: Judgement,
+        stream: bytes,
     ) -> str:
         """Why it cannot be counted; '' when it can."""
         if metric.unit not in UNITS_NS:
@@ -268,21 +263,25 @@ class _Found:
             return BACKWARDS
         if point.count > _COUNT_LIMIT:
             return TOO_LARGE
-        return _wrong_explicit(point) if isinstance(point, HistogramDataPoint) else _wrong_exponential(point)
+        wrong = _wrong_explicit(point) if isinstance(point, HistogramDataPoint) else _wrong_exponential(point)
+        if wrong:
+            return wrong
+        journey = series_of(found.fates[0].series).journey  # one of several, if it counts in several: it has one state
+        return "" if self._classifier.admission.stream(journey, stream) else TOO_MANY_STREAMS
 
     def _point(
         self,
         metric: Metric,
         point: HistogramDataPoint | ExponentialHistogramDataPoint,
         temporality: int,
-        found: Verdict,
-        metric_name: bytes,
-        rules: bytes,
+        found: Judgement,
+        stream: bytes,
+        instrument: bytes,
     ) -> Point:
         places = self._series
         return Point(
-            stream=_hash(metric_name, _named(point.attributes)),
-            instrument=_hash(metric_name, b"delta" if temporality == _DELTA else b"cumulative", rules),
+            stream=stream,
+            instrument=instrument,
             countings=tuple(
                 Counting(places.setdefault(fate.series, len(places)), fate.whole, fate.reason) for fate in found.fates
             ),

@@ -22,8 +22,17 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from maibo_collectors.otlp.body import BodyMalformed
-from maibo_collectors.otlp.json_values import JsonMessage, WrongValue, integer, parse
-from maibo_collectors.otlp.values_json import JsonAttribute, JsonOrigin, attributes, encodable, number
+from maibo_collectors.otlp.json_values import (
+    JsonAttribute,
+    JsonMessage,
+    JsonOrigin,
+    WrongValue,
+    attributes,
+    encodable,
+    integer,
+    number,
+    parse,
+)
 
 NAME: Final = "an ExportMetricsServiceRequest"
 _TEMPORALITIES: Final = frozenset(AggregationTemporality.values())

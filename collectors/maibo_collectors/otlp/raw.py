@@ -8,18 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from maibo_collectors.otlp.body import BodyMalformed, BodyTooLarge
+from maibo_collectors.otlp.body import BodyMalformed, parsed
 from maibo_collectors.otlp.segment import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from google.protobuf.message import Message
 
 
 def items(kind: Kind, body: bytes) -> int:
@@ -27,25 +24,13 @@ def items(kind: Kind, body: bytes) -> int:
     return _COUNTERS[kind](body)
 
 
-def _parsed(message: Message, body: bytes) -> None:
-    try:
-        message.ParseFromString(body)
-    except DecodeError as error:
-        name = message.DESCRIPTOR.name
-        if "alloc failed" in str(error):
-            raise BodyTooLarge("the body unfolds to too many messages; send smaller batches") from error
-        raise BodyMalformed(f"not an {name}: {str(error).rsplit(': ', 1)[-1]}") from error
-
-
 def _spans(body: bytes) -> int:
-    request = ExportTraceServiceRequest()
-    _parsed(request, body)
+    request = parsed(ExportTraceServiceRequest(), body)
     return sum(len(scope.spans) for resource in request.resource_spans for scope in resource.scope_spans)
 
 
 def _points(body: bytes) -> int:
-    request = ExportMetricsServiceRequest()
-    _parsed(request, body)
+    request = parsed(ExportMetricsServiceRequest(), body)
     return sum(
         len(getattr(metric, told).data_points)
         for resource in request.resource_metrics
@@ -56,8 +41,7 @@ def _points(body: bytes) -> int:
 
 
 def _records(body: bytes) -> int:
-    request = ExportLogsServiceRequest()
-    _parsed(request, body)
+    request = parsed(ExportLogsServiceRequest(), body)
     return sum(len(scope.log_records) for resource in request.resource_logs for scope in resource.scope_logs)
 
 
@@ -80,7 +64,8 @@ class _Data(msgspec.Struct, rename="camel"):
 
 
 _part: Final = msgspec.json.Decoder(_Part)
-_data: Final = msgspec.json.Decoder(_Data)
+_data: Final = msgspec.json.Decoder(_Data | None)
+_NO_DATA: Final = _Data()
 _DATA: Final = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 
 
@@ -100,7 +85,7 @@ def _json_spans(request: _Part) -> int:
 
 def _json_points(request: _Part) -> int:
     return sum(
-        len(_data.decode(metric[kind]).data_points or ())
+        len((_data.decode(metric[kind]) or _NO_DATA).data_points or ())
         for part in request.resource_metrics or ()
         for scope in part.scope_metrics or ()
         for metric in scope.metrics or ()

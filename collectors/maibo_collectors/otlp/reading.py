@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
     from maibo_collectors.otlp.rules import Rules
 
-_METRICS: Final = frozenset({Kind.METRICS_PROTOBUF, Kind.METRICS_JSON})
-_TRACES: Final = frozenset({Kind.TRACES_PROTOBUF, Kind.TRACES_JSON})
-_UNITS: Final = dict.fromkeys(_METRICS, "data point") | dict.fromkeys(_TRACES, "span")
+_UNITS: Final = {"traces": "span", "metrics": "data point", "logs": "log record"}
+"""What a signal's items are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Reader(Protocol):
         """From the next body on."""
 
 
-class Counts:
+class CountingReader:
     """What a service's acceptors make of bodies."""
 
     def __init__(self, rules: Rules) -> None:
@@ -61,7 +60,7 @@ class Counts:
         self._decoders.replace_rules(rules)
 
     def read(self, kind: Kind, body: bytes, *, sent: bytes, encoding: Encoding, received_ns: int) -> Reading:  # noqa: ARG002 -- the edge logs these
-        if kind in _METRICS:
+        if kind.signal == "metrics":
             found = points.decode(kind, body, self._decoders.classifier, received_ns=received_ns)
             return self._reading(kind, found, Kind.POINTS, points.encode(found))
         made = self._decoders.tally(kind, body, received_ns=received_ns)
@@ -77,18 +76,18 @@ class Counts:
         }
         # Of metrics and logs nearly everything has nothing to do with journeys. Spans without one are logged all the same: that there
         # are such spans is what a page without journeys tells.
-        wanted = made.total if kind in _TRACES else made.total - made.ignored
+        wanted = made.total if kind.signal == "traces" else made.total - made.ignored
         return Reading(
             made.total,
             results,
             rejected,
-            partial.message(made, self._rules, unit=_UNITS.get(kind, "log record")),
+            partial.message(made, self._rules, unit=_UNITS[kind.signal]),
             logged_as,
             record if wanted else None,
         )
 
 
-class Raw:
+class ForwardingReader:
     """What an edge's acceptors make of bodies: nothing but sure that they are whole."""
 
     def replace_rules(self, rules: Rules) -> None:

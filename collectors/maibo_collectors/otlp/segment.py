@@ -50,6 +50,15 @@ class Kind(IntEnum):
     POINTS = 17
     """`maibo_collectors.otlp.points.Points`: the histograms of a request of metrics."""
 
+    @property
+    def signal(self) -> str:
+        """Of a request as it came: ``traces``, ``metrics`` or ``logs``."""
+        return self.name.partition("_")[0].lower()
+
+    @property
+    def is_json(self) -> bool:
+        return self.name.endswith("_JSON")
+
 
 _UNNAMED_SECONDS = 60
 """After which nobody is about to lock a file that has no name yet."""
@@ -90,7 +99,9 @@ def body_hash(unpacked: bytes) -> bytes:
 
 
 def header(record: Record) -> bytes:
-    """The header to be written before the record's body."""
+    """The header to be written before the record's body. ValueError when that is larger than a record that `parse` would read."""
+    if len(record.body) > BODY_LIMIT:
+        raise ValueError(f"a record of {len(record.body)} bytes is larger than {BODY_LIMIT}")
     fields = _FIELDS.pack(
         _MAGIC,
         len(record.body),
@@ -155,7 +166,8 @@ def recover(path: Path) -> int | None:
         keep = _whole_bytes(data)
         if keep < len(data):
             os.ftruncate(descriptor, keep)
-            os.fsync(descriptor)
+        # A whole record may not be on the disk yet: claimed and then lost with the power, its sender's retry would be dropped.
+        os.fsync(descriptor)
         try:
             if keep:
                 path.rename(path.with_suffix(SEALED))
@@ -183,6 +195,15 @@ def recover_all(folder: Path) -> None:
 def age_seconds(path: Path) -> float:
     """Since a segment was begun, as its name tells."""
     return max(0.0, time.time() - int(path.name.split("-")[0]) / 1e9)
+
+
+def set_aside(path: Path, data: bytes) -> None:
+    """Keeps bytes for a person to look at; returns when they survive a loss of power, since what they are from is deleted next."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fsync_folder(path.parent)
 
 
 def fsync_folder(folder: Path) -> None:

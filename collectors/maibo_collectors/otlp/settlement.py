@@ -11,7 +11,7 @@ a stream belongs to one collector at a time.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from maibo_collectors.otlp.points import Points
     from maibo_collectors.otlp.tally import Tally
     from maibo_slo.store import Store
+
+_AT_ONCE: Final = 2_000
+"""States asked for with one query: a server takes no parameter of more than 128 KiB."""
 
 
 class _Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -81,7 +84,9 @@ def settled(
 
 def _load(store: Store, names: Sequence[bytes]) -> dict[bytes, _Kept]:
     """Of each of these streams; one that is not known, or cannot be read, has no state."""
-    raw = streams.load(store, names)
+    raw: dict[bytes, bytes] = {}
+    for begin in range(0, len(names), _AT_ONCE):
+        raw |= streams.load(store, names[begin : begin + _AT_ONCE])
     kept: dict[bytes, _Kept] = {}
     for name in names:
         try:

@@ -34,7 +34,7 @@ import msgspec
 import numpy as np
 
 from maibo_collectors.otlp.buckets import Buckets, alike, in_bins, minus
-from maibo_collectors.otlp.tally import BUCKET_SECONDS, FLOW, FLOW_SECONDS, Reason, Tally
+from maibo_collectors.otlp.tally import BUCKET_NS, BUCKET_SECONDS, FLOW, FLOW_SECONDS, Reason, Tally
 from maibo_slo.store.counts import CELL as CELLS
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ BASELINE: Final = "baseline"
 RESET: Final = "reset"
 CHANGED: Final = "changed bounds"
 
-_BUCKET_NS: Final = BUCKET_SECONDS * 10**9
 _LONGEST_NS: Final = 86_400 * 10**9
 """Of an interval; what is older has nowhere to go."""
 _ROWS: Final = 1_000_000
@@ -295,11 +294,11 @@ class _Rows:
 def _slices(begin_ns: int, end_ns: int, limit: int) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     """10 s buckets, and what share (of _ONE) of the interval lies up to the end of each; of the last one, all of it."""
     begin_ns = max(begin_ns, end_ns - _LONGEST_NS)
-    if end_ns - begin_ns <= _BUCKET_NS or limit == 1:
-        return np.array([end_ns // _BUCKET_NS * BUCKET_SECONDS], np.uint32), np.array([_ONE], np.int64)
-    first, last = begin_ns // _BUCKET_NS, (end_ns - 1) // _BUCKET_NS
+    if end_ns - begin_ns <= BUCKET_NS or limit == 1:
+        return np.array([end_ns // BUCKET_NS * BUCKET_SECONDS], np.uint32), np.array([_ONE], np.int64)
+    first, last = begin_ns // BUCKET_NS, (end_ns - 1) // BUCKET_NS
     step = -(-(last - first + 1) // limit)
     buckets = [*range(first + step - 1, last, step), last]
     whole = end_ns - begin_ns
-    shares = [((bucket + 1) * _BUCKET_NS - begin_ns) * _ONE // whole for bucket in buckets[:-1]]
+    shares = [((bucket + 1) * BUCKET_NS - begin_ns) * _ONE // whole for bucket in buckets[:-1]]
     return np.array(buckets, np.uint32) * np.uint32(BUCKET_SECONDS), np.array([*shares, _ONE], np.int64)

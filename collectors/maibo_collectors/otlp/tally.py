@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 BUCKET_SECONDS: Final = 10
+BUCKET_NS: Final = BUCKET_SECONDS * 10**9
 FLOW_SECONDS: Final = 60
 
 CELL: Final = struct.Struct("<IIHQ")

@@ -20,9 +20,9 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from maibo import semconv
 from maibo_collectors.otlp.attributes import clean, text
-from maibo_collectors.otlp.body import BodyMalformed, BodyTooLarge
+from maibo_collectors.otlp.body import parsed, refusal
 from maibo_collectors.otlp.builder import Builder
-from maibo_collectors.otlp.classify import Classifier, Shape, Verdict
+from maibo_collectors.otlp.classify import Classifier, Judgement, Shape
 from maibo_collectors.otlp.memo import Memo
 from maibo_collectors.otlp.sampling import threshold
 
@@ -44,10 +44,7 @@ def validate(body: bytes) -> None:
     """Raises BodyMalformed unless the body is an ExportTraceServiceRequest down to its last string; BodyTooLarge if it
     unfolds to more than this process may hold.
     """
-    try:
-        ExportTraceServiceRequest().ParseFromString(body)
-    except DecodeError as error:
-        raise _refusal(error) from error
+    parsed(ExportTraceServiceRequest(), body)
 
 
 _Values = tuple["str | None", ...]
@@ -65,14 +62,14 @@ class PythonTraces:
         self._nothing: list[str | None] = [None] * len(classifier.span_keys)
         self._resources = Memo[bytes, _Values]()
         self._attributes = Memo[bytes, tuple[int, str]]()
-        self._verdicts = Memo[tuple[object, ...], Verdict]()
+        self._judgements = Memo[tuple[object, ...], Judgement]()
 
     def tally(self, body: bytes, *, received_ns: int) -> Tally:
         """What a body that `validate` accepts comes to; `received_ns` is when it arrived (unix). Raises BodyMalformed."""
         generation = self._classifier.generation(received_ns)
         if generation != self._generation:
             self._generation = generation
-            self._verdicts.clear()
+            self._judgements.clear()
         request: Any = _PrunedRequest()
         try:
             request.ParseFromString(body)
@@ -83,10 +80,10 @@ class PythonTraces:
                     self._count(scope_spans.spans, resource, builder)
             return builder.tally()
         except (DecodeError, UnicodeDecodeError) as error:
-            raise _refusal(error) from error
+            raise refusal(error, ExportTraceServiceRequest.DESCRIPTOR.name) from error
 
     def _count(self, spans: Any, resource: _Values, builder: Builder) -> None:
-        verdict_of, attribute_of, count = self._verdicts.get, self._attributes.get, builder.count
+        judgement_of, attribute_of, count = self._judgements.get, self._attributes.get, builder.count
         for span in spans:
             values = self._nothing.copy()
             begin: bytes | None = None
@@ -108,17 +105,17 @@ class PythonTraces:
                 span.name if self._with_name else b"",
                 threshold(trace_state.decode()) if trace_state else "",
             )
-            verdict = verdict_of(key)
-            if verdict is None:
-                verdict = self._judge(key)
-            begin_us = None if begin is None or not verdict.timed else _start_time(begin)
-            count(verdict, span.start_time_unix_nano, span.end_time_unix_nano, begin_us, span)
+            judgement = judgement_of(key)
+            if judgement is None:
+                judgement = self._judge(key)
+            begin_us = None if begin is None or not judgement.timed else _start_time(begin)
+            count(judgement, span.start_time_unix_nano, span.end_time_unix_nano, begin_us, span)
 
-    def _judge(self, key: tuple[Any, ...]) -> Verdict:
+    def _judge(self, key: tuple[Any, ...]) -> Judgement:
         resource, *values, code, kind, name, digits = key
         shape = Shape(resource, tuple(values), code == _STATUS_ERROR, kind, clean(name.decode()), digits)
         size = sum(len(each) for each in (*resource, *values, name) if each)
-        return self._verdicts.remember(key, self._classifier.classify(shape), size=size)
+        return self._judgements.remember(key, self._classifier.classify(shape), size=size)
 
     def _attribute(self, raw: bytes) -> tuple[int, str]:
         """The slot of an attribute, and its text if anybody asks for it."""
@@ -157,14 +154,6 @@ def _start_time(raw: bytes) -> int:
     pair = KeyValue()
     pair.ParseFromString(raw)
     return max(pair.value.int_value, 0)
-
-
-def _refusal(error: Exception) -> BodyMalformed | BodyTooLarge:
-    """What upb says after the message's type name: ``String field had bad UTF-8``, ``Error parsing message``."""
-    if "alloc failed" in str(error):
-        return BodyTooLarge("the body unfolds to too many messages; send smaller batches")
-    reason = str(error).rsplit("': ", 1)[-1].removesuffix(".")
-    return BodyMalformed(f"not an ExportTraceServiceRequest: {reason}")
 
 
 def _pruned_request() -> Any:

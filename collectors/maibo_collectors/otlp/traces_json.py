@@ -10,13 +10,14 @@ from maibo import semconv
 from maibo_collectors.otlp.attributes import clean
 from maibo_collectors.otlp.body import BodyMalformed
 from maibo_collectors.otlp.builder import Builder
-from maibo_collectors.otlp.classify import Shape, Verdict
+from maibo_collectors.otlp.classify import Judgement, Shape
 from maibo_collectors.otlp.json_values import (
     JsonKeyValue,
     JsonMessage,
     JsonResource,
     WrongValue,
     identity,
+    int_value,
     integer,
     parse,
     texts,
@@ -77,14 +78,14 @@ class JsonTraces:
         self._generation = 0
         self._resource_slots = _slots(classifier.resource_keys)
         self._span_slots = _slots((*classifier.span_keys, semconv.JOURNEY_START_TIME))
-        self._verdicts = Memo[Shape, Verdict]()
+        self._judgements = Memo[Shape, Judgement]()
 
     def tally(self, body: bytes, *, received_ns: int) -> Tally:
         """What a body comes to; `received_ns` is when it arrived (unix). Raises BodyMalformed, BodyTooLarge."""
         generation = self._classifier.generation(received_ns)
         if generation != self._generation:
             self._generation = generation
-            self._verdicts.clear()
+            self._judgements.clear()
         builder = Builder(received_ns=received_ns)
         place = "$"
         try:
@@ -110,15 +111,15 @@ class JsonTraces:
             name=clean(span.name or "") if self._classifier.with_name else "",
             threshold=threshold(span.trace_state) if span.trace_state else "",
         )
-        verdict = self._verdicts.get(shape)
-        if verdict is None:
+        judgement = self._judgements.get(shape)
+        if judgement is None:
             size = sum(len(each) for each in (*resource, *values, shape.name) if each)
-            verdict = self._verdicts.remember(shape, self._classifier.classify(shape), size=size)
+            judgement = self._judgements.remember(shape, self._classifier.classify(shape), size=size)
         builder.count(
-            verdict,
+            judgement,
             integer(span.start_time_unix_nano, "startTimeUnixNano"),
             integer(span.end_time_unix_nano, "endTimeUnixNano"),
-            None if start_time is None or not verdict.timed else _start_time(span),
+            None if start_time is None or not judgement.timed else _start_time(span),
             _Ids(identity(span.trace_id, "traceId"), identity(span.span_id, "spanId")),
         )
 
@@ -128,7 +129,7 @@ def _start_time(span: _Span) -> int:
     *_, value = (each.value for each in span.attributes or () if each.key == semconv.JOURNEY_START_TIME)
     if value is None or value.string_value is not None or value.bool_value is not None:
         return 0
-    return max(integer(value.int_value, "intValue", lowest=-(2**63), highest=2**63 - 1), 0)
+    return 0 if value.int_value is None else max(int_value(value.int_value), 0)
 
 
 def _slots(keys: tuple[str, ...]) -> dict[str, int]:

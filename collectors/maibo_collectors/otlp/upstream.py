@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import ipaddress
+import contextlib
 import logging
 import ssl
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import httpx2
 import msgspec
 from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # it publishes no types
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from maibo_collectors.errors import CollectorError
+from maibo_collectors.otlp.answers import SIGNALS
 from maibo_collectors.otlp.body import Encoding
 from maibo_collectors.otlp.segment import Kind
+from maibo_slo.loopback import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from pathlib import Path
-
-    from google.protobuf.message import Message
 
     from maibo_collectors.otlp.segment import Record
 
@@ -35,37 +32,33 @@ _TIMEOUT: Final = httpx2.Timeout(60.0, connect=10.0)
 _LONGEST_RETRY_AFTER_SECONDS: Final = 300.0
 _SHOWN: Final = 300
 """Characters of an upstream's message."""
-_PATHS: Final = {
-    Kind.TRACES_PROTOBUF: "/v1/traces",
-    Kind.TRACES_JSON: "/v1/traces",
-    Kind.METRICS_PROTOBUF: "/v1/metrics",
-    Kind.METRICS_JSON: "/v1/metrics",
-    Kind.LOGS_PROTOBUF: "/v1/logs",
-    Kind.LOGS_JSON: "/v1/logs",
-}
-_JSON: Final = frozenset({Kind.TRACES_JSON, Kind.METRICS_JSON, Kind.LOGS_JSON})
-_RESPONSES: Final[Mapping[str, tuple[Callable[[], Message], str]]] = {
-    "/v1/traces": (ExportTraceServiceResponse, "rejected_spans"),
-    "/v1/metrics": (ExportMetricsServiceResponse, "rejected_data_points"),
-    "/v1/logs": (ExportLogsServiceResponse, "rejected_log_records"),
-}
+_READ_BYTES: Final = 64 * 2**10
+"""Of an upstream's answer."""
+_PATHS: Final = {kind: signal.path for signal in SIGNALS for kind in (signal.protobuf, signal.json)}
+_JSON: Final = frozenset(signal.json for signal in SIGNALS)
+_REFUSED: Final = frozenset({400, 413, 415})
+_FAILED: Final = frozenset({422, 500, 501, 505})
+FORWARDED: Final = frozenset(_PATHS)
+"""Kinds of records that an upstream can be asked to take."""
 
 
-class Verdict(Enum):
-    """What becomes of a body."""
+class Result(Enum):
+    """What an upstream's answer says of a body."""
 
     TAKEN = "taken"
     REFUSED = "refused"
     """As it is, it will never be taken."""
+    FAILED = "failed"
+    """Something went wrong with it, which may be its own fault. It is to be sent again, unless that goes on for too long."""
     LATER = "later"
-    """It is to be sent again."""
+    """It has no part in what is wrong, and is to be sent again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What an upstream made of a body."""
 
-    verdict: Verdict
+    result: Result
     message: str = ""
     """For people: what was wrong; of a body that was taken, what of it was not."""
     rejected: int = 0
@@ -114,21 +107,30 @@ class Upstream:
 
     async def send(self, record: Record) -> Answer:
         """Sends a body byte for byte, and never raises for what an upstream or the network does."""
-        kind = Kind(record.kind)
-        path = _PATHS[kind]
-        headers = {"content-type": "application/json" if kind in _JSON else "application/x-protobuf"}
-        if record.encoding is Encoding.GZIP:
+        return await self._send(Kind(record.kind), record.body, record.encoding)
+
+    async def takes(self, kind: int) -> bool:
+        """Whether it takes bodies of this kind at all: it is asked with an empty one."""
+        answer = await self._send(Kind(kind), b"{}" if kind in _JSON else b"", Encoding.IDENTITY)
+        return answer.result is Result.TAKEN
+
+    async def _send(self, kind: Kind, body: bytes, encoding: Encoding) -> Answer:
+        headers = {
+            "content-type": "application/json" if kind in _JSON else "application/x-protobuf",
+            "accept-encoding": "identity",  # so that what is read of an answer is as long as it looks
+        }
+        if encoding is Encoding.GZIP:
             headers["content-encoding"] = "gzip"
         try:
             token = self._token()
             if token:
                 headers["authorization"] = f"Bearer {token}"
-            response = await self._client.post(self.url + path, content=record.body, headers=headers)
+            async with self._client.stream("POST", self.url + _PATHS[kind], content=body, headers=headers) as response:
+                return _judged(response, await _beginning(response))
         except CollectorError as error:
-            return Answer(Verdict.LATER, str(error))
+            return Answer(Result.LATER, str(error))
         except (httpx2.HTTPError, OSError) as error:
-            return Answer(Verdict.LATER, f"{self.url} cannot be reached: {str(error) or type(error).__name__}")
-        return _judged(response, path)
+            return Answer(Result.LATER, f"{self.url} cannot be reached: {_plain(str(error)) or type(error).__name__}")
 
     def _token(self) -> str:
         """Read anew each time: it may be exchanged while running."""
@@ -144,48 +146,79 @@ class Upstream:
         return token
 
 
-def _judged(response: httpx2.Response, path: str) -> Answer:
+async def _beginning(response: httpx2.Response) -> bytes:
+    """What is read of an answer; nothing of one that is packed although it was asked not to be."""
+    content = bytearray()
+    async with contextlib.aclosing(response.aiter_raw()) as pieces:
+        async for piece in pieces:
+            content += piece
+            if len(content) >= _READ_BYTES:
+                break
+    packed = response.headers.get("content-encoding", "identity") != "identity"
+    return b"" if packed else bytes(content[:_READ_BYTES])
+
+
+def _judged(response: httpx2.Response, content: bytes) -> Answer:
     code = response.status_code
     if response.is_success:
-        rejected, message = _partial(response, path)
-        return Answer(Verdict.TAKEN, message, rejected)
+        partial = _partial(response, content)
+        if partial is None:
+            return Answer(
+                Result.LATER, f"{response.url} answered {code}, but not as a collector does: is it the right address?"
+            )
+        rejected, message = partial
+        return Answer(Result.TAKEN, _plain(message), rejected)
     told = f"{response.url} answered {code}"
-    message = _message(response)
+    message = _plain(_message(response, content))
     if message:
         told += f": {message}"
-    if code in {400, 413, 415}:
-        return Answer(Verdict.REFUSED, told)
-    return Answer(Verdict.LATER, told, retry_after_seconds=_retry_after_seconds(response))
+    if code in _REFUSED:
+        return Answer(Result.REFUSED, told)
+    return Answer(
+        Result.FAILED if code in _FAILED else Result.LATER,
+        told,
+        retry_after_seconds=_retry_after_seconds(response),
+    )
 
 
-def _partial(response: httpx2.Response, path: str) -> tuple[int, str]:
+def _partial(response: httpx2.Response, content: bytes) -> tuple[int, str] | None:
+    """None: these are somebody else's words (a portal's, a load balancer's), and nobody has taken anything."""
     try:
         if _is_json(response):
-            said = msgspec.json.decode(response.content, type=_Response).partial_success or _Partial()
+            said = msgspec.json.decode(content, type=_Response).partial_success or _Partial()
             rejected = max(int(said.rejected_spans), int(said.rejected_data_points), int(said.rejected_log_records))
-            return rejected, said.error_message[:_SHOWN]
-        make, name = _RESPONSES[path]
-        said_in_protobuf: Any = make()
-        said_in_protobuf.ParseFromString(response.content)
-        partial = said_in_protobuf.partial_success
-        return int(getattr(partial, name)), str(partial.error_message)[:_SHOWN]
-    except (ValueError, DecodeError):  # a proxy's own words, perhaps; what counts is that it was taken
-        return 0, ""
+            return rejected, said.error_message
+        # Those of metrics and logs are the same on the wire.
+        if not _is_protobuf(response):
+            return None
+        partial = ExportTraceServiceResponse.FromString(content).partial_success
+    except (ValueError, DecodeError):
+        return None
+    return partial.rejected_spans, partial.error_message
 
 
-def _message(response: httpx2.Response) -> str:
+def _message(response: httpx2.Response, content: bytes) -> str:
     try:
         if _is_json(response):
-            return msgspec.json.decode(response.content, type=_Response).message[:_SHOWN]
-        if response.headers.get("content-type", "").startswith("application/x-protobuf"):
-            return str(Status.FromString(response.content).message)[:_SHOWN]
+            return msgspec.json.decode(content, type=_Response).message
+        if _is_protobuf(response):
+            return str(Status.FromString(content).message)
     except (ValueError, DecodeError):
         pass  # then it is shown as it is
-    return " ".join(response.text.split())[:_SHOWN]
+    return content.decode("utf-8", "replace")
+
+
+def _plain(text: str) -> str:
+    """In one line, for a terminal: without characters that would do something there."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:_SHOWN]
 
 
 def _is_json(response: httpx2.Response) -> bool:
     return bool(response.headers.get("content-type", "").startswith("application/json"))
+
+
+def _is_protobuf(response: httpx2.Response) -> bool:
+    return bool(response.headers.get("content-type", "").startswith("application/x-protobuf"))
 
 
 def _retry_after_seconds(response: httpx2.Response) -> float:
@@ -208,22 +241,15 @@ def _checked(url: str, *, with_token: bool) -> str:
     wrong_port = parts.port is not None and not 0 < parts.port < 65_536
     if parts.scheme not in {"http", "https"} or not parts.host or parts.query or parts.fragment or wrong_port:
         raise CollectorError(f"--forward {url!r} should be like https://collector.example:4318")
-    if parts.path.rstrip("/").endswith(tuple(_RESPONSES)):
+    if parts.path.rstrip("/").endswith(tuple(signal.path for signal in SIGNALS)):
         raise CollectorError(f"--forward {url!r} should end before /v1/…, which depends on what is forwarded")
-    if parts.scheme == "http" and not _is_loopback(parts.host):
+    if parts.scheme == "http" and not is_loopback(parts.host):
         if with_token:
             raise CollectorError(
                 f"--forward {url!r} would send the token readable for everybody on the way; use https://, or do without --token-file"
             )
         logger.warning("%s is not encrypted: everybody on the way can read what is forwarded", url)
     return url.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _tls(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:

@@ -4,37 +4,11 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from maibo_slo.cli.example import examples
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from maibo_slo.plugins import Option
-
-
-def _parameter(option: Option) -> str:
-    return f"plugin_{option.name.replace('-', '_')}"
-
-
-def _with_plugin_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Every option that an installed plugin brings: ``--NAME``, or ``MAIBO_NAME`` in the environment."""
-    from maibo_slo.plugins import options
-
-    for option in reversed(options()):
-        command = click.option(
-            f"--{option.name}",
-            _parameter(option),
-            default=option.default,
-            envvar=f"MAIBO_{option.name.upper().replace('-', '_')}",
-            show_default=bool(option.default),
-            show_envvar=True,
-            help=option.help,
-        )(command)
-    return command
+from maibo_slo.plugins import option_values, options, with_options
 
 
 @click.command(
@@ -80,7 +54,7 @@ def _with_plugin_options(command: Callable[..., None]) -> Callable[..., None]:
     metavar="URL",
     help="Where traces are looked at, with {trace_id} in it (and {span_id}): links on the page and in the API.",
 )
-@_with_plugin_options
+@with_options(options())
 def serve(
     documents: tuple[str, ...],
     *,
@@ -95,7 +69,6 @@ def serve(
 
     DOCUMENTS are files or folders of journeys and SLOs; without any, journeys are shown as they come in. SIGHUP reads them again.
     """
-    from maibo_slo.plugins import options
     from maibo_slo.service import runtime
     from maibo_slo.service.places import default_data_dir, default_store
 
@@ -109,6 +82,6 @@ def serve(
         listen=listen,
         tick_seconds=tick,
         trace_url=trace_url,
-        options={option.name: of_plugins[_parameter(option)] for option in options()},
+        options=option_values(options(), of_plugins),
     )
     runtime.serve(settings, announce=click.echo)

@@ -28,6 +28,14 @@ def _file_option(command: Callable[..., None]) -> Callable[..., None]:
     )(command)
 
 
+def _scope(_: click.Context, __: click.Parameter, value: str) -> tokens.Scope:
+    if value != tokens.Scope.INGEST:
+        raise click.BadParameter(
+            f"nothing asks for tokens of scope {value!r} yet; the one to be had is 'ingest', to send"
+        )
+    return tokens.Scope.INGEST
+
+
 @click.group()
 def token() -> None:
     """Tokens of those who may send telemetry. Changes count within a second, while the service runs."""
@@ -42,17 +50,18 @@ def token() -> None:
 @click.argument("name")
 @click.option(
     "--scope",
-    type=click.Choice([scope.value for scope in tokens.Scope]),
+    callback=_scope,
+    metavar="[ingest]",
     required=True,
-    help="What it allows: sending telemetry, reading the API, or acting on it.",
+    help="What it allows: sending telemetry.",
 )
 @_file_option
-def add(*, name: str, scope: str, file: Path) -> None:
+def add(*, name: str, scope: tokens.Scope, file: Path) -> None:
     """Make a token, and print its secret: this once, it is kept nowhere.
 
     To replace a token, add one under a new name, let the sender use it, and revoke the old one.
     """
-    click.echo(tokens.add(file, name, tokens.Scope(scope), now=datetime.now(UTC)))
+    click.echo(tokens.add(file, name, scope, now=datetime.now(UTC)))
     click.echo(f"token {name!r} ({scope}) is in {file}; its secret is shown this once", err=True)
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import socket
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from starlette.requests import Request
 
 from maibo_slo.errors import ServiceError
+from maibo_slo.loopback import is_loopback
 from maibo_slo.service.problems import problem
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def address(text: str, option: str = "--listen", *, guarded: bool = False) -> Ad
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not host or not port.isdecimal() or int(port) > 65_535:
         raise ServiceError(f"{option} {text!r} is no address; write it as 127.0.0.1:8080")
-    if not guarded and host != "localhost" and not _is_loopback(host):
+    if not guarded and not is_loopback(host):
         raise ServiceError(
             f"{option} {text!r} can be reached by others, and this version has no tokens yet: listen on 127.0.0.1 and put "
             "a proxy that authenticates in front"
@@ -106,10 +106,3 @@ def _named(scope: Scope) -> str:
     bracket = host.rfind("]")
     colon = host.rfind(":")
     return host[:colon] if colon > bracket else host
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from maibo_slo.store.client import Store
 
+_MERGE_BASE: Final = 16
+"""Parts of one size that are merged at once, about; the engine's own is 5."""
 _FIRST_COUNTS: Final = ("bodies", "duplicate_bodies", "spans", "counted", "ignored", "rejected")
 """What version 1 counted of a segment."""
 
@@ -105,6 +107,17 @@ def migrate(store: Store) -> list[int]:
             store.execute(statement)
         store.insert("schema_migrations", {"version": [version], "applied_at": [int(time.time())]})
     return [version for version, _ in missing]
+
+
+def tune(store: Store) -> None:
+    """Let an embedded engine merge cells less eagerly: small batches are summed by the next larger merge anyway.
+
+    Merges were two thirds of what inserting cost (120,000 spans a second: 3.3 us of CPU a span, 2.4 with this). A server's own
+    settings are its operator's.
+    """
+    if store.embedded:
+        for table in CELLS:
+            store.execute(f"ALTER TABLE {table.name} MODIFY SETTING merge_selector_base = {_MERGE_BASE}")
 
 
 def check(store: Store) -> None:

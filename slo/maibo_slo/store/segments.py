@@ -14,7 +14,8 @@ Claims last a day at least: a client's retry later than that counts as new. They
 that a replay decides as the first attempt did however long the process was down.
 
 Threads of one process take turns at claiming, and an embedded store has one process. On a server that several collectors share, each
-inserts its claims, reads back who else claimed, and the earliest claim by the server's clock (in us; of equals, the lesser segment) owns the body.
+inserts its claims of bodies that nobody has claimed, reads back who else did, and the earliest claim by the server's clock (in us; of equals, the
+lesser segment) owns the body.
 So two that claim the same body in one moment agree, but for this residual: both own it if A's claim was stamped first and became
 visible only after B, stamped later, had inserted and read back. That takes an insert of A's (some 10 ms from stamp to visible) which
 lasts longer than the rest of B's insert and B's query together; both must have received the same body and drain it in that same
@@ -87,14 +88,13 @@ def claim(store: Store, segment: str, hashes: Sequence[bytes]) -> set[bytes]:
     if not wanted:
         return set()
     with store.lock:
-        if not store.embedded:
-            _insert_claims(store, segment, list(wanted))
-            owners = _owners(store, wanted)
-        else:
-            owners = _owners(store, wanted)
-            new = [each for each in wanted if each not in owners]
-            if new:
-                _insert_claims(store, segment, new)
+        # Looked up first: a claim that is in already stands, whatever the server's clock did since.
+        owners = _owners(store, wanted)
+        new = {each for each in wanted if each not in owners}
+        if new:
+            _insert_claims(store, segment, list(new))
+            if not store.embedded:
+                owners |= _owners(store, new)
     return {each for each in wanted if owners.get(each, segment) == segment}
 
 
@@ -122,6 +122,11 @@ def is_drained(store: Store, segments: Sequence[str]) -> set[str]:
         "SELECT DISTINCT segment FROM segments WHERE segment IN {names:Array(String)}", {"names": list(segments)}
     )
     return {name for (name,) in rows}
+
+
+def recorded_since(store: Store, at_ms: int) -> int:
+    """How many segments were recorded since (unix ms)."""
+    return int(store.rows("SELECT count() FROM segments WHERE drained_at_ms >= {at:UInt64}", {"at": at_ms})[0][0])
 
 
 def record(store: Store, done: SegmentRecord) -> None:

@@ -17,8 +17,7 @@ DAY: Final = 86_400
 DURABLE: Final = ("fsync_after_insert = 1", "fsync_part_directory = 1")
 """A collector deletes its log's segment once it is recorded: by then the counts must survive a loss of power themselves."""
 DEDUPLICATION_WINDOW: Final = 10_000
-"""Inserts whose tokens a table remembers: half an hour of the shortest pauses, hours at a batch a second. A replay runs before
-anything new."""
+"""Inserts whose tokens a table remembers. Who inserts again what may be in already must do so before as many others: see the drain."""
 DEDUPLICATED: Final = f"non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"
 WHOLE_PARTS: Final = "ttl_only_drop_parts = 1"
 """Whole parts are dropped when their last row is due: no rewriting, for at most one partition's length more on disk."""

@@ -49,6 +49,27 @@ def test_reasons_over_the_limit_are_one():
     assert [cap.reason(OVERFLOW, reason) for reason in "xyx"] == ["x", OVERFLOW, "x"]
 
 
+def test_a_journey_has_so_many_streams_for_each_series_that_it_may_have():
+    cap = Admission(Rules(series_limit=2, journey_limit=1))
+    cap.series(series("a"))
+    for journey in ("a", OVERFLOW):
+        streams = [f"{journey}{number}".encode() for number in range(41)]
+        assert [cap.stream(journey, each) for each in streams] == [True] * 40 + [False]
+        assert [cap.stream(journey, each) for each in streams] == [True] * 40 + [False], "what is in stays in"
+    cap.replace_limits(Rules(series_limit=3))
+    assert cap.stream("a", b"a40")
+
+
+def test_streams_of_many_journeys_are_bounded_together(monkeypatch):
+    monkeypatch.setattr(admission, "STREAMS_IN_ALL", 3)
+    cap = Admission(Rules())
+    for journey in "ab":
+        cap.series(series(journey))
+    assert [cap.stream(journey, stream) for journey in "ab" for stream in (b"1", b"2")] == [True, True, True, False]
+    cap.generation(DAY_NS)
+    assert cap.stream("b", b"2")
+
+
 def test_a_new_day_begins_anew():
     cap = Admission(Rules(series_limit=1, reason_limit=1))
     first = cap.generation(DAY_NS)
@@ -94,7 +115,7 @@ def test_hostile_senders_of_journeys_with_many_series_each_are_bounded_together(
     assert found == [False, False, False, True]
 
 
-@pytest.mark.parametrize("kind", ["series", "journeys", "reasons"])
+@pytest.mark.parametrize("kind", ["series", "journeys", "reasons", "streams"])
 def test_ever_new_values_take_little_memory(kind):
     cap = Admission(Rules())
     tracemalloc.start()
@@ -105,6 +126,9 @@ def test_ever_new_values_take_little_memory(kind):
                 cap.series(series(str(number % 300), step=long))
             elif kind == "journeys":
                 cap.series(series(long))
+            elif kind == "streams":
+                cap.series(series(str(number % 300)))
+                cap.stream(str(number % 300), long.encode())
             else:
                 cap.series(series(str(number % 300)))
                 cap.reason(str(number % 300), long)

@@ -28,8 +28,8 @@ def classify():
     return classify
 
 
-def series(verdict):
-    return [series_of(fate.series) for fate in verdict.fates]
+def series(judgement):
+    return [series_of(fate.series) for fate in judgement.fates]
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ def series(verdict):
     ],
 )
 def test_the_outcome_is_what_the_journey_says_else_what_the_status_says(classify, told, error, outcome):
-    verdict = classify(error=error, journey__name="checkout", journey__outcome=told)
-    assert [each.outcome for each in series(verdict)] == [outcome]
-    assert [each.failed for each in verdict.fates] == [outcome == "failure"]
+    judgement = classify(error=error, journey__name="checkout", journey__outcome=told)
+    assert [each.outcome for each in series(judgement)] == [outcome]
+    assert [each.failed for each in judgement.fates] == [outcome == "failure"]
 
 
 def test_what_a_span_does_not_tell_is_empty(classify):
@@ -62,13 +62,13 @@ def test_what_a_span_does_not_tell_is_empty(classify):
     ],
 )
 def test_what_cannot_be_counted_is_rejected(classify, attributes, reason):
-    verdict = classify(**attributes)
-    assert (verdict.fates, verdict.rejected) == ((), reason)
+    judgement = classify(**attributes)
+    assert (judgement.fates, judgement.rejected) == ((), reason)
 
 
 def test_a_span_of_no_journey_that_no_rule_matches_is_ignored_however_it_is_sampled(classify):
-    verdict = classify(PAY, http__route="/pay", kind=3, threshold="f" * 14)
-    assert (verdict.fates, verdict.rejected) == ((), "")
+    judgement = classify(PAY, http__route="/pay", kind=3, threshold="f" * 14)
+    assert (judgement.fates, judgement.rejected) == ((), "")
 
 
 @pytest.mark.parametrize(
@@ -82,17 +82,17 @@ def test_a_span_of_no_journey_that_no_rule_matches_is_ignored_however_it_is_samp
     ],
 )
 def test_a_start_without_step_and_outcome_is_a_marker(classify, attributes, marker):
-    verdict = classify(journey__name="checkout", thresholds_us={"checkout": 5}, **attributes)
-    (fate,) = verdict.fates
-    assert (fate.marker, series(verdict)[0].outcome == "") == (marker, marker)
+    judgement = classify(journey__name="checkout", thresholds_us={"checkout": 5}, **attributes)
+    (fate,) = judgement.fates
+    assert (fate.marker, series(judgement)[0].outcome == "") == (marker, marker)
     assert fate.whole == (not marker and not attributes.get("journey__step"))
     assert fate.threshold_ns == (5_000 if fate.whole else 0)
-    assert verdict.timed == (fate.whole or marker)
+    assert judgement.timed == (fate.whole or marker)
 
 
 def test_rules_are_not_asked_about_a_span_that_says_itself_what_it_is(classify):
-    verdict = classify(PAY, journey__name="own", http__route="/pay", kind=2)
-    assert [each.journey for each in series(verdict)] == ["own"]
+    judgement = classify(PAY, journey__name="own", http__route="/pay", kind=2)
+    assert [each.journey for each in series(judgement)] == ["own"]
 
 
 def test_a_span_may_be_a_step_and_the_journey_as_a_whole_and_another_journey(classify):
@@ -101,19 +101,19 @@ def test_a_span_may_be_a_step_and_the_journey_as_a_whole_and_another_journey(cla
         Rule(journey="checkout", name=("POST /pay*",)),
         Rule(journey="money", resource=(Condition("service.name", ("shop", "bank")),)),
     ]
-    verdict = classify(*rules, resource={"service.name": "shop"}, http__route="/pay/1", kind=2, name="POST /pay/{id}")
-    found = [(each.journey, each.step, each.service, each.outcome) for each in series(verdict)]
+    judgement = classify(*rules, resource={"service.name": "shop"}, http__route="/pay/1", kind=2, name="POST /pay/{id}")
+    found = [(each.journey, each.step, each.service, each.outcome) for each in series(judgement)]
     assert found == [
         ("checkout", "pay", "shop", "success"),
         ("checkout", "", "shop", "success"),
         ("money", "", "shop", "success"),
     ]
-    assert verdict.timed
+    assert judgement.timed
 
 
 def test_several_rules_of_one_step_are_alternatives_and_count_once(classify):
-    verdict = classify(PAY, Rule(journey="checkout", step="pay", name=("*",)), http__route="/pay", kind=2, name="x")
-    assert len(verdict.fates) == 1
+    judgement = classify(PAY, Rule(journey="checkout", step="pay", name=("*",)), http__route="/pay", kind=2, name="x")
+    assert len(judgement.fates) == 1
 
 
 def test_every_condition_of_a_rule_must_be_met(classify):
@@ -144,8 +144,12 @@ def test_failure_conditions_of_a_rule_decide_alone(classify):
 
 def test_a_rule_says_where_tier_variant_and_reason_are(classify):
     rule = Rule(journey="a", tier="app.tier", variant="app.flag", reason="app.why")
-    verdict = classify(rule, error=True, app__tier="vip", app__flag="b", app__why="declined")
-    assert (series(verdict)[0].tier, series(verdict)[0].variant, verdict.fates[0].reason) == ("vip", "b", "declined")
+    judgement = classify(rule, error=True, app__tier="vip", app__flag="b", app__why="declined")
+    assert (series(judgement)[0].tier, series(judgement)[0].variant, judgement.fates[0].reason) == (
+        "vip",
+        "b",
+        "declined",
+    )
     assert classify(rule, app__why="declined").fates[0].reason == "", "it did not fail"
 
 
@@ -190,4 +194,4 @@ def test_the_same_shape_is_judged_the_same_again_even_when_the_cap_is_full():
     shapes = [shape(tier, reason) for tier in "ab" for reason in "xy"]
     first = [classifier.classify(each) for each in shapes]
     assert [classifier.classify(each) for each in shapes] == first
-    assert [verdict.overflowed for verdict in first] == [(), (), ("a",), ("a",)]
+    assert [judgement.overflowed for judgement in first] == [(), (), ("a",), ("a",)]

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from maibo_collectors.otlp.decoders import COMPILED, Decoders, decoder_in_use
+from maibo_collectors.otlp.rules import Rules
+
 FAST = Path(__file__).parents[3] / "collectors" / "fast"
-COMPILER = os.environ.get("CC", "cc")
 SOURCES = ("rows.h", "scan.c", "scanner.h", "shapes.h", "tables.h", "valid.h", "wire.h")
 
-needs_compiler = pytest.mark.skipif(shutil.which(COMPILER) is None, reason="there is no C compiler")
+needs_compiler = pytest.mark.usefixtures("compiler")
 
 
 @pytest.fixture
@@ -44,11 +46,10 @@ def test_a_wheel_is_for_a_platform_and_every_python_and_has_the_library(project)
     assert [name for name in names if name.endswith(".tmp")] == []
 
 
-@needs_compiler
-def test_it_compiles_without_a_warning(tmp_path):
+def test_it_compiles_without_a_warning(tmp_path, compiler):
     warnings = ("-std=c11", "-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Wno-sign-conversion", "-Werror")
     source = FAST / "maibo_collectors_fast" / "scan.c"
-    command = [COMPILER, *warnings, "-O2", "-c", str(source), "-o", str(tmp_path / "scan.o")]
+    command = [*compiler, *warnings, "-O2", "-c", str(source), "-o", str(tmp_path / "scan.o")]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
 
@@ -91,6 +92,12 @@ def test_without_the_scanner_python_decodes_and_says_why():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True)
     assert done.stdout.split("\n")[0] == "python: maibo-collectors-fast is not installed PythonTraces"
+
+
+@needs_compiler
+def test_where_there_is_a_compiler_the_scanner_is_installed_and_used():
+    assert decoder_in_use() == COMPILED
+    assert type(Decoders(Rules())._traces).__name__ == "CompiledTraces"
 
 
 @needs_compiler
