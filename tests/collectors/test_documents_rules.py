@@ -89,6 +89,7 @@ def test_rules_say_all_that_documents_do(catalogue: Catalogue) -> None:
             ),
         ),
         thresholds_us={"checkout": 300_000},
+        journeys=("checkout",),
         series_limit=7,
     )
 

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from maibo_collectors.otlp import batch as batches
 from maibo_collectors.otlp import settlement
+from maibo_collectors.otlp import streams as settling
 from maibo_collectors.otlp.buckets import Explicit
 from maibo_collectors.otlp.drain import Drain
 from maibo_collectors.otlp.metrics import CoreMetrics
@@ -93,6 +94,18 @@ def test_states_are_asked_for_a_few_at_once(drain, seal, monkeypatch):
     drain.once(now=0)
     assert sums(drain.store, "a") == {14}
     assert asked == [2, 2, 1, 2, 2, 1]  # four streams and their instrument
+
+
+def test_long_intervals_in_many_bodies_of_a_batch_make_no_more_cells_than_in_one(drain, seal, monkeypatch):
+    monkeypatch.setattr(settling, "_ROWS", 10_000)
+    journeys = [f"j{number}" for number in range(10)]
+    seal(1, *(points(journey, 10, 0) for journey in journeys))
+    drain.once(now=0)
+    seal(2, *(points(journey, 1010, 100_000) for journey in journeys))
+    drain.once(now=0)
+    ((cells, events),) = drain.store.rows("SELECT count(), sum(n) FROM cells_10s WHERE journey LIKE 'j_'")
+    assert events == 10 * 100_000
+    assert 1_000 < cells <= 10_000
 
 
 STEPS = {"claim": segments, "load": streams, "save": streams, "insert": counts, "record": segments, "remove": batches}

@@ -13,6 +13,7 @@ from maibo_collectors.otlp.points import Counting, Point, Points, decode_points,
 from maibo_collectors.otlp.streams import (
     BASELINE,
     CHANGED,
+    CROWDED,
     DUPLICATE,
     LATE,
     LINES,
@@ -98,7 +99,7 @@ def test_a_delta_counts_as_it_is(store):
     store.take(point(T + 10 * SECOND, (3, 4), delta=True))
     store.take(point(T + 20 * SECOND, (1, 0), delta=True, start_ns=T + 10 * SECOND))
     assert store.total() == 8
-    assert store.by_time() == {T // SECOND + 10: 7, T // SECOND + 20: 1}
+    assert store.by_time() == {T // SECOND: 7, T // SECOND + 10: 1}
     assert not store.notes
 
 
@@ -129,7 +130,7 @@ def test_hours_that_nobody_saw_are_no_spike(store):
     assert store.total() == 0
     assert store.notes == {BASELINE: 1}
     store.take(point(T + 5 * HOUR + 10 * SECOND, (1002, 5)))
-    assert store.by_time() == {(T + 5 * HOUR) // SECOND + 10: 3}
+    assert store.by_time() == {(T + 5 * HOUR) // SECOND: 3}
 
 
 @pytest.mark.parametrize("start_ns", [0, T], ids=["not told", "equal to the time"])
@@ -139,8 +140,9 @@ def test_an_unknown_start_is_the_baseline(store, start_ns):
     store.take(point(T + 60 * SECOND, (1001, 4), start_ns=start_ns))
     assert store.total() == 1
     store.take(point(T + 120 * SECOND, (2, 0), start_ns=start_ns))
-    assert store.total() == 3
-    assert store.notes == {BASELINE: 1, RESET: 1}
+    store.take(point(T + 180 * SECOND, (3, 0), start_ns=start_ns))
+    assert store.total() == 4 if start_ns else 2, "without a start a fall may be another sender"
+    assert store.notes == ({BASELINE: 1, RESET: 1} if start_ns else {BASELINE: 2})
 
 
 def test_a_restart_counts_from_zero(store):
@@ -204,11 +206,76 @@ def test_another_sender_under_the_same_name_is_no_spike(store):
     assert store.notes == {BASELINE: 2}
 
 
+@pytest.mark.parametrize("senders", [9, 64, 70])
+@pytest.mark.parametrize("seconds", [10, 60])
+def test_of_many_senders_under_one_name_never_more_counts_than_happened(store, senders, seconds):
+    """Pods that nothing tells apart but their starts; exports come while the starts are still fresh."""
+    for export in range(1, 6):
+        for sender in range(senders):
+            offset = sender * SECOND // 100
+            store.take(point(T + export * seconds * SECOND + offset, (10 * export, 0), start_ns=T + offset))
+    if senders <= LINES:
+        assert store.total() == senders * 50
+        assert not store.notes
+    else:
+        assert LINES * 10 <= store.total() <= senders * 50
+        assert set(store.notes) == {CROWDED}
+
+
+def test_a_restart_counts_though_there_was_no_room_for_others(store):
+    for sender in range(LINES + 1):
+        store.take(point(T + 60 * SECOND + sender, (1, 0), start_ns=T + sender))
+    store.take(point(T + 180 * SECOND, (5, 0), start_ns=T + 120 * SECOND))
+    assert store.total() == LINES + 1 + 5
+    assert not store.notes
+
+
+def test_two_senders_without_a_start_count_no_more_than_happened(store):
+    for export in range(1, 13):
+        store.take(point(T + export * 10 * SECOND, (1000 * export, 0), start_ns=0))
+        store.take(point(T + export * 10 * SECOND + 1, (10 * export, 0), start_ns=0))
+    assert store.total() == 11 * 1010
+    assert store.notes == {BASELINE: 2}
+
+
+def test_without_a_start_a_day_after_there_was_no_room_counts_again(store):
+    for number in range(LINES + 1):
+        store.take(point(T + number * SECOND, (LINES + 1 - number, 0), start_ns=0))
+    store.take(point(T + HOUR, (100, 0), start_ns=0))
+    assert store.total() == 0
+    assert store.notes == {BASELINE: LINES + 1, CROWDED: 1}
+    store.take(point(T + 25 * HOUR, (103, 0), start_ns=0))
+    assert store.total() == 3
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 30), st.integers(0, 30), st.booleans()), max_size=40))
+def test_however_senders_without_a_start_take_turns_no_more_counts_than_happened(exports):
+    store = Store()
+    senders = [(0, 0)] * 5
+    happened = 0
+    for number, (sender, short, long, restarts) in enumerate(exports):
+        before = (0, 0) if restarts else senders[sender]
+        senders[sender] = before[0] + short, before[1] + long
+        happened += short + long
+        store.take(point(T + number * SECOND, senders[sender], start_ns=0))
+        assert store.total() <= happened
+
+
 def test_starts_without_end_are_bounded(store):
-    for number in range(50):
+    for number in range(200):
         store.take(point(T + (number + 60) * SECOND, (1, 0), start_ns=T + number * SECOND))
-    assert store.total() == 50
+    assert store.total() == 200
     assert len(max(store.states.values(), key=len)) < 60 * LINES
+
+
+def test_lines_of_many_buckets_are_fewer(store):
+    bounds = [number + 1 for number in range(9_999)]
+    for number in range(12):
+        start = T + number * 120 * SECOND
+        store.take(point(start + 60 * SECOND, [1] * 10_000, start_ns=start, bounds=bounds))
+    assert store.total() == 12 * 10_000
+    assert len(streams._state.decode(store.states[b"s" * 16]).lines) == 8
 
 
 def test_a_state_that_cannot_be_read_is_none(store):
@@ -226,6 +293,12 @@ def test_the_events_of_a_minute_are_spread_over_it(store):
     for index in {index for _, _, index in store.cells}:
         each = [store.cells[t, 0, index] for t in times]
         assert max(each) - min(each) <= 1
+
+
+@pytest.mark.parametrize("seconds", [1, 10, 20])
+def test_an_interval_that_ends_with_a_bucket_is_in_it_and_not_in_the_next(store, seconds):
+    store.take(point(T + 20 * SECOND, (0, 1000), start_ns=T + (20 - seconds) * SECOND, delta=True))
+    assert max(store.by_time()) == T // SECOND + 10
 
 
 def test_an_interval_across_buckets_gives_each_what_it_covers(store):
@@ -258,6 +331,21 @@ def test_many_points_over_a_long_time_stay_within_memory():
     made = settle({}, body(*points))
     assert len(made.tally.cells) // CELL.size <= streams._ROWS
     assert sum(n for *_, n in CELL.iter_unpack(made.tally.cells)) == 100 * 160 * 10**6
+
+
+def test_points_of_other_bodies_of_the_batch_take_their_room():
+    wide = Exponential(4, 0, 0.0, -100, (10**6,) * 160)
+    long = body(Point(b"p" * 16, b"i" * 16, (WHOLE,), True, T, T + 23 * HOUR, SECOND, wide, None, None))
+    made = settle({}, long, of_batch=50)
+    assert 0 < len(made.tally.cells) // CELL.size <= streams._ROWS // 50
+    assert sum(n for *_, n in CELL.iter_unpack(made.tally.cells)) == 160 * 10**6
+    assert len(settle({}, long).tally.cells) > 20 * len(made.tally.cells)
+
+
+def test_few_events_are_told_as_finely_among_many_points():
+    few = body(point(T + 60 * SECOND, (0, 20), delta=True))
+    assert settle({}, few, of_batch=10_000) == settle({}, few)
+    assert len(settle({}, few).tally.cells) // CELL.size == 6
 
 
 def test_whole_journeys_are_in_flow_and_steps_are_not(store):

@@ -165,6 +165,9 @@ def test_what_is_over_a_limit_is_counted_and_comes_with_its_mend(service, then) 
     assert said["count"] == 100, "the journey as a whole is exact"
     assert said["overflow"]["count"] == 30 + 12
     assert "--otlp-series-limit" in said["overflow"]["mend"]
+    assert get(service, "/v1/journeys/promo", **then, environment="prod")["overflow"]["count"] == 30 + 12, (
+        "may be of any"
+    )
     assert get(service, "/v1/journeys/checkout", **then)["overflow"] is None
 
 

@@ -74,6 +74,7 @@ def test_a_migrated_store_and_a_new_one_and_the_tables_as_they_are_spelled_are_t
     with open_store(first_version) as migrated, Store(f"{first_version}?database=spelled") as spelled:
         for table in (*TABLES, *ROLLUPS):
             spelled.execute(table.ddl())
+        schema.tune(spelled)
         with open_store(f"{first_version}?database=new") as new:
             assert set(_tables(new)) == {each.name for each in (*TABLES, *ROLLUPS)}
             tables = [

@@ -2,8 +2,12 @@
 the store.
 
 What is over loses its dimensions and keeps its count: it goes into the journey's overflow series, so the count of a journey as a
-whole stays exact, by outcome, whatever comes. Only over the limit of journeys is the journey's name lost too. Streams cannot be
-merged like that, since each needs a state of its own in the store: those over the limit are not taken.
+whole stays exact, by outcome, whatever comes. Only over the limit of journeys is the journey's name lost too, and never that of one
+that a document declares. Streams cannot be merged like that, since each needs a state of its own in the store: those over the limit
+are not taken.
+
+All outcomes of the same dimensions have one place, or successes, which come first, would keep failures out: who asks for these
+dimensions would then see only what went well.
 
 What was admitted is remembered by its hash. Two series with one hash would take one place: no harm.
 """
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
 OVERFLOW: Final = "__overflow__"
 """The value of a dimension that was lost to the cap."""
 SERIES_IN_ALL: Final = 50_000
-"""Series of all journeys together, in one decoder in a day: 13 MB of hashes, at the worst."""
+"""Series of all journeys that no document declares together, in one decoder in a day: 13 MB of hashes, at the worst."""
 STREAMS_PER_SERIES: Final = 20
 """Streams that a journey may have for each of the series that it may have: as many instances, or attributes that are no dimensions."""
 STREAMS_IN_ALL: Final = 100_000
@@ -43,17 +47,22 @@ class Admission:
     """What was admitted today (UTC, by the time of receipt)."""
 
     def __init__(self, rules: Rules) -> None:
-        self._limits = rules
         self._day = -1
         self._generation = 0
-        self._held = self._streams = 0
+        self._streams = 0
         self._journeys: dict[str, _Admitted] = {}
         self._lost = _Admitted()
         """The reasons and streams of what has lost its journey's name."""
+        self.replace_limits(rules)
 
     def replace_limits(self, rules: Rules) -> None:
         """What is in stays in."""
         self._limits = rules
+        self._declared = frozenset(rules.journeys)
+        others = [admitted for journey, admitted in self._journeys.items() if journey not in self._declared]
+        self._others = len(others)
+        """Journeys that no document declares, and (held) their series."""
+        self._held = sum(len(admitted.series) for admitted in others)
 
     def generation(self, received_ns: int) -> int:
         """A number that is another once the day is another: then everything is admitted anew."""
@@ -61,25 +70,27 @@ class Admission:
         if day != self._day:
             self._day = day
             self._generation += 1
-            self._held = self._streams = 0
+            self._others = self._held = self._streams = 0
             self._journeys = {}
             self._lost = _Admitted()
         return self._generation
 
     def series(self, wanted: Series) -> tuple[Series, bool]:
         """The series that it counts in, and whether that is an overflow series."""
+        declared = wanted.journey in self._declared
         admitted = self._journeys.get(wanted.journey)
         if admitted is None:
-            if len(self._journeys) >= self._limits.journey_limit:
+            if not declared and self._others >= self._limits.journey_limit:
                 return _overflow(OVERFLOW, OVERFLOW if wanted.step else "", wanted.outcome), True
             admitted = self._journeys[wanted.journey] = _Admitted()
-        key = hash(wanted)
+            self._others += not declared
+        key = hash(wanted._replace(outcome=""))
         if key in admitted.series:
             return wanted, False
-        if len(admitted.series) < self._limits.series_limit and self._held < SERIES_IN_ALL:
+        if len(admitted.series) < self._limits.series_limit and (declared or self._held < SERIES_IN_ALL):
             admitted.series.add(key)
             admitted.steps.add(hash(wanted.step))
-            self._held += 1
+            self._held += not declared
             return wanted, False
         known = not wanted.step or hash(wanted.step) in admitted.steps
         return _overflow(wanted.journey, wanted.step if known else OVERFLOW, wanted.outcome), True

@@ -31,6 +31,7 @@ def rules_of(catalogue: Catalogue, *, series_limit: int = Rules().series_limit) 
         logs=_of("log", placed),
         metrics=_of("metric", placed),
         thresholds_us={name: threshold for name, threshold in thresholds.items() if threshold is not None},
+        journeys=tuple(thresholds),
         series_limit=series_limit,
     )
 

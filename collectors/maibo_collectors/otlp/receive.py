@@ -206,7 +206,8 @@ class _LargeBodies:
                 await asyncio.wait({reading})  # it holds its bytes, and the thread, until then
                 raise
             finally:
-                del reading  # with its error, whose frame is this one, it would hold the body until garbage is collected
+                # With its error, whose frame is this one, it would hold the body until garbage is collected.
+                del reading
         finally:
             self._turn.release()
 

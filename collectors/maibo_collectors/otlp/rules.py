@@ -61,10 +61,13 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     metrics: tuple[Rule, ...] = ()
     thresholds_us: dict[str, int] = msgspec.field(default_factory=dict)
     """Journey -> what customers call fast; slower ones are worth an exemplar."""
+    journeys: tuple[str, ...] = ()
+    """Those that documents declare: counted by name whatever others come."""
     series_limit: int = 1000
-    """Series that one journey may have in an acceptor in a day; what is over goes into the journey's overflow series."""
+    """Series that one journey may have in an acceptor in a day, all outcomes of the same dimensions being one; what is over goes
+    into the journey's overflow series."""
     journey_limit: int = 1000
-    """Journeys that an acceptor counts by name in a day; what is over goes into one overflow journey."""
+    """Journeys beside `journeys` that an acceptor counts by name in a day; what is over goes into one overflow journey."""
     reason_limit: int = 100
     """Failure reasons that one journey may have in an acceptor in a day; the others are one."""
 

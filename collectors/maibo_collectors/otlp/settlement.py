@@ -62,10 +62,11 @@ def settled(
         if state:
             states[name] = state
     before = dict(states)
+    of_batch = sum(len(points.points) for points in bodies)
     tallies: list[Tally] = []
     notes: Counter[str] = Counter()
     for points in bodies:
-        result = settle(states, points)
+        result = settle(states, points, of_batch=of_batch)
         states |= result.states
         tallies.append(result.tally)
         notes.update(result.notes)

@@ -17,10 +17,16 @@ senders under one name, which alternate, are not taken for restarts. Of a start 
   its events came since then. Without this rule the first failures of a service that has run for hours would never count.
 * older, and not seen before: the baseline. Its events came before anybody counted.
 
+* not after the last point of a start that had no room: it may be that one, whose events were counted. The baseline (`CROWDED`).
+
 A count that fell is a reset: counted from zero. What is not newer than the last point is late, and ignored: the last one held it. When
 bounds change without a restart, there is no difference to be had: the point is a new baseline.
 
-Events of an interval of at most 10 s are in the bucket of the point's time. Those of a longer one are spread evenly over the 10 s
+Senders that tell no start (0) cannot be told apart, and a fall may be another sender: it is a baseline, and both are remembered. A
+point then follows the line with the most events that it may follow. So never more is counted than happened, at the price that a
+restart may count less. When there is no room for a line, nothing counts of this stream without a start for a day.
+
+Events of an interval of at most 10 s are in the bucket in which it ends. Those of a longer one are spread evenly over the 10 s
 buckets that it covers, for each bin so that every bucket has its share, rounded down or up, and no event is lost. The beginning of an
 interval is the last point's time where that is known. One that covers more than `SLICES` buckets is told in so many steps.
 """
@@ -33,7 +39,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from maibo_collectors.otlp.buckets import Buckets, alike, in_bins, minus
+from maibo_collectors.otlp.buckets import BUCKET_LIMIT, Buckets, alike, in_bins, minus, total
 from maibo_collectors.otlp.tally import BUCKET_NS, BUCKET_SECONDS, FLOW, FLOW_SECONDS, Reason, Tally
 from maibo_slo.store.counts import CELL as CELLS
 
@@ -44,7 +50,7 @@ if TYPE_CHECKING:
 
     from maibo_collectors.otlp.points import Point, Points
 
-LINES: Final = 8
+LINES: Final = 64
 """Starts that are remembered of a stream."""
 INTERVALS: Final = 32
 """Delta intervals that are remembered of a stream."""
@@ -59,11 +65,14 @@ LATE: Final = "late"
 BASELINE: Final = "baseline"
 RESET: Final = "reset"
 CHANGED: Final = "changed bounds"
+CROWDED: Final = "too many senders under one name"
 
 _LONGEST_NS: Final = 86_400 * 10**9
 """Of an interval; what is older has nowhere to go."""
-_ROWS: Final = 1_000_000
-"""Cells that one request makes at most, or about so many: steps become fewer before the memory is full."""
+_LINES_BUCKETS: Final = 8 * BUCKET_LIMIT
+"""Buckets that all lines of a stream have together; there are fewer lines when they have more."""
+_ROWS: Final = 200_000
+"""Cells that a batch makes of intervals that are told in steps: steps become fewer before the memory is full."""
 _ONE: Final = 2**20
 """Shares of an interval are whole parts of this: times the events of a point, they still fit into 63 bits."""
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
@@ -78,7 +87,7 @@ class Settled(NamedTuple):
     states: dict[bytes, bytes]
     """Of the streams whose state is another now."""
     notes: dict[str, int]
-    """What happened to points that did not simply count (DUPLICATE to CHANGED), each with how many."""
+    """What happened to points that did not simply count (DUPLICATE to CROWDED), each with how many."""
 
 
 class _Line(msgspec.Struct, frozen=True, array_like=True):
@@ -103,6 +112,8 @@ class _State(msgspec.Struct, array_like=True):
     lines: list[_Line] = msgspec.field(default_factory=list)
     intervals: list[tuple[int, int]] = msgspec.field(default_factory=list)
     exports: list[_Exports] = msgspec.field(default_factory=list)
+    lost_ns: int = 0
+    """The last time of a line that had no room; 0: all had. A start after it is not the start of such a line."""
 
 
 class _Came(NamedTuple):
@@ -119,10 +130,14 @@ _encoder = msgspec.msgpack.Encoder()
 _state = msgspec.msgpack.Decoder(_State)
 
 
-def settle(states: Mapping[bytes, bytes], points: Points) -> Settled:
-    """What points come to after these states, which are those of `Points.stream_ids` as far as there are any."""
+def settle(states: Mapping[bytes, bytes], points: Points, *, of_batch: int = 0) -> Settled:
+    """What points come to after these states, which are those of `Points.stream_ids` as far as there are any.
+
+    `of_batch` is how many points the whole batch has, these among them; when it is not told, there are no others. All points share the
+    cells that a batch may make, so the same batch makes the same cells.
+    """
     known = _Known(states)
-    rows = _Rows(points)
+    rows = _Rows(points, room=_ROWS // max(1, of_batch, len(points.points)))
     notes: Counter[str] = Counter()
     for point in points.points:
         came = _delta(point, known, notes) if point.delta else _cumulative(point, known, notes)
@@ -168,24 +183,42 @@ def _delta(point: Point, known: _Known, notes: Counter[str]) -> _Came | None:
 
 
 def _cumulative(point: Point, known: _Known, notes: Counter[str]) -> _Came | None:
-    lines = known[point.stream].lines
-    instrument = known[point.instrument]
-    last = next((line for line in lines if line.start_ns == point.start_ns), None)
-    if last is None:
+    state, instrument = known[point.stream], known[point.instrument]
+    same = [line for line in state.lines if line.start_ns == point.start_ns]
+    newest = max((line.time_ns for line in same), default=0)
+    if point.time_ns <= newest:
+        notes[DUPLICATE if point.time_ns == newest else LATE] += 1
+        return None
+    last = next(iter(same), None) if point.start_ns else _nearest(point, same)
+    crowded = state.lost_ns >= (point.start_ns or point.time_ns - _LONGEST_NS)
+    came = None
+    if crowded and (last is None or not point.start_ns):
+        notes[CROWDED] += 1
+    elif last is None:
         begin = _first_seen_since(point, instrument.exports)
         came = None if begin is None else _Came(point.buckets, begin, whole=begin == point.start_ns)
         if came is None:
             notes[BASELINE] += 1
-    elif point.time_ns <= last.time_ns:
-        notes[DUPLICATE if point.time_ns == last.time_ns else LATE] += 1
-        return None
     else:
         came = _since(point, last, notes)
-        lines.remove(last)
-    lines.append(_Line(point.start_ns, point.time_ns, point.buckets))
-    del lines[:-LINES]
+    _remember(state, point, instead_of=last)
     instrument.exports = _exported(instrument.exports, point)
     return came
+
+
+def _nearest(point: Point, lines: list[_Line]) -> _Line | None:
+    """Of lines without a start the one with the most events that this point may follow; None: it fell below all of them."""
+    alikes = (each for each in lines if alike(point.buckets, each.buckets))
+    fitting = (each for each in alikes if minus(point.buckets, each.buckets) is not None)
+    return max(fitting, key=lambda each: total(each.buckets), default=None)
+
+
+def _remember(state: _State, point: Point, *, instead_of: _Line | None) -> None:
+    if instead_of is not None:
+        state.lines.remove(instead_of)
+    state.lines.append(_Line(point.start_ns, point.time_ns, point.buckets))
+    while len(state.lines) > LINES or sum(len(line.buckets.counts) for line in state.lines) > _LINES_BUCKETS:
+        state.lost_ns = max(state.lost_ns, state.lines.pop(0).time_ns)
 
 
 def _since(point: Point, last: _Line, notes: Counter[str]) -> _Came | None:
@@ -236,10 +269,11 @@ def _exported(exports: list[_Exports], point: Point) -> list[_Exports]:
 
 
 class _Rows:
-    """Counts of one request."""
+    """Counts of one request; a point has room for so many cells, if it needs them to be told in steps."""
 
-    def __init__(self, points: Points) -> None:
+    def __init__(self, points: Points, *, room: int) -> None:
         self._points = points
+        self._room = room
         self._cells: list[NDArray[np.void]] = []
         self._flow: Counter[tuple[int, int]] = Counter()
         self._reasons: Counter[tuple[int, int, str]] = Counter()
@@ -254,8 +288,10 @@ class _Rows:
         )
         if not bins:
             return
-        room = max(1, min(SLICES, _ROWS // (len(bins) * len(self._points.points))))
-        times, shares = _slices(came.begin_ns, point.time_ns, room)
+        room = self._room // max(1, len(point.countings))
+        # So few events make no more cells than there is room for, in however many steps they are told.
+        limit = SLICES if sum(bins.values()) <= room else max(1, min(SLICES, room // len(bins)))
+        times, shares = _slices(came.begin_ns, point.time_ns, limit)
         indices = np.fromiter(bins, np.uint64, len(bins))
         events = np.fromiter(bins.values(), np.int64, len(bins))
         # Where the first event of each bin lies: elsewhere for each bin and stream, or single events would all come at the end.
@@ -293,10 +329,10 @@ class _Rows:
 
 def _slices(begin_ns: int, end_ns: int, limit: int) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     """10 s buckets, and what share (of _ONE) of the interval lies up to the end of each; of the last one, all of it."""
-    begin_ns = max(begin_ns, end_ns - _LONGEST_NS)
+    begin_ns, last = max(begin_ns, end_ns - _LONGEST_NS), (end_ns - 1) // BUCKET_NS
     if end_ns - begin_ns <= BUCKET_NS or limit == 1:
-        return np.array([end_ns // BUCKET_NS * BUCKET_SECONDS], np.uint32), np.array([_ONE], np.int64)
-    first, last = begin_ns // BUCKET_NS, (end_ns - 1) // BUCKET_NS
+        return np.array([last * BUCKET_SECONDS], np.uint32), np.array([_ONE], np.int64)
+    first = begin_ns // BUCKET_NS
     step = -(-(last - first + 1) // limit)
     buckets = [*range(first + step - 1, last, step), last]
     whole = end_ns - begin_ns

@@ -12,7 +12,7 @@ from maibo.semconv import FAILURE
 from maibo_slo.documents.journeys import DEFAULT_TIMEOUT_SECONDS
 from maibo_slo.service.answers import OVERFLOW, Evidence, Exemplar, JourneyFlow, Overflow, ReasonCount, Skew
 from maibo_slo.service.flows import Beside, utc
-from maibo_slo.store import exemplars, flow, reasons, sampled, skewed
+from maibo_slo.store import cells, exemplars, flow, reasons, sampled, skewed
 from maibo_slo.store.cells import CellFilter, Distribution, Window
 from maibo_slo.store.tables import FLOW_KEYS, REASONS
 
@@ -62,7 +62,7 @@ def beside(
         reasons=_reasons(store, window, which) if any(FAILURE in one.outcomes for one in found) else [],
         skewed=sum(each.count for each in skew),
         skewed_by=skew,
-        overflow=_overflow(found),
+        overflow=_overflow(store, window, which, now=now),
         sampled=_evidence(store, window, which),
     )
 
@@ -180,9 +180,15 @@ def _skews(store: Store, window: Window, which: CellFilter) -> list[Skew]:
     return [Skew(step=step, service=service, count=count) for (step, service), count in counts.items()]
 
 
-def _overflow(found: Sequence[Distribution]) -> Overflow | None:
-    """A series over the limit has lost all of its dimensions at once."""
-    over = [one for one in found if one.group and one.group[-1] == OVERFLOW]
+def _overflow(store: Store, window: Window, which: CellFilter, *, now: float) -> Overflow | None:
+    """A series over the limit has lost all of its dimensions at once, so what is lost may be of any that are asked for."""
+    lost = {"environment": [OVERFLOW], "service": [OVERFLOW]}
+    steps = [which.step] if which.step else ["", None]
+    over = [
+        one
+        for step in steps
+        for one in cells.distributions(store, window, CellFilter(which.journey, step, lost), now=int(now))
+    ]
     count = sum(sum(one.events().values()) for one in over)
     return Overflow(count=count, mend=OVERFLOW_MEND) if count else None
 

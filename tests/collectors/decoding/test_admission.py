@@ -42,6 +42,38 @@ def test_over_the_limit_of_journeys_the_name_is_lost_too():
     assert cap.series(series("search", step="x", outcome="failure")) == (lost(OVERFLOW, OVERFLOW, "failure"), True)
 
 
+@pytest.mark.parametrize("first", ["success", "failure", "abandoned", ""])
+def test_all_outcomes_of_the_same_dimensions_have_one_place(first):
+    """Or the first failure of an environment would be counted outside of it, and who asks for it would see only successes."""
+    cap = Admission(Rules(series_limit=1))
+    cap.series(series(outcome=first))
+    for outcome in ("success", "failure", "abandoned", ""):
+        assert cap.series(series(outcome=outcome)) == (series(outcome=outcome), False)
+        assert cap.series(series(tier="other", outcome=outcome)) == (lost(outcome=outcome), True)
+
+
+def test_a_declared_journey_keeps_its_name_whatever_came_first(monkeypatch):
+    monkeypatch.setattr(admission, "SERIES_IN_ALL", 2)
+    cap = Admission(Rules(journeys=("checkout",), journey_limit=2, series_limit=2))
+    for junk in ("a", "b"):
+        assert not cap.series(series(junk))[1]
+    assert cap.series(series("c")) == (lost(OVERFLOW), True)
+    assert [cap.series(series(tier=tier))[1] for tier in "xyz"] == [False, False, True], "within its own limit"
+    assert cap.series(series(tier="z")) == (lost(), True)
+
+
+def test_declared_journeys_take_no_place_from_others():
+    cap = Admission(Rules(journeys=("checkout",), journey_limit=1))
+    cap.series(series())
+    assert not cap.series(series("a"))[1]
+    assert cap.series(series("b")) == (lost(OVERFLOW), True)
+    cap.replace_limits(Rules(journeys=("checkout", "a"), journey_limit=1))
+    assert not cap.series(series("b"))[1], "a is declared now"
+    cap.generation(DAY_NS)
+    assert not cap.series(series("c"))[1]
+    assert cap.series(series("b"))[1]
+
+
 def test_reasons_over_the_limit_are_one():
     cap = Admission(Rules(reason_limit=1, journey_limit=1))
     cap.series(series("a"))
@@ -103,7 +135,9 @@ def test_whatever_the_limits_the_count_of_a_journey_as_a_whole_and_of_all_is_exa
     named = {each.journey for each in given_}
     whole, found = ([(each.journey, each.outcome) for each in some if not each.step] for some in (wanted, given_))
     assert Counter(each for each in whole if each[0] in named) == Counter(each for each in found if each[0] != OVERFLOW)
-    kept = Counter(each.journey for each in {*given_} if each.environment != OVERFLOW)
+    kept = Counter(
+        each.journey for each in {one._replace(outcome="") for one in given_} if each.environment != OVERFLOW
+    )
     assert len(kept) <= journeys
     assert max(kept.values(), default=0) <= limit
 

@@ -17,7 +17,7 @@ from maibo_collectors.otlp.body import BodyMalformed
 from maibo_collectors.otlp.classify import Classifier
 from maibo_collectors.otlp.traces import PythonTraces, validate
 
-MUTANTS = int(os.environ.get("MAIBO_FUZZ_MUTANTS", "8000"))
+MUTANTS = int(os.environ.get("MAIBO_FUZZ_MUTANTS", "20000"))
 BATCH = 2000
 NOW_NS = 1_800_000_005_000_000_000
 HERE = Path(__file__).parent
