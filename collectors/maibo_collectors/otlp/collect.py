@@ -105,7 +105,9 @@ def collect(
     metrics: str | None,
     **of_plugin: str,
 ) -> None:
-    """Collect OTLP without the rest of the service: into a store that others read, or for another collector.
+    """Collect OTLP, without the rest of the service.
+
+    Into a store that others read, or for another collector.
 
     With --store, DOCUMENTS are files or folders whose journeys say which spans, metrics and logs count; SIGHUP reads them again. With
     --forward nothing is counted here: bodies are kept in a log on disk and sent on as soon as that collector can be reached.

@@ -43,7 +43,9 @@ _STYLES: Final = {"counted": "green", "started": "green", "skewed": "yellow", "r
     help="For people or programs.",
 )
 def explain(file: str, documents: tuple[str, ...], *, limit: int, output: str) -> None:
-    """What a captured OTLP request counts as: each span, log record and data point, by which rule; and why others do not count.
+    """Why a captured request counts, or not.
+
+    For each span, log record and data point: as what it counts, by which rule; or why it does not.
 
     FILE is the body of a request to /v1/traces, /v1/logs or /v1/metrics, in protobuf or JSON, gzip or not, or what the OpenTelemetry
     Collector's file exporter wrote (a request a line); - is standard input. DOCUMENTS are files or folders with Journey documents. No

@@ -38,7 +38,7 @@ window_option = click.option("--window", default="5m", show_default=True, help="
 
 @click.group()
 def journey() -> None:
-    """Journeys: rates, outcomes, latency (asks a running service)."""
+    """Journeys: rates, outcomes, latency (asks a running service, but to explain)."""
 
 
 @journey.command("list", epilog=examples("maibo journey list", "maibo journey list --window 1h --output json"))
@@ -157,7 +157,10 @@ def exemplars(
     url: str,
     output: str,
 ) -> None:
-    """Traces of what was slow and what failed: the newest first, of one moment the slowest. They are kept for 7 days."""
+    """Traces of what was slow or failed.
+
+    The newest first, and of the same 10 s the slowest. They are kept for 7 days.
+    """
     from maibo_slo.service.answers import ExemplarsAnswer
 
     given = {"step": step, "version": version, "outcome": outcome, "window": window, "limit": str(limit)}
@@ -203,7 +206,9 @@ def _traces(exemplars: Sequence[Exemplar]) -> Table:
     from maibo_slo.service.pages import words
     from maibo_slo.service.pages.causes import WHY
 
-    made = table("trace", "where", "version", "service", "why", "took", "ended", numbers=("took",))
+    made = table(
+        "trace", "where", "version", "service", "why", "took", "10 s from (UTC)", numbers=("took",), whole=("trace",)
+    )
     for each in exemplars:
         made.add_row(
             shown(each.trace_url or each.trace_id),
@@ -212,7 +217,7 @@ def _traces(exemplars: Sequence[Exemplar]) -> Table:
             shown(words.value(each.service)),
             WHY.get(each.why, shown(each.why)),
             duration(each.duration_us),
-            f"{each.at:%Y-%m-%d %H:%M:%S} UTC",
+            f"{each.at:%Y-%m-%d %H:%M:%S}",
         )
     return made
 

@@ -59,14 +59,17 @@ def shown(text: str) -> str:
     return "".join(each if each.isprintable() else "\ufffd" for each in text)
 
 
-def table(*columns: str, numbers: Sequence[str] = ()) -> Table:
-    """A table; columns of `numbers` stand at the right."""
+def table(*columns: str, numbers: Sequence[str] = (), whole: Sequence[str] = ()) -> Table:
+    """A table; columns of `numbers` stand at the right. On a narrow terminal texts go over several lines, but not numbers and `whole`."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     made = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        made.add_column(column, justify="right" if column in numbers else "left", no_wrap=True)
+        number = column in numbers
+        made.add_column(
+            column, justify="right" if number else "left", no_wrap=number or column in whole, overflow="fold"
+        )
     return made
 
 

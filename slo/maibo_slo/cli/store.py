@@ -89,7 +89,10 @@ def info(*, dsn: str | None, data_dir: Path | None, output: str) -> None:
 @click.option("--cluster", metavar="NAME", help="For this cluster of ClickHouse servers, as system.clusters shows it.")
 @click.option("--output", type=click.Choice(["sql", "json"]), default="sql", show_default=True, help="How to print it.")
 def ddl(*, cluster: str | None, output: str) -> None:
-    """Print the statements that make the schema in an empty database, for those who do it by hand."""
+    """Print the schema as SQL.
+
+    For those who make it by hand, in an empty database.
+    """
     from maibo_slo.store.ddl import statements
 
     made = statements(cluster)

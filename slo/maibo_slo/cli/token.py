@@ -69,7 +69,7 @@ def add(*, name: str, scope: tokens.Scope, file: Path) -> None:
 @_file_option
 @output_option
 def list_(*, file: Path, output: str) -> None:
-    """Names, scopes and ages; never secrets."""
+    """Names, scopes and when they were made; never secrets."""
     found = sorted(tokens.read(file), key=lambda one: one.name)
     if output == "json":
         print_json([{"name": one.name, "scope": one.scope, "created": one.created} for one in found])

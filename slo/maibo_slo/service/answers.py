@@ -177,7 +177,7 @@ class HistogramAnswer(Answer):
 class Exemplar(Answer):
     """One trace worth looking at."""
 
-    at: datetime = Field(description="when its span ended, to 10 s")
+    at: datetime = Field(description="begin of the 10 s in which its span ended")
     why: str = Field(description="failed | over_threshold | slowest (of its kind in its minute)", examples=["failed"])
     step: str = Field(description="'': the journey as a whole")
     outcome: str
