@@ -51,10 +51,9 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 0.05
 """Between looks into the log's folder, which cost some 0.1 ms each."""
 _LONGEST_REST_SECONDS = 1.0
-_FULL_PASS_ITEMS = 100_000
-"""After a pass of so many spans, points and log records the drain rests as long as the pass took, after a smaller one less, after a
-larger one more: what a pass costs grows slower than what is in it, so that under load few large ones leave the cores to those who take
-spans (measured: half as much again a core as with a quarter of a pass's rest), and without load counts are visible at once.
+_REST = 2.0
+"""After a pass the drain rests twice as long as that took, up to a second. What a pass costs grows slower than what is in it, so that few
+large ones leave the cores to those who take spans: a quarter more spans a core than with half of that rest.
 """
 _LONGEST_PAUSE_SECONDS = 5.0
 """Between attempts while nothing can be drained."""
@@ -89,8 +88,6 @@ class Drain:
     metrics: CoreMetrics
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set: no other batch is begun."""
-    items: int = 0
-    """Spans, points and log records of the last pass, retries included."""
     behind: bool = False
     """More was waiting at the last pass than one batch holds."""
     _contents: Contents = field(default_factory=Contents)
@@ -113,7 +110,6 @@ class Drain:
         only after a pause of its own, so that it cannot hold up the others. Raises whatever the store or the disk raise, unless
         something was drained.
         """
-        self.items = 0
         recover_all(self.log)
         self.metrics.log_bytes.set(folder_bytes(self.log))
         drained = 0
@@ -197,7 +193,6 @@ class Drain:
     def _drain(self, batch: Batch) -> None:
         with self.metrics.drain_seconds.time():
             records = [record for segment in batch.segments for record in self._read(segment)]
-            self.items += sum(record.spans for record in records)
             own = self._claim(batch, [each.body_hash for each in records])
             content = self._contents.read(records, own, settle=partial(self._settle, batch))
             for each in content.unreadable:
@@ -307,8 +302,8 @@ class DrainThread(threading.Thread):
             if drained is None:
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             elif drained:
-                share = 0.0 if self._drain.behind else self._drain.items / _FULL_PASS_ITEMS
-                pause = max(LOOK_SECONDS, min(share * (time.monotonic() - begin), _LONGEST_REST_SECONDS))
+                rest = 0.0 if self._drain.behind else min(_REST * (time.monotonic() - begin), _LONGEST_REST_SECONDS)
+                pause = max(LOOK_SECONDS, rest)
             else:
                 pause = LOOK_SECONDS
             if not last:
