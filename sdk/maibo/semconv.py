@@ -25,6 +25,9 @@ FAILURE: Final = "failure"
 ABANDONED: Final = "abandoned"
 OUTCOMES: Final = (SUCCESS, FAILURE, ABANDONED)
 
+OVERFLOW: Final = "__overflow__"
+"""Stands for a journey, reason or dimension that was lost to the collector's cap."""
+
 SERVICE_NAME: Final = "service.name"
 SERVICE_VERSION: Final = "service.version"
 ENVIRONMENT: Final = "deployment.environment.name"

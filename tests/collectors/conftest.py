@@ -30,6 +30,7 @@ from maibo_collectors.otlp.body import Encoding
 from maibo_collectors.otlp.plugin import plugin
 from maibo_collectors.otlp.segment import Record, body_hash, header
 from maibo_slo.documents import Catalogue
+from maibo_slo.errors import StoreError
 from maibo_slo.plugins import Context
 from maibo_slo.service.listen import listen
 from maibo_slo.store import Store
@@ -233,6 +234,23 @@ def context_at() -> Callable[..., Context]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def fails_at() -> Callable[..., None]:
+    """Lets a step of a drain fail, as the store does: before it is done, or when it is."""
+
+    def fails(patch: pytest.MonkeyPatch, owner, step: str, *, done_already: bool) -> None:
+        real = getattr(owner, step)
+
+        def fail(*arguments, **named):
+            if done_already:
+                real(*arguments, **named)
+            raise StoreError("killed here")
+
+        patch.setattr(owner, step, fail)
+
+    return fails
 
 
 @pytest.fixture(scope="session")

@@ -169,27 +169,20 @@ STEPS = {
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_failure_at_any_step_loses_nothing_and_counts_nothing_twice(drain, seal, body, monkeypatch, step):
+def test_a_failure_at_any_step_loses_nothing_and_counts_nothing_twice(drain, seal, body, monkeypatch, fails_at, step):
     """Before the step is done and after, in a process that goes on and in one that dies; all in one store, since a new one takes time."""
-    real = getattr(STEPS[step], step)
 
     def another() -> Drain:
         return Drain(drain.store, drain.log, drain.corrupt, drain.metrics)
 
     for done_already, dies in product((False, True), repeat=2):
-
-        def fail(*arguments, _done_already=done_already, **named):
-            if _done_already:
-                real(*arguments, **named)
-            raise StoreError("killed here")
-
         journey = f"done already {done_already}, dies {dies}"
         retried = body(3, journey=journey)
         seal(1, retried, body(2, journey=journey))
         seal(2, retried, body(1, journey=journey))
         running = another()
         with monkeypatch.context() as patch:
-            patch.setattr(STEPS[step], step, fail)
+            fails_at(patch, STEPS[step], step, done_already=done_already)
             with pytest.raises(StoreError):
                 running.once(now=0)
         seal(3, retried, body(4, journey=journey))
@@ -237,7 +230,7 @@ def test_a_store_that_fails_at_any_of_its_calls_counts_everything_once_in_every_
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_whatever_fails_in_whatever_order_each_body_counts_once(drain, seal, body, monkeypatch, data):
+def test_whatever_fails_in_whatever_order_each_body_counts_once(drain, seal, body, monkeypatch, fails_at, data):
     """Segments come, some with a body that came before; steps fail before or after they are done; the process dies now and then."""
     journey = secrets.token_hex(4)
     bodies: list[bytes] = []
@@ -250,14 +243,7 @@ def test_whatever_fails_in_whatever_order_each_body_counts_once(drain, seal, bod
         done_already = data.draw(st.booleans(), "done already")
         with monkeypatch.context() as patch:
             if step != "none":
-                real = getattr(STEPS[step], step)
-
-                def fail(*arguments, _real=real, _done_already=done_already, **named):
-                    if _done_already:
-                        _real(*arguments, **named)
-                    raise StoreError("killed here")
-
-                patch.setattr(STEPS[step], step, fail)
+                fails_at(patch, STEPS[step], step, done_already=done_already)
             with contextlib.suppress(StoreError):
                 running.once(now=10 * number)
         if data.draw(st.booleans(), "dies"):

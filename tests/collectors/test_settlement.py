@@ -127,7 +127,7 @@ def test_a_batch_that_failed_after_others_went_on_counts_what_it_would_have(drai
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_whatever_fails_in_whatever_order_the_sum_is_what_the_last_points_say(drain, seal, monkeypatch, data):
+def test_whatever_fails_in_whatever_order_the_sum_is_what_the_last_points_say(drain, seal, monkeypatch, fails_at, data):
     journey = secrets.token_hex(4)
     totals = [0, 0]
     running = drain
@@ -138,14 +138,7 @@ def test_whatever_fails_in_whatever_order_the_sum_is_what_the_last_points_say(dr
         done_already = data.draw(st.booleans(), "done already")
         with monkeypatch.context() as patch:
             if step != "none":
-                real = getattr(STEPS[step], step)
-
-                def fail(*arguments, _real=real, _done_already=done_already, **named):
-                    if _done_already:
-                        _real(*arguments, **named)
-                    raise StoreError("killed here")
-
-                patch.setattr(STEPS[step], step, fail)
+                fails_at(patch, STEPS[step], step, done_already=done_already)
             with contextlib.suppress(StoreError):
                 running.once(now=10 * number)
         if data.draw(st.booleans(), "dies"):

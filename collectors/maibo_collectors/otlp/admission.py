@@ -17,13 +17,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from maibo.semconv import OVERFLOW
 from maibo_collectors.otlp.tally import Series
 
 if TYPE_CHECKING:
     from maibo_collectors.otlp.rules import Rules
 
-OVERFLOW: Final = "__overflow__"
-"""The value of a dimension that was lost to the cap."""
 SERIES_IN_ALL: Final = 50_000
 """Series of all journeys that no document declares together, in one decoder in a day: 13 MB of hashes, at the worst."""
 STREAMS_PER_SERIES: Final = 20

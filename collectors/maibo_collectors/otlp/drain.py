@@ -53,7 +53,7 @@ LOOK_SECONDS = 0.05
 _LONGEST_REST_SECONDS = 1.0
 _REST = 2.0
 """After a pass the drain rests twice as long as that took, up to a second. What a pass costs grows slower than what is in it, so that few
-large ones leave the cores to those who take spans: a quarter more spans a core than with half of that rest.
+large ones leave the cores to those who take spans.
 """
 _LONGEST_PAUSE_SECONDS = 5.0
 """Between attempts while nothing can be drained."""

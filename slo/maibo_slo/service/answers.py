@@ -6,12 +6,8 @@ Times are RFC 3339 in UTC, durations carry their unit in the name, a quantity wi
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
-
-OVERFLOW: Final = "__overflow__"
-"""In place of the names and dimensions of what is counted together, because there were too many to tell apart."""
 
 
 class Answer(BaseModel):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from maibo.semconv import FAILURE
+from maibo.semconv import FAILURE, OVERFLOW
 from maibo_slo.documents.journeys import DEFAULT_TIMEOUT_SECONDS
-from maibo_slo.service.answers import OVERFLOW, Evidence, Exemplar, JourneyFlow, Overflow, ReasonCount, Skew
+from maibo_slo.service.answers import Evidence, Exemplar, JourneyFlow, Overflow, ReasonCount, Skew
 from maibo_slo.service.flows import Beside, utc
 from maibo_slo.store import cells, exemplars, flow, reasons, sampled, skewed
 from maibo_slo.store.cells import CellFilter, Distribution, Window

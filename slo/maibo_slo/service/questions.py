@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final, Protocol
 
+from maibo.semconv import OVERFLOW
 from maibo_slo.service import causes, flows, judgements
 from maibo_slo.service.answers import (
-    OVERFLOW,
     ExemplarsAnswer,
     HistogramAnswer,
     IngestAnswer,

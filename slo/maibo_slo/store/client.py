@@ -69,7 +69,6 @@ def open_store(dsn: str, *, migrate: bool = True) -> Store:
             schema.migrate(store)
         else:
             schema.check(store)
-        schema.tune(store)
     except BaseException:
         store.close()
         raise

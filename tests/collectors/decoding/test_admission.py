@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maibo.semconv import OVERFLOW
 from maibo_collectors.otlp import admission
-from maibo_collectors.otlp.admission import OVERFLOW, Admission
+from maibo_collectors.otlp.admission import Admission
 from maibo_collectors.otlp.rules import Rules
 from maibo_collectors.otlp.tally import Series
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from maibo_collectors.otlp.admission import OVERFLOW
+from maibo.semconv import OVERFLOW
 from maibo_collectors.otlp.body import BodyMalformed
 from maibo_collectors.otlp.builder import CLOCK_SKEW
 from maibo_collectors.otlp.classify import EMPTY_NAME, TOO_THIN, UNKNOWN_OUTCOME, Classifier

@@ -11,9 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from maibo.semconv import FAILURE
+from maibo.semconv import FAILURE, OVERFLOW
 from maibo_slo.engine.burn import MIN_BAD_EVENTS
-from maibo_slo.service.answers import OVERFLOW
 from maibo_slo.service.pages import charts, units, words
 from maibo_slo.service.pages.causes import (
     Doubt,

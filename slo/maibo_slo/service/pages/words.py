@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from maibo_slo.service.answers import OVERFLOW
+from maibo.semconv import OVERFLOW
 
 NOT_SAID: Final = "(not said)"
 OVER_THE_LIMIT: Final = "(over the limit)"
