@@ -38,12 +38,12 @@ import httpx2
 import otlp_load
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from maibo_collectors.otlp import tally
 from maibo_collectors.otlp.body import Encoding, unpack
-from maibo_collectors.otlp.classify import Classifier
-from maibo_collectors.otlp.decoders import decoder_in_use
-from maibo_collectors.otlp.rules import Rules
-from maibo_collectors.otlp.traces import PythonTraces, validate
+from maibo_collectors.otlp.decoding import tally
+from maibo_collectors.otlp.decoding.classify import Classifier
+from maibo_collectors.otlp.decoding.decoders import decoder_in_use
+from maibo_collectors.otlp.decoding.rules import Rules
+from maibo_collectors.otlp.decoding.traces import PythonTraces, validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,13 +141,15 @@ def measure_stages(decoders: list[str]) -> dict[str, float]:
 
 
 def compiled_traces() -> Any:
-    from maibo_collectors.otlp.compiled import CompiledTraces  # not there where the pure Python decoder is used
+    from maibo_collectors.otlp.decoding.compiled import (
+        CompiledTraces,  # not there where the pure Python decoder is used
+    )
 
     return CompiledTraces(Classifier(Rules()))
 
 
 def compiled_validate() -> Callable[[bytes], object]:
-    from maibo_collectors.otlp.compiled import is_valid
+    from maibo_collectors.otlp.decoding.compiled import is_valid
 
     return is_valid
 
@@ -177,7 +179,7 @@ def measure_log(written: list[bytes]) -> dict[str, float]:
 
 def measure_drain(written: list[bytes]) -> dict[str, float]:
     """us a span of merging a batch of tallies, and of inserting it."""
-    from maibo_collectors.otlp.merge import Merge, SeriesMemo
+    from maibo_collectors.otlp.draining.merge import Merge, SeriesMemo
     from maibo_slo.store import counts, open_store
 
     costs: dict[str, float] = {}

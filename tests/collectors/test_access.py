@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maibo_collectors.errors import CollectorError
-from maibo_collectors.otlp.access import OPEN, Access, Door, Quota
-from maibo_collectors.otlp.answers import Refused
+from maibo_collectors.otlp.receiving.access import OPEN, Access, Door, Quota
+from maibo_collectors.otlp.receiving.answers import Refused
 from maibo_slo import tokens
 from maibo_slo.tokens import Scope
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maibo_collectors.otlp.buckets import (
+from maibo_collectors.otlp.decoding.buckets import (
     SCALES,
     Explicit,
     Exponential,

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from maibo_collectors.otlp import rules
-from maibo_collectors.otlp.classify import Classifier, Shape
+from maibo_collectors.otlp.decoding import rules
+from maibo_collectors.otlp.decoding.classify import Classifier, Shape
+from maibo_collectors.otlp.decoding.rules import Condition, Rule, Rules
+from maibo_collectors.otlp.decoding.tally import Series, series_of
 from maibo_collectors.otlp.documents import placed_rules, rules_of
-from maibo_collectors.otlp.rules import Condition, Rule, Rules
-from maibo_collectors.otlp.tally import Series, series_of
 from maibo_slo.documents import Catalogue, load
 
 MAPPED = Path(__file__).parents[2] / "examples" / "mapped"

@@ -18,13 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from maibo_collectors.otlp import batch as batches
-from maibo_collectors.otlp import drain as drain_module
 from maibo_collectors.otlp.body import Encoding
-from maibo_collectors.otlp.drain import Drain, DrainThread, waiting_segments
-from maibo_collectors.otlp.metrics import CoreMetrics
-from maibo_collectors.otlp.segment import Kind, Record, header, parse
-from maibo_collectors.otlp.tally import (
+from maibo_collectors.otlp.decoding.tally import (
     CELL,
     FLOW,
     SAMPLED,
@@ -36,6 +31,11 @@ from maibo_collectors.otlp.tally import (
     encode,
     series_bytes,
 )
+from maibo_collectors.otlp.draining import batch as batches
+from maibo_collectors.otlp.draining import drain as drain_module
+from maibo_collectors.otlp.draining.drain import Drain, DrainThread, waiting_segments
+from maibo_collectors.otlp.metrics import CoreMetrics
+from maibo_collectors.otlp.segment import Kind, Record, header, parse
 from maibo_slo.errors import StoreError
 from maibo_slo.store import counts, segments
 
@@ -498,7 +498,7 @@ def test_a_store_that_hangs_does_not_keep_the_process():
     code = """
 from types import SimpleNamespace
 import threading
-from maibo_collectors.otlp.drain import DrainThread
+from maibo_collectors.otlp.draining.drain import DrainThread
 begun = threading.Event()
 def hang(*, now):
     begun.set()

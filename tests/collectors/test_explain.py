@@ -17,12 +17,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue, KeyValueList
 
 from maibo_collectors.errors import CollectorError
-from maibo_collectors.otlp import captured
-from maibo_collectors.otlp.decoders import Decoders
+from maibo_collectors.otlp.decoding.decoders import Decoders
+from maibo_collectors.otlp.decoding.tally import CELL, series_of
 from maibo_collectors.otlp.documents import rules_of
-from maibo_collectors.otlp.explain import explain
+from maibo_collectors.otlp.explaining import captured
+from maibo_collectors.otlp.explaining.explain import explain
 from maibo_collectors.otlp.segment import Kind
-from maibo_collectors.otlp.tally import CELL, series_of
 from maibo_slo.cli import cli
 from maibo_slo.documents import Catalogue, load
 

@@ -25,13 +25,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from prometheus_client import CollectorRegistry, Counter
 
 from maibo_collectors.errors import CollectorError
-from maibo_collectors.otlp import forward as forward_module
-from maibo_collectors.otlp import upstream as upstream_module
 from maibo_collectors.otlp.body import Encoding
 from maibo_collectors.otlp.collect import collect
-from maibo_collectors.otlp.forward import Forwarder
+from maibo_collectors.otlp.edge.collector import forward as forward_module
+from maibo_collectors.otlp.edge.collector import upstream as upstream_module
+from maibo_collectors.otlp.edge.forward import Forwarder
+from maibo_collectors.otlp.edge.upstream import Answer, Result, Upstream
 from maibo_collectors.otlp.segment import Kind, Record, body_hash, header
-from maibo_collectors.otlp.upstream import Answer, Result, Upstream
 
 pytestmark = pytest.mark.anyio
 

@@ -9,9 +9,10 @@ import time
 import pytest
 from uvicorn.server import ServerState
 
-from maibo_collectors.otlp import acceptor, heads
-from maibo_collectors.otlp.access import OPEN
-from maibo_collectors.otlp.heads import CONNECTIONS, HEAD_BYTES
+from maibo_collectors.otlp import acceptor
+from maibo_collectors.otlp.receiving import heads
+from maibo_collectors.otlp.receiving.access import OPEN
+from maibo_collectors.otlp.receiving.heads import CONNECTIONS, HEAD_BYTES
 
 pytestmark = pytest.mark.anyio
 

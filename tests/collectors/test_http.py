@@ -14,7 +14,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from maibo_collectors.otlp.decoders import COMPILED, decoder_in_use
+from maibo_collectors.otlp.decoding.decoders import COMPILED, decoder_in_use
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"

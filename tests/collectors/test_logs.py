@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from maibo_collectors.otlp.body import BodyMalformed
-from maibo_collectors.otlp.builder import CLOCK_SKEW
-from maibo_collectors.otlp.classify import Classifier
-from maibo_collectors.otlp.logs import NO_DURATION, Logs
-from maibo_collectors.otlp.rules import Condition, Rule, Rules
+from maibo_collectors.otlp.decoding.builder import CLOCK_SKEW
+from maibo_collectors.otlp.decoding.classify import Classifier
+from maibo_collectors.otlp.decoding.logs import NO_DURATION, Logs
+from maibo_collectors.otlp.decoding.rules import Condition, Rule, Rules
+from maibo_collectors.otlp.decoding.tally import CELL, FLOW, SKEWED, Series, series_of
 from maibo_collectors.otlp.segment import Kind
-from maibo_collectors.otlp.tally import CELL, FLOW, SKEWED, Series, series_of
 from maibo_slo.store.edges import bin_of
 
 NOW = 1_700_000_000 * 10**9

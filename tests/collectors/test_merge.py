@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maibo_collectors.otlp.merge import Merge, SeriesMemo, minutes
-from maibo_collectors.otlp.tally import (
+from maibo_collectors.otlp.decoding.tally import (
     CELL,
     FAILED,
     FLOW,
@@ -23,6 +22,7 @@ from maibo_collectors.otlp.tally import (
     Tally,
     series_bytes,
 )
+from maibo_collectors.otlp.draining.merge import Merge, SeriesMemo, minutes
 
 T = 1_800_000_000
 SERIES = [
@@ -180,7 +180,7 @@ def test_sums_reach_as_far_as_the_store_does():
 
 
 def test_series_are_remembered_but_not_without_end(monkeypatch):
-    monkeypatch.setattr("maibo_collectors.otlp.merge._REMEMBERED", 10)
+    monkeypatch.setattr("maibo_collectors.otlp.draining.merge._REMEMBERED", 10)
     memo = SeriesMemo()
     for number in range(100):
         series = Series(f"j{number}", *[""] * 9)

@@ -22,15 +22,15 @@ from opentelemetry.sdk.metrics.view import (
 )
 from opentelemetry.sdk.resources import Resource
 
-from maibo_collectors.otlp import points
 from maibo_collectors.otlp.body import BodyMalformed, Encoding
-from maibo_collectors.otlp.buckets import Explicit, Exponential
-from maibo_collectors.otlp.classify import EMPTY_NAME, UNKNOWN_OUTCOME, Classifier
-from maibo_collectors.otlp.reading import CountingReader
-from maibo_collectors.otlp.rules import Condition, Rule, Rules
+from maibo_collectors.otlp.decoding import points
+from maibo_collectors.otlp.decoding.buckets import Explicit, Exponential
+from maibo_collectors.otlp.decoding.classify import EMPTY_NAME, UNKNOWN_OUTCOME, Classifier
+from maibo_collectors.otlp.decoding.rules import Condition, Rule, Rules
+from maibo_collectors.otlp.decoding.tally import CELL, Series, series_of
+from maibo_collectors.otlp.draining.streams import settle
+from maibo_collectors.otlp.receiving.reading import CountingReader
 from maibo_collectors.otlp.segment import Kind
-from maibo_collectors.otlp.streams import settle
-from maibo_collectors.otlp.tally import CELL, Series, series_of
 from maibo_slo.store.histogram import Histogram
 
 NOW = 1_700_000_000 * 10**9

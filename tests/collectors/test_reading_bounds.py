@@ -5,9 +5,9 @@ import time
 import pytest
 
 from maibo_collectors.otlp.body import BodyMalformed, BodyTooLarge, Encoding
-from maibo_collectors.otlp.reading import CountingReader
-from maibo_collectors.otlp.receive import _read
-from maibo_collectors.otlp.rules import Condition, Rule, Rules
+from maibo_collectors.otlp.decoding.rules import Condition, Rule, Rules
+from maibo_collectors.otlp.receiving.reading import CountingReader
+from maibo_collectors.otlp.receiving.receive import _read
 from maibo_collectors.otlp.segment import Kind
 
 RULES = Rules(logs=(Rule(journey="j", attributes=(Condition("a", ("*",)),), duration="d"),))

@@ -12,18 +12,18 @@ import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from maibo_collectors.otlp import grpc as over_grpc
-from maibo_collectors.otlp import receive
-from maibo_collectors.otlp.access import OPEN, Door
-from maibo_collectors.otlp.answers import LOGS, METRICS, TRACES, Refused
 from maibo_collectors.otlp.body import Encoding
-from maibo_collectors.otlp.decoders import COMPILED, decoder_in_use
-from maibo_collectors.otlp.http import App
+from maibo_collectors.otlp.decoding.decoders import COMPILED, decoder_in_use
+from maibo_collectors.otlp.decoding.rules import Rules
 from maibo_collectors.otlp.log import Log
 from maibo_collectors.otlp.metrics import AcceptorMetrics
-from maibo_collectors.otlp.reading import CountingReader, ForwardingReader
-from maibo_collectors.otlp.receive import Receiver
-from maibo_collectors.otlp.rules import Rules
+from maibo_collectors.otlp.receiving import grpc as over_grpc
+from maibo_collectors.otlp.receiving import receive
+from maibo_collectors.otlp.receiving.access import OPEN, Door
+from maibo_collectors.otlp.receiving.answers import LOGS, METRICS, TRACES, Refused
+from maibo_collectors.otlp.receiving.http import App
+from maibo_collectors.otlp.receiving.reading import CountingReader, ForwardingReader
+from maibo_collectors.otlp.receiving.receive import Receiver
 from maibo_collectors.otlp.segment import Kind, parse
 
 pytestmark = pytest.mark.anyio
@@ -258,7 +258,7 @@ async def test_metrics_and_logs_that_are_no_journeys_are_not_logged(receiver, fo
 
 async def test_log_records_that_no_rule_asks_about_are_ignored_unseen_and_yet_must_be_sound(receiver, monkeypatch):
     both = receiver()
-    monkeypatch.setattr("maibo_collectors.otlp.logs.Logs._count", None)
+    monkeypatch.setattr("maibo_collectors.otlp.decoding.logs.Logs._count", None)
     records = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{},{"timeUnixNano":"%b"}]},{}]},{}]}'
     reading = await both.keep(LOGS, Kind.LOGS_JSON, records % b"1", Encoding.IDENTITY, sender="")
     assert (reading.items, reading.results["ignored"], reading.record) == (2, 2, None)

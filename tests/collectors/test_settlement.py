@@ -10,15 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from maibo_collectors.otlp import batch as batches
-from maibo_collectors.otlp import settlement
-from maibo_collectors.otlp import streams as settling
-from maibo_collectors.otlp.buckets import Explicit
-from maibo_collectors.otlp.drain import Drain
+from maibo_collectors.otlp.decoding.buckets import Explicit
+from maibo_collectors.otlp.decoding.points import Counting, Point, Points, encode
+from maibo_collectors.otlp.decoding.tally import Series, series_bytes
+from maibo_collectors.otlp.draining import batch as batches
+from maibo_collectors.otlp.draining import settlement
+from maibo_collectors.otlp.draining import streams as settling
+from maibo_collectors.otlp.draining.drain import Drain
 from maibo_collectors.otlp.metrics import CoreMetrics
-from maibo_collectors.otlp.points import Counting, Point, Points, encode
 from maibo_collectors.otlp.segment import Kind
-from maibo_collectors.otlp.tally import Series, series_bytes
 from maibo_slo.errors import StoreError
 from maibo_slo.store import counts, segments, streams
 

@@ -8,10 +8,10 @@ import time
 import pytest
 
 from maibo_collectors.errors import CollectorError
-from maibo_collectors.otlp import batch as batches
 from maibo_collectors.otlp import collector as collector_module
 from maibo_collectors.otlp import supervisor
 from maibo_collectors.otlp.collector import open_folders, run
+from maibo_collectors.otlp.draining import batch as batches
 from maibo_slo.service import runtime
 from maibo_slo.store import counts
 

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maibo_collectors.otlp import streams
-from maibo_collectors.otlp.buckets import Explicit, Exponential
-from maibo_collectors.otlp.points import Counting, Point, Points, decode_points, encode
-from maibo_collectors.otlp.streams import (
+from maibo_collectors.otlp.decoding.buckets import Explicit, Exponential
+from maibo_collectors.otlp.decoding.points import Counting, Point, Points, decode_points, encode
+from maibo_collectors.otlp.decoding.tally import CELL, FLOW, Series, series_bytes
+from maibo_collectors.otlp.draining import streams
+from maibo_collectors.otlp.draining.streams import (
     BASELINE,
     CHANGED,
     CROWDED,
@@ -21,7 +22,6 @@ from maibo_collectors.otlp.streams import (
     RESET,
     settle,
 )
-from maibo_collectors.otlp.tally import CELL, FLOW, Series, series_bytes
 from maibo_slo.store.counts import CELL as CELLS
 
 SECOND = 10**9

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from maibo_collectors.otlp.access import access
+from maibo_collectors.otlp.receiving.access import access
 from maibo_slo.documents import load
 
 if TYPE_CHECKING:

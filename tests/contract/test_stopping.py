@@ -17,7 +17,7 @@ import yaml
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from maibo_collectors.otlp import collector
-from maibo_collectors.otlp.drain import Drain
+from maibo_collectors.otlp.draining.drain import Drain
 from maibo_collectors.otlp.plugin import plugin
 from maibo_slo.documents import Catalogue
 from maibo_slo.errors import MaiboError

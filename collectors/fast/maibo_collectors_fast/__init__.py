@@ -1,4 +1,4 @@
-"""The compiled scanner's library, built from ``scan.c`` when this distribution is installed; `maibo_collectors.otlp.compiled` drives it."""
+"""The compiled scanner's library, built from ``scan.c`` when this distribution is installed; `maibo_collectors.otlp.decoding.compiled` drives it."""
 
 from pathlib import Path
 from typing import Final

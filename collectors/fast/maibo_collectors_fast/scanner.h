@@ -65,7 +65,7 @@ typedef struct {
     uint64_t judged, shapes; /* shapes from `judged` to `shapes` wait for their verdicts */
     uint64_t total, ignored, skewed;
     buffer series;                            /* u32 each, in the order of their first count; rows tell a place here */
-    buffer cells, flow, sampled, skewed_rows; /* rows as maibo_collectors.otlp.tally has them */
+    buffer cells, flow, sampled, skewed_rows; /* rows as maibo_collectors.otlp.decoding.tally has them */
     buffer reasons;                           /* t u32, series u32, reason u32, n u64 */
     buffer exemplars;                         /* t u32, series u32, bin u16, why u8, duration u64, 16 bytes, 8 bytes */
     buffer rejected, overflowed;              /* reason or journey u32, n u64 */

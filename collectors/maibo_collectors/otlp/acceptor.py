@@ -24,14 +24,14 @@ import uvicorn
 import uvloop
 
 from maibo_collectors.errors import CollectorError
-from maibo_collectors.otlp import rules
-from maibo_collectors.otlp.access import Access, Door
-from maibo_collectors.otlp.heads import CONNECTIONS, BoundedHeads
-from maibo_collectors.otlp.http import App
+from maibo_collectors.otlp.decoding import rules
 from maibo_collectors.otlp.log import Log
 from maibo_collectors.otlp.metrics import AcceptorMetrics
-from maibo_collectors.otlp.reading import CountingReader, ForwardingReader, Reader
-from maibo_collectors.otlp.receive import Receiver
+from maibo_collectors.otlp.receiving.access import Access, Door
+from maibo_collectors.otlp.receiving.heads import CONNECTIONS, BoundedHeads
+from maibo_collectors.otlp.receiving.http import App
+from maibo_collectors.otlp.receiving.reading import CountingReader, ForwardingReader, Reader
+from maibo_collectors.otlp.receiving.receive import Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +120,7 @@ def _http(app: App, access: Access) -> uvicorn.Server:
 
 
 def _grpc(receiver: Receiver, address: str, access: Access) -> grpc.aio.Server:
-    from maibo_collectors.otlp.grpc import server  # 10 MB, which an acceptor without it need not have
+    from maibo_collectors.otlp.receiving.grpc import server  # 10 MB, which an acceptor without it need not have
 
     return server(receiver, address, access)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-    from maibo_collectors.otlp.upstream import Upstream
+    from maibo_collectors.otlp.edge.upstream import Upstream
     from maibo_slo.plugins import Option
 
 logger = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ def collect(
     command = _Command(data_dir or default_data_dir(), options, metrics)
     try:
         if forward is not None:
-            from maibo_collectors.otlp.upstream import Upstream
+            from maibo_collectors.otlp.edge.upstream import Upstream
 
             upstream = Upstream(forward, token_file=token_file, ca=ca, certificate=cert, key=key)
             asyncio.run(command.forward(upstream))
@@ -151,7 +151,7 @@ class _Command:
         """The edge."""
         from prometheus_client import CollectorRegistry
 
-        from maibo_collectors.otlp import edge
+        from maibo_collectors.otlp.edge import collector as edge
         from maibo_slo.service.listen import listen
 
         told = _Told(f"forwarding to {upstream.url}")

@@ -13,10 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from maibo_collectors.errors import CollectorError
-from maibo_collectors.otlp import rules
+from maibo_collectors.otlp.decoding import rules
 from maibo_collectors.otlp.documents import rules_of
 from maibo_collectors.otlp.doors import open_doors
-from maibo_collectors.otlp.drain import Drain, DrainThread, oldest_age_seconds, waiting_segments
+from maibo_collectors.otlp.draining.drain import Drain, DrainThread, oldest_age_seconds, waiting_segments
 from maibo_collectors.otlp.metrics import CoreMetrics
 from maibo_collectors.otlp.segment import fsync_folder
 from maibo_collectors.otlp.supervisor import Acceptors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from maibo_collectors.otlp.rules import SPAN_KINDS, Condition, Rule, Rules
+from maibo_collectors.otlp.decoding.rules import SPAN_KINDS, Condition, Rule, Rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from maibo_collectors.errors import CollectorError
-from maibo_collectors.otlp.access import Access, access
+from maibo_collectors.otlp.receiving.access import Access, access
 from maibo_slo.loopback import is_loopback
 
 if TYPE_CHECKING:

@@ -63,13 +63,13 @@ def _commands() -> list[click.Command]:
     import click
 
     from maibo_collectors.otlp.collect import collect
-    from maibo_collectors.otlp.explain_command import explain
+    from maibo_collectors.otlp.explaining.command import explain
 
     return [collect, click.Group("journey", commands=[explain])]
 
 
 def _about() -> dict[str, str]:
-    from maibo_collectors.otlp.decoders import decoder_in_use
+    from maibo_collectors.otlp.decoding.decoders import decoder_in_use
 
     return {"otlp decoder": decoder_in_use()}
 

@@ -46,9 +46,9 @@ class Kind(IntEnum):
     LOGS_PROTOBUF = 5
     LOGS_JSON = 6
     TALLY = 16
-    """`maibo_collectors.otlp.tally.Tally`: what a request of traces or logs comes to."""
+    """`maibo_collectors.otlp.decoding.tally.Tally`: what a request of traces or logs comes to."""
     POINTS = 17
-    """`maibo_collectors.otlp.points.Points`: the histograms of a request of metrics."""
+    """`maibo_collectors.otlp.decoding.points.Points`: the histograms of a request of metrics."""
 
     @property
     def signal(self) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from os import environ
 from typing import TYPE_CHECKING, Final
 
-from maibo_collectors.otlp.access import OPEN, Access
+from maibo_collectors.otlp.receiving.access import OPEN, Access
 
 if TYPE_CHECKING:
     import socket

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from maibo_collectors.otlp import rules as documents
-from maibo_collectors.otlp.tally import CELL, FLOW, SAMPLED, SKEWED, series_of
+from maibo_collectors.otlp.decoding import rules as documents
+from maibo_collectors.otlp.decoding.tally import CELL, FLOW, SAMPLED, SKEWED, series_of
 from maibo_slo.store.histogram import bin_of
 
 NOW_NS = 1_800_000_005_000_000_000

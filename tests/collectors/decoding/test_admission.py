@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maibo.semconv import OVERFLOW
-from maibo_collectors.otlp import admission
-from maibo_collectors.otlp.admission import Admission
-from maibo_collectors.otlp.rules import Rules
-from maibo_collectors.otlp.tally import Series
+from maibo_collectors.otlp.decoding import admission
+from maibo_collectors.otlp.decoding.admission import Admission
+from maibo_collectors.otlp.decoding.rules import Rules
+from maibo_collectors.otlp.decoding.tally import Series
 
 DAY_NS = 86_400 * 10**9
 

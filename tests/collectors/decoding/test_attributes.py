@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValueList
 
-from maibo_collectors.otlp.attributes import VALUE_LIMIT, clean, text, text_of_bytes
+from maibo_collectors.otlp.decoding.attributes import VALUE_LIMIT, clean, text, text_of_bytes
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@
 
 import pytest
 
-from maibo_collectors.otlp.classify import EMPTY_NAME, TOO_THIN, UNKNOWN_OUTCOME, Classifier, Shape
-from maibo_collectors.otlp.rules import Condition, Rule, Rules
-from maibo_collectors.otlp.sampling import Weight
-from maibo_collectors.otlp.tally import series_of
+from maibo_collectors.otlp.decoding.classify import EMPTY_NAME, TOO_THIN, UNKNOWN_OUTCOME, Classifier, Shape
+from maibo_collectors.otlp.decoding.rules import Condition, Rule, Rules
+from maibo_collectors.otlp.decoding.sampling import Weight
+from maibo_collectors.otlp.decoding.tally import series_of
 
 PAY = Rule(journey="checkout", step="pay", attributes=(Condition("http.route", ("/pay*",)),), kind=2)
 

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from maibo_collectors.otlp.body import BodyMalformed
-from maibo_collectors.otlp.classify import Classifier
-from maibo_collectors.otlp.rules import Condition, Rule, Rules
-from maibo_collectors.otlp.tally import encode
-from maibo_collectors.otlp.traces import PythonTraces, validate
+from maibo_collectors.otlp.decoding.classify import Classifier
+from maibo_collectors.otlp.decoding.rules import Condition, Rule, Rules
+from maibo_collectors.otlp.decoding.tally import encode
+from maibo_collectors.otlp.decoding.traces import PythonTraces, validate
 from maibo_slo.store.edges import EDGES_NS, bin_of
 
 try:
-    from maibo_collectors.otlp import compiled
-    from maibo_collectors.otlp.compiled import CompiledTraces, is_valid
+    from maibo_collectors.otlp.decoding import compiled
+    from maibo_collectors.otlp.decoding.compiled import CompiledTraces, is_valid
 except ImportError as why:  # where it should be here, test_compiled_build fails
     pytest.skip(f"the compiled scanner is not here: {why}", allow_module_level=True)
 

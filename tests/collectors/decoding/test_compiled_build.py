@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from maibo_collectors.otlp.decoders import COMPILED, Decoders, decoder_in_use
-from maibo_collectors.otlp.rules import Rules
+from maibo_collectors.otlp.decoding.decoders import COMPILED, Decoders, decoder_in_use
+from maibo_collectors.otlp.decoding.rules import Rules
 
 FAST = Path(__file__).parents[3] / "collectors" / "fast"
 SOURCES = ("rows.h", "scan.c", "scanner.h", "shapes.h", "tables.h", "valid.h", "wire.h")
@@ -86,8 +86,8 @@ def test_without_the_scanner_python_decodes_and_says_why():
     """In a process of its own that cannot find the scanner's distribution."""
     code = (
         "import sys; sys.modules['maibo_collectors_fast'] = None\n"
-        "from maibo_collectors.otlp.decoders import Decoders, decoder_in_use\n"
-        "from maibo_collectors.otlp.rules import Rules\n"
+        "from maibo_collectors.otlp.decoding.decoders import Decoders, decoder_in_use\n"
+        "from maibo_collectors.otlp.decoding.rules import Rules\n"
         "print(decoder_in_use(), type(Decoders(Rules())._traces).__name__)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True)

@@ -14,8 +14,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from maibo_collectors.otlp.body import BodyMalformed
-from maibo_collectors.otlp.classify import Classifier
-from maibo_collectors.otlp.traces import PythonTraces, validate
+from maibo_collectors.otlp.decoding.classify import Classifier
+from maibo_collectors.otlp.decoding.traces import PythonTraces, validate
 
 MUTANTS = int(os.environ.get("MAIBO_FUZZ_MUTANTS", "20000"))
 BATCH = 2000
@@ -77,7 +77,7 @@ class Sanitized:
 
 
 def test_what_protobuf_accepts_counts_as_it_does_in_python_and_what_it_rejects_does_no_harm(rules, oddly, sanitized):
-    compiled = pytest.importorskip("maibo_collectors.otlp.compiled", exc_type=ImportError)
+    compiled = pytest.importorskip("maibo_collectors.otlp.decoding.compiled", exc_type=ImportError)
     mutator = Mutator(oddly, seed=20_260)
     python, scanner = PythonTraces(Classifier(rules)), compiled.CompiledTraces(Classifier(rules))
     child = sanitized()

@@ -1,10 +1,10 @@
 """What a sender is told of what was taken but not counted as it stands."""
 
-from maibo_collectors.otlp.builder import CLOCK_SKEW
-from maibo_collectors.otlp.classify import UNKNOWN_OUTCOME
-from maibo_collectors.otlp.partial import message
-from maibo_collectors.otlp.rules import Rules
-from maibo_collectors.otlp.tally import Tally
+from maibo_collectors.otlp.decoding.builder import CLOCK_SKEW
+from maibo_collectors.otlp.decoding.classify import UNKNOWN_OUTCOME
+from maibo_collectors.otlp.decoding.rules import Rules
+from maibo_collectors.otlp.decoding.tally import Tally
+from maibo_collectors.otlp.receiving.partial import message
 
 
 def test_nothing_is_told_when_all_is_counted():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maibo_collectors.errors import CollectorError
-from maibo_collectors.otlp.rules import CompiledRule, Condition, Patterns, Rule, Rules, read, write
+from maibo_collectors.otlp.decoding.rules import CompiledRule, Condition, Patterns, Rule, Rules, read, write
 
 
 def test_rules_are_read_as_they_were_written(tmp_path, rules):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maibo_collectors.otlp.sampling import HEAVIEST, ONE, Weight, threshold, weight
+from maibo_collectors.otlp.decoding.sampling import HEAVIEST, ONE, Weight, threshold, weight
 
 
 @pytest.mark.parametrize(

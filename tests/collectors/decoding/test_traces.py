@@ -13,13 +13,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from maibo.semconv import OVERFLOW
 from maibo_collectors.otlp.body import BodyMalformed
-from maibo_collectors.otlp.builder import CLOCK_SKEW
-from maibo_collectors.otlp.classify import EMPTY_NAME, TOO_THIN, UNKNOWN_OUTCOME, Classifier
-from maibo_collectors.otlp.decoders import Decoders, decoder_in_use
-from maibo_collectors.otlp.rules import Rules
+from maibo_collectors.otlp.decoding.builder import CLOCK_SKEW
+from maibo_collectors.otlp.decoding.classify import EMPTY_NAME, TOO_THIN, UNKNOWN_OUTCOME, Classifier
+from maibo_collectors.otlp.decoding.decoders import Decoders, decoder_in_use
+from maibo_collectors.otlp.decoding.rules import Rules
+from maibo_collectors.otlp.decoding.tally import FAILED, OVER_THRESHOLD, SLOWEST, Series, decode, encode
+from maibo_collectors.otlp.decoding.traces import PythonTraces, validate
 from maibo_collectors.otlp.segment import Kind
-from maibo_collectors.otlp.tally import FAILED, OVER_THRESHOLD, SLOWEST, Series, decode, encode
-from maibo_collectors.otlp.traces import PythonTraces, validate
 from maibo_slo.store.cells import CellKey
 from maibo_slo.store.edges import bin_of
 
@@ -345,7 +345,7 @@ def test_a_body_that_unfolds_to_more_than_the_process_may_hold_is_too_large():
     code = (
         "import resource, sys\n"
         "from maibo_collectors.otlp.body import BodyTooLarge\n"
-        "from maibo_collectors.otlp.traces import validate\n"
+        "from maibo_collectors.otlp.decoding.traces import validate\n"
         "body = sys.stdin.buffer.read()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (2**30, resource.RLIM_INFINITY))\n"
         "try: validate(body)\n"

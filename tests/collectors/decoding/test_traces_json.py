@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maibo_collectors.otlp.body import BodyMalformed
-from maibo_collectors.otlp.classify import Classifier
-from maibo_collectors.otlp.decoders import Decoders
-from maibo_collectors.otlp.rules import Rules
+from maibo_collectors.otlp.decoding.classify import Classifier
+from maibo_collectors.otlp.decoding.decoders import Decoders
+from maibo_collectors.otlp.decoding.rules import Rules
+from maibo_collectors.otlp.decoding.traces import PythonTraces
+from maibo_collectors.otlp.decoding.traces_json import JsonTraces
 from maibo_collectors.otlp.segment import Kind
-from maibo_collectors.otlp.traces import PythonTraces
-from maibo_collectors.otlp.traces_json import JsonTraces
 
 NOW_NS = 1_800_000_005_000_000_000
 

@@ -1,0 +1,1 @@
+"""Sealed segments of the log into the store, each body once."""
