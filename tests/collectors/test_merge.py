@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from maibo_collectors.otlp.decoding.tally import (
     CELL,
+    EXEMPLAR,
     FAILED,
     FLOW,
     OVER_THRESHOLD,
@@ -25,13 +26,19 @@ from maibo_collectors.otlp.decoding.tally import (
 from maibo_collectors.otlp.draining.merge import Merge, SeriesMemo, minutes
 
 T = 1_800_000_000
+MINUTE_NS = 60 * 10**9
 SERIES = [
     Series("checkout", step, "", "shop", "", "", "", "", "", outcome)
     for step in ("", "pay", "cart")
     for outcome in ("success", "failure")
 ]
 times = st.integers(0, 12).map(lambda n: T + 10 * n)
+ends = st.tuples(times, st.integers(0, 10**10 - 1)).map(lambda parts: parts[0] * 10**9 + parts[1])
 numbers = st.integers(1, 2**40)
+whys = st.sampled_from([FAILED, OVER_THRESHOLD, SLOWEST])
+durations = st.sampled_from([0, 999, 1_000, 5_000, 2**63 - 1])
+trace_ids = st.builds(secrets.token_bytes, st.just(16)) | st.just(bytes(16))
+span_ids = st.builds(secrets.token_bytes, st.just(8)) | st.just(bytes(8))
 
 
 @st.composite
@@ -43,32 +50,15 @@ def tallies(draw) -> Tally:
     def rows(packer, *columns):
         return b"".join(packer.pack(*row) for row in draw(st.lists(st.tuples(*columns), max_size=6)))
 
-    exemplars = [
-        Exemplar(*each, secrets.token_bytes(16), secrets.token_bytes(8))
-        for each in draw(
-            st.lists(
-                st.tuples(
-                    times,
-                    place,
-                    st.integers(0, 3),
-                    st.sampled_from([FAILED, OVER_THRESHOLD, SLOWEST]),
-                    st.integers(0, 5_000),
-                ),
-                max_size=5,
-            )
-        )
-    ]
+    reasons = st.tuples(times, place, st.sampled_from("ab"), numbers)
     return Tally(
         series=[series_bytes(each) for each in series],
         cells=rows(CELL, times, place, st.integers(0, 3) | st.just(1921), numbers),
         flow=rows(FLOW, minute, place, numbers, numbers),
         sampled=rows(SAMPLED, times, place, numbers, numbers),
         skewed_rows=rows(SKEWED, times, place, numbers),
-        reasons=[
-            Reason(*each)
-            for each in draw(st.lists(st.tuples(times, place, st.sampled_from("ab"), numbers), max_size=4))
-        ],
-        exemplars=exemplars,
+        reasons=[Reason(*each) for each in draw(st.lists(reasons, max_size=4))],
+        exemplars=rows(EXEMPLAR, ends, place, st.sampled_from([0, 1, 1921]), whys, durations, trace_ids, span_ids),
     )
 
 
@@ -122,19 +112,18 @@ def test_there_is_one_exemplar_for_a_bin_the_first_that_failed_or_was_slow_else_
     noted: dict[tuple[int, bytes, int], Exemplar] = {}
     slowest: dict[tuple[int, bytes], Exemplar] = {}
     for tally in bodies:
-        for each in tally.exemplars:
-            minute, name = each.t // 60, tally.series[each.series]
+        for each in map(Exemplar._make, EXEMPLAR.iter_unpack(tally.exemplars)):
+            minute, name = each.end_ns // MINUTE_NS, tally.series[each.series]
             if each.why != SLOWEST:
                 noted.setdefault((minute, name, each.bin), each)
             elif (minute, name) not in slowest or slowest[minute, name].duration_ns < each.duration_ns:
                 slowest[minute, name] = each
     for (minute, name), each in slowest.items():
         noted.setdefault((minute, name, each.bin), each)
-    found = {(each.t // 60, names[each.series], each.bin): each for each in counts.exemplars}
-    assert len(found) == len(counts.exemplars)
-    assert {key: (each.t, each.why, each.duration_us, each.trace_id, each.span_id) for key, each in found.items()} == {
-        key: (each.t, each.why, each.duration_ns // 1000, each.trace_id, each.span_id) for key, each in noted.items()
-    }
+    rows = [Exemplar(*each) for each in counts.exemplars.tolist()]
+    found = {(each.end_ns // MINUTE_NS, names[each.series], each.bin): each._replace(series=0) for each in rows}
+    assert len(found) == len(rows)
+    assert found == {key: each._replace(series=0) for key, each in noted.items()}
 
 
 def test_nothing_merged_is_nothing():
@@ -158,7 +147,9 @@ ONE = [series_bytes(SERIES[0])]
         Tally(series=ONE, sampled=SAMPLED.pack(T, 7, 0, 1)),
         Tally(series=ONE, skewed_rows=SKEWED.pack(T, 2**32 - 1, 1)),
         Tally(series=ONE, reasons=[Reason(T, 1, "why", 1)]),
-        Tally(series=ONE, exemplars=[Exemplar(T, 1, 0, 0, 1, bytes(16), bytes(8))]),
+        Tally(series=ONE, exemplars=EXEMPLAR.pack(T * 10**9, 1, 0, 0, 1, bytes(16), bytes(8))),
+        Tally(series=ONE, exemplars=EXEMPLAR.pack(T * 10**9, 0, 1922, 0, 1, bytes(16), bytes(8))),
+        Tally(series=ONE, exemplars=EXEMPLAR.pack(T * 10**9, 0, 0, 0, 1, bytes(16), bytes(8))[1:]),
         Tally(series=[b"no series"]),
     ],
 )
@@ -169,7 +160,7 @@ def test_a_tally_that_is_not_sound_is_refused_as_a_whole(tally):
         merge.add(tally)
     counts = merge.counts()
     assert counts.cells.tolist() == [(T, 0, 0, 5)]
-    assert not counts.exemplars
+    assert not len(counts.exemplars)
     assert not counts.reasons
 
 

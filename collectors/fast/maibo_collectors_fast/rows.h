@@ -63,9 +63,11 @@ static bool add_exemplar(scanner *s, const exemplar *one) {
     return true;
 }
 
+static inline uint32_t minute_of(const exemplar *one) { return (uint32_t)(one->end_ns / MINUTE_NS); }
+
 /* An exemplar, maybe: the first failed or slow one of each minute, series and bin, and the longest of each minute and series. */
 static int keep(scanner *s, const span *one, const fate *what, exemplar seen) {
-    const uint32_t minute = seen.t / 60;
+    const uint32_t minute = minute_of(&seen);
     const bool slow = what->flags & FAILED || (what->threshold_ns > 0 && what->threshold_ns < seen.duration_ns);
     if (length_of(one->trace_id) != 16 || length_of(one->span_id) != 8) return DONE;
     seen.trace_id = one->trace_id.at;
@@ -140,7 +142,7 @@ static int count_span(scanner *s, const span *one) {
         KEEP(add(s, &s->cells, t, series, bin, n, 0));
         if (judged->sampled) KEEP(add(s, &s->sampled, t, series, 0, n, 1));
         if (what->reason != NONE) KEEP(add(s, &s->reasons, t, series, what->reason, n, 0));
-        if (keep(s, one, what, (exemplar){t, series, bin, 0, duration, NULL, NULL}) != DONE) return NO_MEMORY;
+        if (keep(s, one, what, (exemplar){one->end, duration, series, bin, 0, NULL, NULL}) != DONE) return NO_MEMORY;
     }
     if (backwards) {
         s->out.skewed++;
@@ -186,7 +188,7 @@ static bool pack_flow(scanner *s) {
 }
 
 static bool is_kept(const scanner *s, const exemplar *one) {
-    return find_row(&s->kept, s->seed, one->t / 60, one->series, one->bin) != NULL;
+    return find_row(&s->kept, s->seed, minute_of(one), one->series, one->bin) != NULL;
 }
 
 /* First the failed and slow ones, then the longest, unless its minute, series and bin has one already. */
@@ -196,7 +198,7 @@ static bool pack_exemplars(scanner *s) {
     for (int longest = 0; longest <= 1; longest++)
         for (const exemplar *one = s->exemplars, *end = one + s->exemplars_count; one < end; one++) {
             if ((one->why == WHY_SLOWEST) != longest || (longest && is_kept(s, one))) continue;
-            put(to, one->t, 4);
+            put(to, one->end_ns, 8);
             put(to, one->series, 4);
             put(to, one->bin, 2);
             put(to, one->why, 1);

@@ -15,7 +15,7 @@
 #include "valid.h"
 
 #define API __attribute__((visibility("default")))
-#define ABI 2
+#define ABI 3
 
 API uint32_t scan_abi(void) { return ABI; }
 

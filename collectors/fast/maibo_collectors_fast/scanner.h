@@ -49,8 +49,8 @@ typedef struct {
 } verdict;
 
 typedef struct {
-    uint32_t t, series, bin, why;
-    uint64_t duration_ns;
+    uint64_t end_ns, duration_ns;
+    uint32_t series, bin, why;
     const uint8_t *trace_id, *span_id; /* 16 and 8 bytes */
 } exemplar;
 
@@ -67,7 +67,7 @@ typedef struct {
     buffer series;                            /* u32 each, in the order of their first count; rows tell a place here */
     buffer cells, flow, sampled, skewed_rows; /* rows as maibo_collectors.otlp.decoding.tally has them */
     buffer reasons;                           /* t u32, series u32, reason u32, n u64 */
-    buffer exemplars;                         /* t u32, series u32, bin u16, why u8, duration u64, 16 bytes, 8 bytes */
+    buffer exemplars;                         /* as cells are */
     buffer rejected, overflowed;              /* reason or journey u32, n u64 */
 } results;
 

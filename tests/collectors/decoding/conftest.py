@@ -17,7 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from maibo_collectors.otlp.decoding import rules as documents
-from maibo_collectors.otlp.decoding.tally import CELL, FLOW, SAMPLED, SKEWED, series_of
+from maibo_collectors.otlp.decoding.tally import CELL, EXEMPLAR, FLOW, SAMPLED, SKEWED, series_of
 from maibo_slo.store.histogram import bin_of
 
 NOW_NS = 1_800_000_005_000_000_000
@@ -73,8 +73,9 @@ def rules():
             ),
         ),
         thresholds_us={"checkout": 40_000, "search": 100_000_000, "a": 1},
+        journeys=("search", "d"),
         series_limit=12,
-        journey_limit=4,
+        journey_limit=3,
         reason_limit=2,
     )
 
@@ -93,7 +94,7 @@ class Reference:
         """Of an ExportTraceServiceRequest; as `plain` tells a Tally."""
         if self.day != received_ns // DAY_NS:
             self.day = received_ns // DAY_NS
-            self.series, self.steps, self.reasons = {}, {}, {}
+            self.series, self.steps, self.reasons, self.outcomes = {}, {}, {}, set()
         self.received = received_ns
         self.out = {
             "cells": Counter(),
@@ -161,7 +162,7 @@ class Reference:
                 self.out["sampled spans"][t, series] += 1
             if len(span.trace_id) == 16 and len(span.span_id) == 8:
                 why = 0 if series[9] == "failure" else 1 if 0 < threshold_us * 1000 < duration and not series[1] else 2
-                self.candidates.append((t, series, bin_, why, duration, span.trace_id, span.span_id))
+                self.candidates.append((end, series, bin_, why, duration, span.trace_id, span.span_id))
         if duration < 0:
             return "skewed"
         for journey in {series[0] for series, *_, overflowed in fates if overflowed}:
@@ -181,7 +182,10 @@ class Reference:
         marker = started and not step and "journey.outcome" not in attributes
         outcome = attributes.get("journey.outcome", "failure" if error else "success")
         if outcome not in {"success", "failure", "abandoned"}:
-            return "unknown outcome"
+            short = outcome if len(outcome) <= 60 else outcome[:59] + "…"
+            if len(self.outcomes) < 20:
+                self.outcomes.add(short)
+            return f"unknown outcome {short!r}" if short in self.outcomes else "unknown outcome"
         dimensions = (*origin, attributes.get("journey.tier", ""), attributes.get("journey.variant", ""))
         reason = attributes.get("journey.failure_reason", "") if outcome == "failure" else ""
         series = (name, step, *dimensions, "" if marker else outcome)
@@ -214,12 +218,14 @@ class Reference:
         threshold_us = self.rules.thresholds_us.get(series[0], 0)
         journey, step, outcome = series[0], series[1], series[9]
         overflowed = True
-        if journey not in self.series and len(self.series) >= self.rules.journey_limit:
+        others = [each for each in self.series if each not in self.rules.journeys]
+        if journey not in {*self.series, *self.rules.journeys} and len(others) >= self.rules.journey_limit:
             series = (OVERFLOW, step and OVERFLOW, *[OVERFLOW] * 7, outcome)
         else:
             mine, steps = self.series.setdefault(journey, set()), self.steps.setdefault(journey, {""})
-            if series in mine or len(mine) < self.rules.series_limit:
-                mine.add(series)
+            place = series[:9]  # all outcomes of the same dimensions have one
+            if place in mine or len(mine) < self.rules.series_limit:
+                mine.add(place)
                 steps.add(step)
                 overflowed = False
             else:
@@ -250,11 +256,12 @@ class Reference:
         """Failed and slow ones: the first of each minute, series and bin. Then the longest of each minute and series."""
         kept, longest = {}, {}
         for each in self.candidates:
-            t, series, bin_, why, *_ = each
+            end, series, bin_, why, *_ = each
+            minute = end // (60 * SECOND_NS)
             if why != 2:
-                kept.setdefault((t // 60, series, bin_), each)
-            if (t // 60, series) not in longest or each[4] > longest[t // 60, series][4]:
-                longest[t // 60, series] = each
+                kept.setdefault((minute, series, bin_), each)
+            if (minute, series) not in longest or each[4] > longest[minute, series][4]:
+                longest[minute, series] = each
         for (minute, series), each in longest.items():
             kept.setdefault((minute, series, each[2]), (*each[:3], 2, *each[4:]))
         return set(kept.values())
@@ -308,8 +315,8 @@ def _plain(tally):
     sampled = rows(SAMPLED, tally.sampled, 0)
     reasons = {(t, series[place], reason): n for t, place, reason, n in tally.reasons}
     assert len(reasons) == len(tally.reasons)
-    exemplars = {(each[0], series[each[1]], *each[2:]) for each in tally.exemplars}
-    assert len(exemplars) == len(tally.exemplars)
+    exemplars = {(end, series[place], *rest) for end, place, *rest in EXEMPLAR.iter_unpack(tally.exemplars)}
+    assert len(exemplars) == len(tally.exemplars) // EXEMPLAR.size
     told = {
         "ignored": tally.ignored,
         "skewed": tally.skewed,

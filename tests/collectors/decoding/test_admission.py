@@ -103,6 +103,28 @@ def test_streams_of_many_journeys_are_bounded_together(monkeypatch):
     assert cap.stream("b", b"2")
 
 
+def test_declared_journeys_have_streams_whatever_others_send(monkeypatch):
+    monkeypatch.setattr(admission, "STREAMS_IN_ALL", 2)
+    cap = Admission(Rules(journeys=("checkout",), series_limit=1))
+    for journey in ("a", "checkout"):
+        cap.series(series(journey))
+    assert [cap.stream("a", stream) for stream in (b"1", b"2", b"3")] == [True, True, False]
+    streams = [f"{number}".encode() for number in range(21)]
+    assert [cap.stream("checkout", each) for each in streams] == [True] * 20 + [False], "within its own limit"
+    cap.replace_limits(Rules(journeys=("a",), series_limit=1))
+    assert cap.stream("a", b"3"), "a is declared now"
+    assert not cap.stream(OVERFLOW, b"4"), "checkout is no longer: its streams fill the room"
+
+
+def test_outcomes_that_are_none_are_told_by_name_up_to_a_limit():
+    cap = Admission(Rules())
+    cap.generation(0)
+    names = [f"{number}" for number in range(admission.OUTCOMES_NAMED + 1)]
+    assert [cap.names_outcome(each) for each in names * 2] == ([True] * admission.OUTCOMES_NAMED + [False]) * 2
+    cap.generation(DAY_NS)
+    assert cap.names_outcome(names[-1])
+
+
 def test_a_new_day_begins_anew():
     cap = Admission(Rules(series_limit=1, reason_limit=1))
     first = cap.generation(DAY_NS)

@@ -56,14 +56,22 @@ def test_what_a_span_does_not_tell_is_empty(classify):
     ("attributes", "reason"),
     [
         ({"journey__name": ""}, EMPTY_NAME),
-        ({"journey__name": "a", "journey__outcome": "great"}, UNKNOWN_OUTCOME),
-        ({"journey__name": "a", "journey__outcome": ""}, UNKNOWN_OUTCOME),
+        ({"journey__name": "a", "journey__outcome": "great"}, f"{UNKNOWN_OUTCOME} 'great'"),
+        ({"journey__name": "a", "journey__outcome": ""}, f"{UNKNOWN_OUTCOME} ''"),
         ({"journey__name": "a", "threshold": "f" * 14}, TOO_THIN),
     ],
 )
 def test_what_cannot_be_counted_is_rejected(classify, attributes, reason):
     judgement = classify(**attributes)
     assert (judgement.fates, judgement.rejected) == ((), reason)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [("it's \u200bgreat", '"it\'s \\u200bgreat"'), ("x" * 60, repr("x" * 60)), ("x" * 61, repr("x" * 59 + "…"))],
+)
+def test_an_outcome_that_is_none_is_told_short_and_printable(classify, outcome, told):
+    assert classify(journey__name="a", journey__outcome=outcome).rejected == f"{UNKNOWN_OUTCOME} {told}"
 
 
 def test_a_span_of_no_journey_that_no_rule_matches_is_ignored_however_it_is_sampled(classify):

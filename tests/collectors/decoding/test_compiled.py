@@ -119,7 +119,7 @@ def test_bins_are_those_of_the_edges():
     ("span", "reason"),
     [
         ({"journey.name": ""}, "empty journey name"),
-        ({"journey.outcome": "great"}, "unknown outcome"),
+        ({"journey.outcome": "great"}, "unknown outcome 'great'"),
         ({"end": NOW_NS - DAY_NS - 1}, "ends more than a day from now, or began more than 35 days ago"),
         ({"end": NOW_NS + DAY_NS + 1}, "ends more than a day from now, or began more than 35 days ago"),
         ({"journey.start_time": 1}, "ends more than a day from now, or began more than 35 days ago"),

@@ -17,6 +17,14 @@ def test_each_reason_is_told():
     assert told == f"3 log records rejected: 1 {CLOCK_SKEW}, 2 unknown outcome"
 
 
+def test_a_hundred_reasons_make_no_long_message():
+    told = message(
+        Tally(rejected={f"{UNKNOWN_OUTCOME} '{number}'": 1 for number in range(100)} | {CLOCK_SKEW: 7}), Rules()
+    )
+    assert told.startswith(f"107 spans rejected: 7 {CLOCK_SKEW}, 1 unknown outcome '0', ")
+    assert told.endswith(", 91 for other reasons")
+
+
 def test_what_overflowed_is_told_by_journey_and_limit():
     told = message(Tally(rejected={UNKNOWN_OUTCOME: 1}, overflowed={"checkout": 2, "search": 1}), Rules(series_limit=9))
     assert told.startswith("1 span rejected: 1 unknown outcome; ")

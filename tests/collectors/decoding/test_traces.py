@@ -17,7 +17,16 @@ from maibo_collectors.otlp.decoding.builder import CLOCK_SKEW
 from maibo_collectors.otlp.decoding.classify import EMPTY_NAME, TOO_THIN, UNKNOWN_OUTCOME, Classifier
 from maibo_collectors.otlp.decoding.decoders import Decoders, decoder_in_use
 from maibo_collectors.otlp.decoding.rules import Rules
-from maibo_collectors.otlp.decoding.tally import FAILED, OVER_THRESHOLD, SLOWEST, Series, decode, encode
+from maibo_collectors.otlp.decoding.tally import (
+    EXEMPLAR,
+    FAILED,
+    OVER_THRESHOLD,
+    SLOWEST,
+    Exemplar,
+    Series,
+    decode,
+    encode,
+)
 from maibo_collectors.otlp.decoding.traces import PythonTraces, validate
 from maibo_collectors.otlp.segment import Kind
 from maibo_slo.store.cells import CellKey
@@ -77,9 +86,9 @@ def test_a_span_counts_under_all_its_dimensions_at_the_10_s_it_ended_in(counts):
 @pytest.mark.parametrize(
     ("span", "reason"),
     [
-        ({"journey.outcome": "great"}, UNKNOWN_OUTCOME),
-        ({"journey.outcome": ""}, UNKNOWN_OUTCOME),
-        ({"journey.outcome": b"success"}, UNKNOWN_OUTCOME),
+        ({"journey.outcome": "great"}, f"{UNKNOWN_OUTCOME} 'great'"),
+        ({"journey.outcome": ""}, f"{UNKNOWN_OUTCOME} ''"),
+        ({"journey.outcome": b"success"}, f"{UNKNOWN_OUTCOME} ''"),
         ({"end": NOW_NS - DAY_NS - 1}, CLOCK_SKEW),
         ({"end": NOW_NS + DAY_NS + 1}, CLOCK_SKEW),
         ({"end": 0, "duration": 0}, CLOCK_SKEW),
@@ -144,6 +153,15 @@ def test_a_start_time_that_is_no_positive_integer_leaves_the_spans_own(counts, s
     assert found["started"] == {}, "somebody else tells of the start"
 
 
+def test_a_failure_has_the_place_that_a_success_of_the_same_dimensions_took(otlp_request, reference, plain):
+    spans = [CHECKOUT, CHECKOUT | {"journey.tier": "vip"}, CHECKOUT | {"journey.outcome": "failure"}]
+    request, rules = otlp_request(*spans, now_ns=NOW_NS), Rules(series_limit=1)
+    found = plain(PythonTraces(Classifier(rules)).tally(request.SerializeToString(), received_ns=NOW_NS))
+    assert found == reference(rules).tally(request)
+    overflow = ("checkout", "", *[OVERFLOW] * 7, "success")
+    assert {series for _, series, _ in found["cells"]} == {a(), overflow, a(outcome="failure")}
+
+
 def test_failures_count_by_reason(counts):
     failed = {"journey.name": "checkout", "journey.outcome": "failure", "journey.failure_reason": "declined"}
     found = counts(failed, failed, failed | {"journey.failure_reason": ""}, failed | {"journey.outcome": "success"})
@@ -192,14 +210,15 @@ def test_exemplars_are_the_first_failed_and_slow_ones_of_each_bin_and_the_longes
         CHECKOUT | {"journey.step": "pay", "duration": 900_000_000},
     ]
     found = tally(*spans, rules=Rules(thresholds_us={"checkout": 300_000}))
-    assert [(each.why, each.duration_ns) for each in found.exemplars] == [
+    exemplars = [Exemplar(*each) for each in EXEMPLAR.iter_unpack(found.exemplars)]
+    assert [(each.why, each.duration_ns) for each in exemplars] == [
         (OVER_THRESHOLD, 401_000_000),
         (FAILED, 30_000_000),
         (FAILED, 10_000_000),
         (SLOWEST, 20_000_000),
         (SLOWEST, 900_000_000),
     ]
-    assert all(len(each.trace_id) == 16 and len(each.span_id) == 8 for each in found.exemplars)
+    assert {each.end_ns for each in exemplars} == {NOW_NS}, "to the nanosecond"
 
 
 def test_of_an_attribute_given_twice_the_last_one_counts(otlp_request, plain):

@@ -28,7 +28,9 @@ SERIES_IN_ALL: Final = 50_000
 STREAMS_PER_SERIES: Final = 20
 """Streams that a journey may have for each of the series that it may have: as many instances, or attributes that are no dimensions."""
 STREAMS_IN_ALL: Final = 100_000
-"""Streams of all journeys together."""
+"""Streams of all journeys that no document declares together."""
+OUTCOMES_NAMED: Final = 20
+"""Outcomes that are none, and that senders are told by name in a day."""
 _DAY_NS: Final = 86_400 * 10**9
 
 
@@ -48,10 +50,10 @@ class Admission:
     def __init__(self, rules: Rules) -> None:
         self._day = -1
         self._generation = 0
-        self._streams = 0
         self._journeys: dict[str, _Admitted] = {}
         self._lost = _Admitted()
         """The reasons and streams of what has lost its journey's name."""
+        self._outcomes: set[str] = set()
         self.replace_limits(rules)
 
     def replace_limits(self, rules: Rules) -> None:
@@ -60,8 +62,9 @@ class Admission:
         self._declared = frozenset(rules.journeys)
         others = [admitted for journey, admitted in self._journeys.items() if journey not in self._declared]
         self._others = len(others)
-        """Journeys that no document declares, and (held) their series."""
+        """Journeys that no document declares, and their series (held) and streams."""
         self._held = sum(len(admitted.series) for admitted in others)
+        self._streams = sum(len(admitted.streams) for admitted in (*others, self._lost))
 
     def generation(self, received_ns: int) -> int:
         """A number that is another once the day is another: then everything is admitted anew."""
@@ -72,6 +75,7 @@ class Admission:
             self._others = self._held = self._streams = 0
             self._journeys = {}
             self._lost = _Admitted()
+            self._outcomes = set()
         return self._generation
 
     def series(self, wanted: Series) -> tuple[Series, bool]:
@@ -107,15 +111,24 @@ class Admission:
 
     def stream(self, journey: str, stream: bytes) -> bool:
         """Whether a stream of points may be counted; the journey is that of the admitted series."""
+        declared = journey in self._declared
         streams = self._journeys.get(journey, self._lost).streams
         key = hash(stream)
         if key in streams:
             return True
-        if len(streams) >= STREAMS_PER_SERIES * self._limits.series_limit or self._streams >= STREAMS_IN_ALL:
+        if len(streams) >= STREAMS_PER_SERIES * self._limits.series_limit:
+            return False
+        if not declared and self._streams >= STREAMS_IN_ALL:
             return False
         streams.add(key)
-        self._streams += 1
+        self._streams += not declared
         return True
+
+    def names_outcome(self, outcome: str) -> bool:
+        """Whether an outcome that is none may be told by name: what is told is remembered, and senders may bring any number."""
+        if len(self._outcomes) < OUTCOMES_NAMED:
+            self._outcomes.add(outcome)
+        return outcome in self._outcomes
 
 
 def _overflow(journey: str, step: str, outcome: str) -> Series:

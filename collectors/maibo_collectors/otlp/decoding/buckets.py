@@ -104,6 +104,36 @@ def in_bins(
     buckets: Buckets, *, unit_ns: int, shortest: float | None = None, longest: float | None = None
 ) -> dict[int, int]:
     """Bin -> events, in ascending bins. `shortest` and `longest` (in the unit) bound all the events, where they are known."""
+    found: dict[int, int] = {}
+    for lower, upper, n in _held(buckets, unit_ns, shortest, longest):
+        first_bin, shares = _spread(lower, upper)
+        before = 0
+        for index, share in enumerate(shares, first_bin):
+            until = (n * share + _ONE // 2) // _ONE
+            if until > before:
+                found[index] = found.get(index, 0) + until - before
+                before = until
+    return found
+
+
+def in_few_bins(
+    buckets: Buckets, room: int, *, unit_ns: int, shortest: float | None = None, longest: float | None = None
+) -> dict[int, int] | None:
+    """The same with the events of each bucket in its last bin: what is guaranteed above holds, and there are no more bins than buckets.
+
+    None where `in_bins` takes no more bins than `room`. What this costs depends on the buckets alone, not on what they span.
+    """
+    across = [(*_across(lower, upper), n) for lower, upper, n in _held(buckets, unit_ns, shortest, longest)]
+    if sum(min(n, last - first + 1) for first, last, n in across) <= room:
+        return None
+    found: dict[int, int] = {}
+    for _, last, n in across:
+        found[last] = found.get(last, 0) + n
+    return found
+
+
+def _held(buckets: Buckets, unit_ns: int, shortest: float | None, longest: float | None) -> list[_Bucket]:
+    """Buckets with events, as narrow as is known."""
     held = [bucket for bucket in _bounded(buckets, unit_ns) if bucket.n]
     if held and shortest is not None:
         first = held[0]
@@ -113,16 +143,7 @@ def in_bins(
     if held and longest is not None:
         last = held[-1]
         held[-1] = last._replace(upper=min(last.upper, max(longest * unit_ns, last.lower + 1)))
-    found: dict[int, int] = {}
-    for lower, upper, n in held:
-        first_bin, shares = _spread(lower, upper)
-        before = 0
-        for index, share in enumerate(shares, first_bin):
-            until = (n * share + _ONE // 2) // _ONE
-            if until > before:
-                found[index] = found.get(index, 0) + until - before
-                before = until
-    return found
+    return held
 
 
 def _bounded(buckets: Buckets, unit_ns: int) -> Iterator[_Bucket]:
@@ -145,9 +166,9 @@ def _bounded(buckets: Buckets, unit_ns: int) -> Iterator[_Bucket]:
 @lru_cache(maxsize=4096)  # some 100 kB of what senders send; 60 MB if each were a bucket over all bins
 def _spread(lower: float, upper: float) -> tuple[int, array[int]]:
     """The first bin that ``(lower, upper]`` ns overlaps, and for it and each that follows, what share of the events is up to there."""
-    first, last = bisect_right(EDGES_NS, lower), bisect_left(EDGES_NS, upper)
-    if upper == inf or first >= last:
-        return min(first, last), array("Q", (_ONE,))
+    first, last = _across(lower, upper)
+    if first == last:
+        return first, array("Q", (_ONE,))
     inner = EDGES_NS[first:last]
     if lower > 0:
         whole = log(upper / lower)
@@ -155,6 +176,14 @@ def _spread(lower: float, upper: float) -> tuple[int, array[int]]:
     else:
         shares = [int(_ONE * edge / upper) for edge in inner]
     return first, array("Q", (*shares, _ONE))
+
+
+def _across(lower: float, upper: float) -> tuple[int, int]:
+    """The first and the last bin that ``(lower, upper]`` ns overlaps; of an open bucket the first alone."""
+    first, last = bisect_right(EDGES_NS, lower), bisect_left(EDGES_NS, upper)
+    if upper == inf or first >= last:
+        first = last = min(first, last)
+    return first, last
 
 
 def _downscaled(buckets: Exponential, scale: int) -> Exponential:

@@ -5,27 +5,28 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
+from itertools import chain
 from struct import Struct
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from maibo_collectors.otlp.decoding.sampling import ONE
 from maibo_collectors.otlp.decoding.tally import (
     BUCKET_NS,
     CELL,
+    EXEMPLAR,
     FAILED,
     FLOW,
     OVER_THRESHOLD,
     SAMPLED,
     SKEWED,
     SLOWEST,
-    Exemplar,
     Reason,
     Tally,
 )
 from maibo_slo.store.edges import EDGES_NS
 
 if TYPE_CHECKING:
-    from maibo_collectors.otlp.decoding.classify import Fate, Judgement
+    from maibo_collectors.otlp.decoding.classify import Judgement
 
 CLOCK_SKEW: Final = "ends more than a day from now, or began more than 35 days ago"
 
@@ -36,6 +37,9 @@ AGE_LIMIT_NS: Final = 35 * SKEW_LIMIT_NS
 LONGEST_NS: Final = 2**63 - 1
 
 _MINUTE_NS: Final = 60 * 10**9
+_K = TypeVar("_K")
+_Row = tuple[int, int, int, int, int, bytes, bytes]
+"""The fields of an `Exemplar`, which takes ten times as long to make."""
 
 
 class Identified(Protocol):
@@ -54,17 +58,17 @@ class Builder:
         self._earliest_end = received_ns - SKEW_LIMIT_NS
         self._latest = received_ns + SKEW_LIMIT_NS
         self._earliest_begin = received_ns - AGE_LIMIT_NS
+        self._first, self._last, self._t, self._minute = 0, -1, 0, 0
         self._series: dict[bytes, int] = {}
         self._cells: dict[tuple[int, int, int], int] = {}
-        self._started: Counter[tuple[int, int]] = Counter()
-        self._ended: Counter[tuple[int, int]] = Counter()
-        self._sampled: Counter[tuple[int, int]] = Counter()
-        self._sampled_spans: Counter[tuple[int, int]] = Counter()
-        self._skewed: Counter[tuple[int, int]] = Counter()
-        self._reasons: Counter[tuple[int, int, str]] = Counter()
-        self._exemplars: dict[tuple[int, int, int], Exemplar] = {}
-        self._slowest: dict[tuple[int, int], int] = {}
-        self._slowest_exemplars: dict[tuple[int, int], Exemplar] = {}
+        self._started: dict[tuple[int, int], int] = {}
+        self._ended: dict[tuple[int, int], int] = {}
+        self._sampled: dict[tuple[int, int], int] = {}
+        self._sampled_spans: dict[tuple[int, int], int] = {}
+        self._skewed: dict[tuple[int, int], int] = {}
+        self._reasons: dict[tuple[int, int, str], int] = {}
+        self._exemplars: dict[tuple[int, int, int], _Row] = {}
+        self._slowest: dict[tuple[int, int], _Row] = {}
         self._rejected: Counter[str] = Counter()
         self._overflowed: Counter[str] = Counter()
         self._total = self._ignored = self._skewed_spans = 0
@@ -74,7 +78,7 @@ class Builder:
         self._total += 1
         self._rejected[reason] += 1
 
-    def count(  # noqa: C901, PLR0912 -- in one piece, for each call more would cost 2 % of all decoding
+    def count(  # noqa: C901, PLR0912, PLR0915 -- in one piece, for each call more would cost 2 % of all decoding
         self, judgement: Judgement, start: int, end: int, begin_us: int | None, ids: Identified
     ) -> None:
         """Counts one span of a shape with this judgement. `start` and `end` in unix ns.
@@ -90,18 +94,20 @@ class Builder:
             else:
                 self._ignored += 1
             return
-        if not self._earliest_end <= end <= self._latest:
+        if not self._first <= end <= self._last and not self._turn_to(end):
             self._rejected[CLOCK_SKEW] += 1
             return
-        minute = 0
+        begin_minute = 0
         if judgement.timed:
             begin = begin_us * 1000 if begin_us else start
             if not self._earliest_begin <= begin <= self._latest:
                 self._rejected[CLOCK_SKEW] += 1
                 return
-            minute = begin // _MINUTE_NS * 60
-        t = end // BUCKET_NS * 10
+            begin_minute = begin // _MINUTE_NS * 60
+        t = self._t
         duration = end - start
+        if duration > LONGEST_NS:  # noqa: PLR1730 -- min() would cost 2 % as well
+            duration = LONGEST_NS
         index = bisect_left(EDGES_NS, duration)
         weight = judgement.weight
         n = 1 if weight is ONE else weight.of(ids.span_id)
@@ -111,64 +117,67 @@ class Builder:
             if series is None:
                 series = series_ids[fate.series] = len(series_ids)
             if fate.marker:
-                self._started[minute, series] += n
+                _add(self._started, (begin_minute, series), n)
                 return
             if fate.whole:
-                self._ended[minute, series] += n
+                _add(self._ended, (begin_minute, series), n)
                 if fate.started or begin_us is None:
-                    self._started[minute, series] += n
+                    _add(self._started, (begin_minute, series), n)
             if duration < 0:
-                self._skewed[t, series] += n
+                _add(self._skewed, (t, series), n)
                 continue
             cell = (t, series, index)
             cells[cell] = cells.get(cell, 0) + n
             if weight is not ONE:
-                self._sampled[t, series] += n
-                self._sampled_spans[t, series] += 1
+                _add(self._sampled, (t, series), n)
+                _add(self._sampled_spans, (t, series), 1)
             if fate.reason:
-                self._reasons[t, series, fate.reason] += n
-            if duration > self._slowest.get((t // 60, series), -1) or fate.failed or 0 < fate.threshold_ns < duration:
-                self._keep(fate, t, series, index, min(duration, LONGEST_NS), ids)
+                _add(self._reasons, (t, series, fate.reason), n)
+            slowest = self._slowest.get((self._minute, series))
+            if slowest is None or duration > slowest[4]:
+                trace_id, span_id = ids.trace_id, ids.span_id
+                if len(trace_id) == 16 and len(span_id) == 8:  # others lead nowhere
+                    self._slowest[self._minute, series] = (end, series, index, SLOWEST, duration, trace_id, span_id)
+            if fate.failed or 0 < fate.threshold_ns < duration:
+                why = FAILED if fate.failed else OVER_THRESHOLD
+                self._keep_first(end, series, index, why, duration, ids)
         if duration < 0:
             self._skewed_spans += 1
         elif judgement.overflowed:
             self._overflowed.update(judgement.overflowed)
 
-    def _keep(self, fate: Fate, t: int, series: int, index: int, duration: int, ids: Identified) -> None:
-        """An exemplar, maybe: the first failed or slow one of each minute, series and bin, and the longest of each minute and series.
+    def _turn_to(self, end: int) -> bool:
+        """Works out for the 10 s of an end what holds for all ends in it: most of a request are in one or two. False: none may be."""
+        if not self._earliest_end <= end <= self._latest:
+            return False
+        bucket = end // BUCKET_NS
+        self._first = max(bucket * BUCKET_NS, self._earliest_end)
+        self._last = min((bucket + 1) * BUCKET_NS - 1, self._latest)
+        self._t = bucket * 10
+        self._minute = end // _MINUTE_NS
+        return True
 
-        What has no whole ids (16 and 8 bytes) leads nowhere and is none.
-        """
-        minute = t // 60
-        slow = fate.failed or 0 < fate.threshold_ns < duration
-        if slow and (minute, series, index) in self._exemplars and duration <= self._slowest.get((minute, series), -1):
-            return
+    def _keep_first(self, end: int, series: int, index: int, why: int, duration: int, ids: Identified) -> None:
+        """The first failed or slow one of each minute, series and bin is an exemplar."""
+        place = (self._minute, series, index)
         trace_id, span_id = ids.trace_id, ids.span_id
-        if len(trace_id) != 16 or len(span_id) != 8:
-            return
-        if slow and (minute, series, index) not in self._exemplars:
-            why = FAILED if fate.failed else OVER_THRESHOLD
-            self._exemplars[minute, series, index] = Exemplar(t, series, index, why, duration, trace_id, span_id)
-        if duration > self._slowest.get((minute, series), -1):
-            self._slowest[minute, series] = duration
-            self._slowest_exemplars[minute, series] = Exemplar(t, series, index, SLOWEST, duration, trace_id, span_id)
+        if place not in self._exemplars and len(trace_id) == 16 and len(span_id) == 8:
+            self._exemplars[place] = (end, series, index, why, duration, trace_id, span_id)
 
     def tally(self) -> Tally:
         """All that was counted. Rows are in order of first appearance, series too."""
-        longest = (
-            exemplar
-            for (minute, series), exemplar in self._slowest_exemplars.items()
-            if (minute, series, exemplar.bin) not in self._exemplars
+        slowest = (
+            row for (minute, series), row in self._slowest.items() if (minute, series, row[2]) not in self._exemplars
         )
         rejected = dict(self._rejected)
         return Tally(
             series=list(self._series),
-            cells=_packed(CELL, ((*key, n) for key, n in self._cells.items())),
+            cells=b"".join([CELL.pack(t, series, index, n) for (t, series, index), n in self._cells.items()]),
             flow=_packed(FLOW, self._flow()),
             sampled=_packed(SAMPLED, ((*key, n, self._sampled_spans[key]) for key, n in self._sampled.items())),
             skewed_rows=_packed(SKEWED, ((*key, n) for key, n in self._skewed.items())),
             reasons=[Reason(*key, n) for key, n in self._reasons.items()],
-            exemplars=[*self._exemplars.values(), *longest],
+            exemplars=_packed(EXEMPLAR, chain(self._exemplars.values(), slowest)),
             total=self._total,
             counted=self._total - self._ignored - self._skewed_spans - sum(rejected.values()),
             ignored=self._ignored,
@@ -179,9 +188,13 @@ class Builder:
 
     def _flow(self) -> Iterable[tuple[int, int, int, int]]:
         started, ended = self._started, self._ended
-        return ((*key, started[key], ended[key]) for key in {**ended, **started})
+        return ((*key, started.get(key, 0), ended.get(key, 0)) for key in {**ended, **started})
 
 
-def _packed(row: Struct, rows: Iterable[tuple[int, ...]]) -> bytes:
+def _add(counts: dict[_K, int], key: _K, n: int) -> None:
+    counts[key] = counts.get(key, 0) + n
+
+
+def _packed(row: Struct, rows: Iterable[tuple[int | bytes, ...]]) -> bytes:
     pack = row.pack
     return b"".join([pack(*each) for each in rows])

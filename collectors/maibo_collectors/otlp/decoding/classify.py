@@ -7,6 +7,7 @@ costly (texts, patterns, the cap) is paid for a shape, not for a span. What is l
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from maibo import semconv
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 UNKNOWN_OUTCOME: Final = "unknown outcome"
+"""With what it says, where that is one of the first of the day."""
 EMPTY_NAME: Final = "empty journey name"
 TOO_THIN: Final = f"sampled more thinly than one in {sampling.HEAVIEST}"
+
+_OUTCOME_SHOWN: Final = 60
+"""Characters."""
 
 ORIGIN_KEYS: Final = (
     semconv.ENVIRONMENT,
@@ -60,7 +65,8 @@ class Shape(NamedTuple):
     """`sampling.threshold` of its tracestate: 1 to 14 digits 0-9a-f, or ''."""
 
 
-class Fate(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Fate:
     """One thing that a span is: a journey as a whole, a step, or a marker of a start."""
 
     series: bytes
@@ -79,7 +85,8 @@ class Fate(NamedTuple):
     """Of a whole journey: what lasts longer is worth an exemplar (OVER_THRESHOLD). 0: none."""
 
 
-class Judgement(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Judgement:
     """How spans of one shape count. Neither fates nor a rejection: ignored."""
 
     fates: tuple[Fate, ...] = ()
@@ -153,12 +160,17 @@ class Classifier:
         elif outcome is None:
             outcome = semconv.FAILURE if shape.error else semconv.SUCCESS
         elif outcome not in semconv.OUTCOMES:
-            return (), UNKNOWN_OUTCOME
+            return (), self._unknown_outcome(outcome)
         environment, service, version, cluster, region = (text or "" for text in shape.resource[: len(ORIGIN_KEYS)])
         tier, variant = values[semconv.JOURNEY_TIER] or "", values[semconv.JOURNEY_VARIANT] or ""
         series = Series(name, step, environment, service, version, cluster, region, tier, variant, outcome)
         reason = values[semconv.JOURNEY_FAILURE_REASON] or ""
         return (self.judge(series, reason=reason, started=started, marker=marker),), ""
+
+    def _unknown_outcome(self, outcome: str) -> str:
+        """``unknown outcome 'great'``; what cannot be printed is escaped."""
+        short = outcome if len(outcome) <= _OUTCOME_SHOWN else f"{outcome[: _OUTCOME_SHOWN - 1]}…"
+        return f"{UNKNOWN_OUTCOME} {short!r}" if self.admission.names_outcome(short) else UNKNOWN_OUTCOME
 
     def judge_matched(
         self,

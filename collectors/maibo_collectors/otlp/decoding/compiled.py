@@ -23,7 +23,7 @@ from maibo_collectors.otlp.decoding.attributes import clean, text_of_bytes
 from maibo_collectors.otlp.decoding.builder import AGE_LIMIT_NS, CLOCK_SKEW, SKEW_LIMIT_NS
 from maibo_collectors.otlp.decoding.classify import Classifier, Judgement, Shape
 from maibo_collectors.otlp.decoding.sampling import ONE
-from maibo_collectors.otlp.decoding.tally import Exemplar, Reason, Tally
+from maibo_collectors.otlp.decoding.tally import Reason, Tally
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 # Names and numbers of scan.c.
-_ABI: Final = 2
+_ABI: Final = 3
 _DONE, _NEW_SHAPES, _FULL, _MALFORMED = 0, 1, 2, -1
 _WHOLE, _MARKER, _STARTED, _FAILED = 1, 2, 4, 8
 _NONE: Final = 2**32 - 1
@@ -39,7 +39,6 @@ _HEAD: Final = 6
 """Numbers of a shape before those of its values."""
 
 _REASON: Final = struct.Struct("<IIIQ")
-_EXEMPLAR: Final = struct.Struct("<IIHBQ16s8s")
 _COUNT: Final = struct.Struct("<IQ")
 _U64_MAX: Final = 2**64 - 1
 _NUMBERS_LIMIT: Final = 50_000
@@ -134,7 +133,6 @@ class CompiledTraces:
         self._handle = self._shapes.handle
         self._series, self._reasons, self._journeys = _Numbers[bytes](), _Numbers[str](), _Numbers[str]()
         self._rejections = _Numbers[str]()
-        self._rejections.of(CLOCK_SKEW)  # the first, as the scanner knows it
         # The scanner lets go of the interpreter's lock while it works: a second thread must wait.
         self._busy = threading.Lock()
 
@@ -167,8 +165,9 @@ class CompiledTraces:
         if generation != self._generation or len(self._series.each) > _NUMBERS_LIMIT:
             self._generation = generation
             self._shapes.forget()
-            for numbers in (self._series, self._reasons, self._journeys):
+            for numbers in (self._series, self._reasons, self._journeys, self._rejections):
                 numbers.clear()
+            self._rejections.of(CLOCK_SKEW)  # the first, as the scanner knows it
 
     def _judge(self, first: int, end: int) -> None:
         """Tells the scanner the judgements of the shapes that it has just met."""
@@ -211,7 +210,7 @@ class CompiledTraces:
         rejected = {rejections[reason]: n for reason, n in _COUNT.iter_unpack(results.rejected.content())}
         raw = results.series.content()
         return Tally(
-            series=[series[number] for number in struct.unpack(f"<{len(raw) // 4}I", raw)],
+            series=list(map(series.__getitem__, struct.unpack(f"<{len(raw) // 4}I", raw))),
             cells=results.cells.content(),
             flow=results.flow.content(),
             sampled=results.sampled.content(),
@@ -220,7 +219,7 @@ class CompiledTraces:
                 Reason(t, place, reasons[reason], n)
                 for t, place, reason, n in _REASON.iter_unpack(results.reasons.content())
             ],
-            exemplars=list(map(Exemplar._make, _EXEMPLAR.iter_unpack(results.exemplars.content()))),
+            exemplars=results.exemplars.content(),
             total=results.total,
             counted=results.total - results.ignored - results.skewed - sum(rejected.values()),
             ignored=results.ignored,

@@ -1,7 +1,7 @@
 """The one door to decoding: from a body of traces or logs to its `Tally`, with whatever decoder this machine has.
 
 Traces in protobuf are decoded by the compiled scanner when it is installed (``maibo-collectors[fast]``), else in Python: the same
-counts, some 20 times the CPU. ``MAIBO_OTLP_DECODER=python`` keeps to Python.
+counts, some 8 times the CPU. ``MAIBO_OTLP_DECODER=python`` keeps to Python.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ class Memo(dict[_K, _V]):
     """Begun anew when it is full; look up with `get`, as in any dict."""
 
     held = 0
-    """Bytes of keys."""
+    """Bytes of keys, and of what values were told to have grown by."""
 
     def remember(self, key: _K, value: _V, *, size: int) -> _V:
         """Returns the value. `size` is that of the key, in bytes."""
@@ -28,6 +28,12 @@ class Memo(dict[_K, _V]):
             self[key] = value
             self.held += size
         return value
+
+    def grow(self, size: int) -> None:
+        """A value takes so many bytes more."""
+        self.held += size
+        if self.held > HELD_BYTES:
+            self.clear()
 
     def clear(self) -> None:
         super().clear()

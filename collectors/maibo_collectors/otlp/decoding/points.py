@@ -56,6 +56,9 @@ SCALE: Final = f"scale not within {SCALES[0]} and {SCALES[-1]}"
 MISCOUNTED: Final = "buckets do not add up to its count"
 TOO_LARGE: Final = "count too large"
 TOO_MANY_STREAMS: Final = "too many streams"
+POINTS_LIMIT: Final = 50_000
+"""Points that a request may count. Each takes a KiB until it is logged, and again until it is counted."""
+TOO_MANY_POINTS: Final = f"over the {POINTS_LIMIT} that one request may have"
 """Why a point of a journey cannot be counted."""
 
 _COUNT_LIMIT: Final = 10**12
@@ -253,6 +256,8 @@ class _Found:
         stream: bytes,
     ) -> str:
         """Why it cannot be counted; '' when it can."""
+        if len(self._points) >= POINTS_LIMIT:
+            return TOO_MANY_POINTS
         if metric.unit not in UNITS_NS:
             return UNKNOWN_UNIT
         if temporality not in {_CUMULATIVE, _DELTA}:

@@ -5,7 +5,8 @@ a tenth of the body, a replay makes the same counts whatever documents are in fo
 has nothing to decode.
 
 Every row refers to a series by its place in `Tally.series`. Rows are packed, little endian, so that C writes and numpy reads them
-as they are; their formats are `CELL`, `FLOW`, `SAMPLED` and `SKEWED` below, and `maibo_slo.store.counts` has the same as dtypes.
+as they are; their formats are `CELL`, `FLOW`, `SAMPLED`, `SKEWED` and `EXEMPLAR` below, and `maibo_slo.store.counts` has the same as
+dtypes.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ SAMPLED: Final = struct.Struct("<IIQQ")
 """t (10 s bucket of the end), series, n, spans: only of spans that stand for more than themselves."""
 SKEWED: Final = struct.Struct("<IIQ")
 """t (10 s bucket of the end), series, n: spans that end before they start; they are in no cell."""
+EXEMPLAR: Final = struct.Struct("<QIHBQ16s8s")
+"""The fields of an `Exemplar`."""
 
 FAILED: Final = 0
 OVER_THRESHOLD: Final = 1
@@ -61,8 +64,8 @@ class Reason(NamedTuple):
 class Exemplar(NamedTuple):
     """One span worth looking at."""
 
-    t: int
-    """10 s bucket of its end."""
+    end_ns: int
+    """When it ended, unix ns."""
     series: int
     bin: int
     why: int
@@ -82,7 +85,7 @@ class Tally(msgspec.Struct, array_like=True):
     sampled: bytes = b""
     skewed_rows: bytes = b""
     reasons: list[Reason] = msgspec.field(default_factory=list)
-    exemplars: list[Exemplar] = msgspec.field(default_factory=list)
+    exemplars: bytes = b""
     total: int = 0
     """Spans or log records in the request."""
     counted: int = 0
@@ -97,6 +100,9 @@ class Tally(msgspec.Struct, array_like=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _tally = msgspec.msgpack.Decoder(Tally)
+_fields = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_timed_by_bucket = msgspec.msgpack.Decoder(list[Exemplar])
+_EXEMPLARS: Final = Tally.__struct_fields__.index("exemplars")
 _series = msgspec.msgpack.Decoder(tuple[str, str, str, str, str, str, str, str, str, str])
 
 
@@ -117,4 +123,22 @@ def encode(tally: Tally) -> bytes:
 
 def decode(raw: bytes) -> Tally:
     """Raises ValueError (msgspec.ValidationError) when it is none."""
-    return _tally.decode(raw)
+    try:
+        return _tally.decode(raw)
+    except msgspec.ValidationError:
+        return _tally.decode(_with_packed_exemplars(raw))
+
+
+def _with_packed_exemplars(raw: bytes) -> bytes:
+    """A tally that the log has from before exemplars were packed: each was a row of its own, and told the 10 s (unix s) of its end alone."""
+    fields = _fields.decode(raw)
+    try:
+        rows = [
+            EXEMPLAR.pack(*each._replace(end_ns=each.end_ns * 10**9))
+            for each in _timed_by_bucket.decode(fields[_EXEMPLARS])
+            if len(each.trace_id) == 16 and len(each.span_id) == 8
+        ]
+    except (IndexError, struct.error) as error:
+        raise msgspec.ValidationError(f"not a tally of this or an earlier version: {error}") from error
+    fields[_EXEMPLARS] = msgspec.Raw(_encoder.encode(b"".join(rows)))
+    return _encoder.encode(fields)
