@@ -17,6 +17,7 @@ from maibo_collectors.otlp.draining import batch as batches
 from maibo_collectors.otlp.draining import settlement
 from maibo_collectors.otlp.draining import streams as settling
 from maibo_collectors.otlp.draining.drain import Drain
+from maibo_collectors.otlp.draining.rollup import Rollup
 from maibo_collectors.otlp.metrics import CoreMetrics
 from maibo_collectors.otlp.segment import Kind
 from maibo_slo.errors import StoreError
@@ -27,10 +28,10 @@ START_NS = 1_800_000_000 * 10**9
 
 @pytest.fixture
 def drain(store, tmp_path):
-    for name in ("log", "corrupt", "metrics"):
+    for name in ("log", "kept", "corrupt", "metrics"):
         (tmp_path / name).mkdir()
     metrics = CoreMetrics(CollectorRegistry(), tmp_path / "metrics", lag_seconds=lambda: 0, segments_waiting=lambda: 0)
-    return Drain(store, tmp_path / "log", tmp_path / "corrupt", metrics)
+    return Drain(store, tmp_path / "log", tmp_path / "kept", tmp_path / "corrupt", metrics)
 
 
 @pytest.fixture
@@ -108,14 +109,14 @@ def test_long_intervals_in_many_bodies_of_a_batch_make_no_more_cells_than_in_one
     assert 1_000 < cells <= 10_000
 
 
-STEPS = {"claim": segments, "load": streams, "save": streams, "insert": counts, "record": segments, "remove": batches}
+STEPS = {"claim": segments, "load": streams, "save": streams, "insert_cells": counts, "keep": Rollup, "remove": batches}
 
 
 def test_a_batch_that_failed_after_others_went_on_counts_what_it_would_have(drain, seal, monkeypatch):
     """Its counts are neither in the store yet nor in the difference that the next one made, which began where it had ended."""
     seal(1, points("a", 10, 5))
     with monkeypatch.context() as patch:
-        patch.setattr(counts, "insert", lambda *_, **__: (_ for _ in ()).throw(StoreError("killed here")))
+        patch.setattr(counts, "insert_cells", lambda *_, **__: (_ for _ in ()).throw(StoreError("killed here")))
         with pytest.raises(StoreError):
             drain.once(now=0)
     seal(2, points("a", 20, 8))
@@ -142,7 +143,7 @@ def test_whatever_fails_in_whatever_order_the_sum_is_what_the_last_points_say(dr
             with contextlib.suppress(StoreError):
                 running.once(now=10 * number)
         if data.draw(st.booleans(), "dies"):
-            running = Drain(drain.store, drain.log, drain.corrupt, drain.metrics)
+            running = Drain(drain.store, drain.log, drain.kept, drain.corrupt, drain.metrics)
     while running.once(now=math.inf):
         pass
     assert sums(drain.store, journey) == {sum(totals)}

@@ -71,7 +71,7 @@ async def test_a_stop_with_a_slow_store_is_in_time_and_the_next_start_counts_the
     store, tmp_path, backlog, context_at, monkeypatch, how
 ):
     monkeypatch.setattr(collector_module, "_LAST_DRAIN_SECONDS", 0.5)
-    real = counts.insert
+    real = counts.insert_cells
 
     def slowly(*arguments, **named):
         time.sleep(0.5)
@@ -79,7 +79,7 @@ async def test_a_stop_with_a_slow_store_is_in_time_and_the_next_start_counts_the
 
     context = context_at(tmp_path, store, acceptors="1")
     with monkeypatch.context() as patch:
-        patch.setattr(counts, "insert", slowly)
+        patch.setattr(counts, "insert_cells", slowly)
         running = asyncio.create_task(run(context))
         await until(lambda: len(list(backlog.glob("*.log"))) < SEGMENTS)
         async with stalls() as longest:
@@ -103,7 +103,7 @@ async def test_the_folder_of_a_drain_that_hangs_is_held_until_it_has_ended(
     monkeypatch.setattr(collector_module, "_LAST_DRAIN_SECONDS", 0.2)
     monkeypatch.setattr(collector_module, "_LAST_SEGMENT_SECONDS", 0.2)
     hangs, goes_on = threading.Event(), threading.Event()
-    real = counts.insert
+    real = counts.insert_cells
 
     def hang(*arguments, **named):
         hangs.set()
@@ -112,7 +112,7 @@ async def test_the_folder_of_a_drain_that_hangs_is_held_until_it_has_ended(
 
     context = context_at(tmp_path, store, acceptors="1")
     with monkeypatch.context() as patch:
-        patch.setattr(counts, "insert", hang)
+        patch.setattr(counts, "insert_cells", hang)
         running = asyncio.create_task(run(context))
         await until(hangs.is_set)
         context.stopping.set()

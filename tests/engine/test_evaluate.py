@@ -86,7 +86,9 @@ def test_a_tick_reads_changed_minutes_alone(engine, documents, feed, event, make
 
     real = cells.cells_of_minutes
     monkeypatch.setattr(
-        cells, "cells_of_minutes", lambda store, minutes: read.append(list(minutes)) or real(store, minutes)
+        cells,
+        "cells_of_minutes",
+        lambda store, minutes, journeys: read.append(list(minutes)) or real(store, minutes, journeys),
     )
     engine.tick(now=BASE + 15)
     assert read == []
@@ -152,7 +154,9 @@ def test_a_restart_goes_on_where_it_stopped(
     read: list[list[int]] = []
     real = cells.cells_of_minutes
     monkeypatch.setattr(
-        cells, "cells_of_minutes", lambda store, minutes: read.append(list(minutes)) or real(store, minutes)
+        cells,
+        "cells_of_minutes",
+        lambda store, minutes, journeys: read.append(list(minutes)) or real(store, minutes, journeys),
     )
     again.tick(now=BASE + 5)
     assert read == [[BASE]]

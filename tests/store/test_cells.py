@@ -209,8 +209,8 @@ def _store_find_and_group(store: Store, begin: int, key: Callable, value: str):
     assert by_journey.group == (value, value)
     assert by_where.group == (value,)
     assert by_journey.events() == by_where.events() == {"success": 2}
-    frame = cells_of_minutes(store, [begin])
-    assert set(frame["journey"]) == {value, "other"}
+    frame = cells_of_minutes(store, [begin], {value, "none such"})
+    assert set(frame["journey"]) == {value}
     assert len(distributions(store, window, CellFilter(), by=("journey",))) == 2
 
 
@@ -412,7 +412,7 @@ def test_fine_slices_of_a_long_window_are_read_from_a_finer_tier(store: Store, p
         series(store, window, CellFilter(), slice_seconds=0)
 
 
-def test_cells_of_minutes_are_all_the_cells_of_those_minutes_each_once(store: Store, present: int):
+def test_cells_of_minutes_are_all_the_cells_of_those_minutes_each_once(store: Store, present: int, key: Callable):
     random = np.random.default_rng(8)
     expected: Counter[tuple] = Counter()
     minutes = [present - 600, present - 60]
@@ -422,7 +422,8 @@ def test_cells_of_minutes_are_all_the_cells_of_those_minutes_each_once(store: St
         for cell, n in cells.items():
             if cell.t // 60 * 60 in minutes:
                 expected[(cell.t // 60 * 60, *cell[1:])] += n
-    frame = cells_of_minutes(store, [*minutes, minutes[0]])
+    insert_cells(store, {key(minutes[0], journey="another's"): 7}, token="another")
+    frame = cells_of_minutes(store, [*minutes, minutes[0]], {cell.journey for cell in cells})
     assert list(frame.columns) == ["t", *DIMENSIONS, "outcome", "bin", "n"]
     assert (frame["t"].dtype, frame["bin"].dtype, frame["n"].dtype) == (np.int64, np.uint16, np.uint64)
     assert {tuple(row[:-1]): row[-1] for row in frame.itertuples(index=False)} == expected
@@ -431,7 +432,7 @@ def test_cells_of_minutes_are_all_the_cells_of_those_minutes_each_once(store: St
 
 def test_no_minutes_are_an_empty_frame_of_the_same_columns(store: Store, present: int, key: Callable):
     insert_cells(store, {key(present): 1}, token="a")
-    empty, full = cells_of_minutes(store, []), cells_of_minutes(store, [present])
+    empty, full = cells_of_minutes(store, [], {"checkout"}), cells_of_minutes(store, [present], {"checkout"})
     assert len(empty) == 0
     assert len(full) == 1
     pd.testing.assert_series_equal(empty.dtypes, full.dtypes)
@@ -439,7 +440,7 @@ def test_no_minutes_are_an_empty_frame_of_the_same_columns(store: Store, present
 
 def test_a_month_of_minutes_may_be_asked_for_at_once(store: Store, present: int, key: Callable):
     insert_cells(store, {key(present): 1}, token="a")
-    assert len(cells_of_minutes(store, range(present - 30 * DAY, present + 60, 60))) == 1
+    assert len(cells_of_minutes(store, range(present - 30 * DAY, present + 60, 60), {"checkout"})) == 1
 
 
 def test_late_cells_reopen_their_buckets_in_every_tier(store: Store, present: int, key: Callable):

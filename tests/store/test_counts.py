@@ -8,7 +8,7 @@ import pytest
 
 from maibo_slo.store import counts, exemplars, flow, reasons, sampled, skewed, streams
 from maibo_slo.store.cells import CellFilter, Window, distributions
-from maibo_slo.store.counts import Counts, ExemplarRow, ReasonCount
+from maibo_slo.store.counts import EXEMPLAR, Counts, ReasonCount
 from maibo_slo.store.exemplars import Why
 from maibo_slo.store.sampled import Evidence
 from maibo_slo.store.tables import DIMENSIONS
@@ -47,11 +47,14 @@ def _everything(t: int, scale: int = 1) -> Counts:
         sampled=np.array([(t, 0, 4 * scale, 1), (t + 10, 0, 4, 1)], counts.SAMPLED),
         skewed=np.array([(t, 0, 2 * scale), (t + 10, 0, 1), (t, 2, 7)], counts.SKEWED),
         reasons=[ReasonCount(t, 1, "card", 2 * scale), ReasonCount(t + 10, 1, "card", 1), ReasonCount(t, 2, "card", 3)],
-        exemplars=[
-            ExemplarRow(t, 1, 710, Why.FAILED, 1_000, bytes(range(16)), bytes(range(8))),
-            ExemplarRow(t + 10, 2, 711, Why.FAILED, 2_000, bytes(range(1, 17)), bytes(range(8))),
-            ExemplarRow(t, 0, 712, Why.SLOWEST, 3_000, b"\0" * 16, b"\xff" * 8),
-        ],
+        exemplars=np.array(
+            [
+                (t * 10**9, 1, 710, Why.FAILED, 1_000_999, bytes(range(16)), bytes(range(8))),
+                (t * 10**9 + 17_999_999_999, 2, 711, Why.FAILED, 2_000_000, bytes(range(1, 17)), bytes(range(8))),
+                (t * 10**9, 0, 712, Why.SLOWEST, 3_000_000, b"\0" * 16, b"\xff" * 8),
+            ],
+            EXEMPLAR,
+        ),
     )
 
 
@@ -160,9 +163,12 @@ def test_exemplars_are_found_by_step_version_and_kind_the_newest_and_slowest_fir
     assert steps(None, {"version": ["2"], "outcome": ["failure"]}) == [("payment", Why.FAILED), ("", Why.FAILED)]
     assert steps(why=[Why.SLOWEST]) == [("", Why.SLOWEST)]
     assert exemplars.find(store, Window(present + 20, present + 60), "checkout", limit=5) == []
+    for begin, end, ends in ((0, 5, [present, present]), (19, 20, [present + 17])):  # widened to whole 10 s
+        found = exemplars.find(store, Window(present + begin, present + end), "checkout", limit=5)
+        assert [each.at for each in found] == ends
     (newest,) = exemplars.find(store, window, "checkout", why=[Why.FAILED], limit=1)
     assert newest == exemplars.Exemplar(
-        at=present + 10,
+        at=present + 17,
         why=Why.FAILED,
         trace_id="0102030405060708090a0b0c0d0e0f10",
         span_id="0001020304050607",
@@ -175,18 +181,15 @@ def test_exemplars_are_found_by_step_version_and_kind_the_newest_and_slowest_fir
         exemplars.find(store, window, "checkout", None, {"why": ["1"]}, limit=5)
 
 
-def test_an_exemplar_of_the_same_series_minute_and_bin_replaces_and_one_without_a_trace_is_left_out(
-    store: Store, present: int
-):
-    def row(trace_id: bytes, span_id: bytes = b"12345678", t: int = present) -> Counts:
-        return Counts([_series()], exemplars=[ExemplarRow(t, 0, 700, Why.SLOWEST, 5, trace_id, span_id)])
+def test_an_exemplar_of_the_same_series_minute_and_bin_replaces(store: Store, present: int):
+    def row(trace_id: bytes, t: int = present) -> Counts:
+        told = (t * 10**9, 0, 700, Why.SLOWEST, 5, trace_id, b"12345678")
+        return Counts([_series()], exemplars=np.array([told], EXEMPLAR))
 
     counts.insert(store, row(b"a" * 16), token="a")
-    counts.insert(store, row(b"b" * 16, t=present + 50), token="b")
-    counts.insert(store, row(b"c" * 15), token="c")
-    counts.insert(store, row(b"c" * 16, b""), token="d")
+    counts.insert(store, row(b"b" * 16, t=present + 59), token="b")
     (found,) = exemplars.find(store, Window(present, present + 60), "checkout", limit=9)
-    assert (found.trace_id, found.at) == ("62" * 16, present + 50)
+    assert (found.trace_id, found.at) == ("62" * 16, present + 59)
 
 
 def test_skewed_events_are_told_by_journey_step_and_service_and_are_in_no_cell(store: Store, present: int):

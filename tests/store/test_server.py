@@ -82,7 +82,7 @@ def test_looking_at_a_store_makes_no_database(server: Any):
     result = CliRunner().invoke(
         cli, ["store", "info", "--store", server.dsn("nowhere"), "--output", "json"], catch_exceptions=False
     )
-    assert json.loads(result.stdout)["schema"] == 2
+    assert json.loads(result.stdout)["schema"] == 3
 
 
 def test_a_server_that_only_reads_refuses_counts_and_takes_them_when_it_writes_again(

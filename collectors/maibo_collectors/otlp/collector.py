@@ -70,7 +70,7 @@ async def run(context: Context) -> None:
                 access=doors.access,
                 token_bytes_per_second=settings.token_bytes_per_second,
             )
-            drain = Drain(context.store, folders.log, folders.corrupt, metrics)
+            drain = Drain(context.store, folders.log, folders.kept, folders.corrupt, metrics)
             health.tell("acceptors", "OTLP acceptors are starting")
             following = asyncio.create_task(documents.follow(lambda problem: health.tell("rules", problem)))
             stack.callback(following.cancel)
@@ -198,9 +198,10 @@ class _Health:
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """``log`` and ``corrupt`` outlive the process; ``metrics`` begin with it."""
+    """``log``, ``kept`` and ``corrupt`` outlive the process; ``metrics`` begin with it."""
 
     log: Path
+    kept: Path
     corrupt: Path
     metrics: Path
     rules: Path
@@ -224,9 +225,9 @@ def open_folders(root: Path) -> Iterator[Folders]:
             raise CollectorError(
                 f"another collector writes into {root} or has not quite stopped; stop it, or choose another data folder"
             ) from None
-        folders = Folders(root / "log", root / "corrupt", root / "metrics", root / "rules.json")
+        folders = Folders(root / "log", root / "kept", root / "corrupt", root / "metrics", root / "rules.json")
         shutil.rmtree(folders.metrics, ignore_errors=True)
-        for folder in (folders.log, folders.corrupt, folders.metrics):
+        for folder in (folders.log, folders.kept, folders.corrupt, folders.metrics):
             folder.mkdir(exist_ok=True)
         fsync_folder(root)
         yield folders

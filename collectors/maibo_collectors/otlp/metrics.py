@@ -49,6 +49,9 @@ class AcceptorMetrics:
             ["signal", "protocol"],
             registry=registry,
         )
+        self.refused_handshakes = Counter(
+            "maibo_otlp_refused_handshakes", "TLS handshakes over HTTP that failed", registry=registry
+        )
         self.bytes = Counter("maibo_otlp_bytes", "Bytes of bodies received, as sent", registry=registry)
         self.seconds = Histogram(
             "maibo_otlp_request_seconds",
@@ -127,9 +130,15 @@ class CoreMetrics:
         self.drain_seconds = Histogram(
             "maibo_otlp_drain_seconds", "Time to count one batch", buckets=_DRAIN_SECONDS, registry=registry
         )
+        self.rollup_seconds = Histogram(
+            "maibo_otlp_rollup_seconds",
+            "Time to insert what several batches come to in minutes and hours",
+            buckets=_DRAIN_SECONDS,
+            registry=registry,
+        )
         self.visible_seconds = Histogram(
             "maibo_otlp_visible_seconds",
-            "From a request's arrival to its counts being visible",
+            "From a request's arrival to its 10 s cells being visible",
             buckets=_VISIBLE_SECONDS,
             registry=registry,
         )
@@ -183,6 +192,7 @@ class CoreMetrics:
             self._waiting,
             self.log_bytes,
             self.drain_seconds,
+            self.rollup_seconds,
             self.visible_seconds,
             self.drained_events,
             self.points,

@@ -115,7 +115,10 @@ class Engine:
                 return
 
     def _count(self, slos: Sequence[Slo], minutes: Sequence[int]) -> None:
-        read = MinuteCells(cells.cells_of_minutes(self._store, minutes))
+        if not slos:
+            return
+        journeys = {slo.indicator.total.journey for slo in slos}
+        read = MinuteCells(cells.cells_of_minutes(self._store, minutes, journeys))
         rows: list[Interval] = []
         counted = dict(self._memory.counted)
         for slo in slos:

@@ -24,7 +24,7 @@ from maibo_slo.store.selection import CellFilter, Window, require_dimensions, wh
 from maibo_slo.store.tables import DIMENSIONS, TIERS, Tier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -208,7 +208,7 @@ def series(
         {**parameters, "slice": slice_seconds},
     )
     bins, counts = _values(table["bins"]), _values(table["counts"])
-    ends = np.cumsum(table["bins"].combine_chunks().value_lengths().to_numpy())
+    ends = np.cumsum(_joined([each.value_lengths() for each in table["bins"].chunks]))
     slices: dict[tuple[int, tuple[str, ...]], dict[str, Histogram]] = {}
     begin = 0
     for end, (group, t, outcome) in zip(ends, _groups(table, by, "slice", "outcome"), strict=True):
@@ -217,8 +217,8 @@ def series(
     return [_slice(t, group, slices[t, group]) for t, group in sorted(slices)]
 
 
-def cells_of_minutes(store: Store, minutes: Sequence[int]) -> pd.DataFrame:
-    """All cells of these minutes (unix s), from cells_1m, each once: the engine's input.
+def cells_of_minutes(store: Store, minutes: Sequence[int], journeys: Collection[str]) -> pd.DataFrame:
+    """All cells of these minutes (unix s) and journeys, from cells_1m, each once: the engine's input.
 
     Columns t (int64), DIMENSIONS and outcome (str), bin (uint16), n (uint64).
     """
@@ -227,9 +227,14 @@ def cells_of_minutes(store: Store, minutes: Sequence[int]) -> pd.DataFrame:
     table = store.arrow(
         f"SELECT toInt64(toUnixTimestamp(cells_1m.t)) AS t, {keys}, bin, sum(n) AS n FROM cells_1m "  # noqa: S608 -- fixed names
         "WHERE cells_1m.t BETWEEN toDateTime({first:UInt32}, 'UTC') AND toDateTime({last:UInt32}, 'UTC') "
-        "AND toUnixTimestamp(cells_1m.t) IN {minutes:Array(UInt32)} "
+        "AND toUnixTimestamp(cells_1m.t) IN {minutes:Array(UInt32)} AND journey IN {journeys:Array(String)} "
         f"GROUP BY t, {keys}, bin",
-        {"first": wanted[0] if wanted else 0, "last": wanted[-1] if wanted else 0, "minutes": wanted},
+        {
+            "first": wanted[0] if wanted else 0,
+            "last": wanted[-1] if wanted else 0,
+            "minutes": wanted,
+            "journeys": sorted(journeys),
+        },
     )
     frame: pd.DataFrame = table.to_pandas()
     return frame
@@ -243,7 +248,12 @@ def _groups(table: pa.Table, by: Sequence[str], *columns: str) -> Iterator[tuple
 
 def _values(column: pa.ChunkedArray) -> NDArray[Any]:
     """A list column's values, one list after the other."""
-    return column.combine_chunks().flatten().to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+    return _joined([each.flatten() for each in column.chunks])
+
+
+def _joined(arrays: Sequence[pa.Array]) -> NDArray[Any]:
+    """Without arrow's own `to_numpy`, which loads pandas: see `columns`."""
+    return np.concatenate([np.from_dlpack(each) for each in arrays]) if arrays else np.empty(0, np.uint64)
 
 
 def _newest_10s(store: Store, window: Window, which: CellFilter, *, by: Sequence[str]) -> dict[tuple[str, ...], int]:

@@ -25,7 +25,7 @@ import shutil
 import tempfile
 import threading
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
@@ -49,6 +49,8 @@ SETTINGS: Final[Mapping[str, str | int]] = {
     "max_memory_usage": 1_500_000_000,
     "max_bytes_before_external_group_by": 500_000_000,
 }
+_M_ARENA_MAX: Final = -8
+_M_MMAP_THRESHOLD: Final = -3
 _UNKNOWN_DATABASE: Final = 81
 _WRONG_USER: Final = (192, 193, 194, 516)
 LOCK_FILE: Final = "maibo.lock"
@@ -169,9 +171,12 @@ class Store:
         """Insert columns (arrow arrays, numpy arrays or lists) of one length in one statement. StoreError if it fails."""
         import pyarrow as pa
 
+        from maibo_slo.store.columns import column
+
         client = self.client()
+        sent = pa.Table.from_arrays([column(each) for each in columns.values()], names=list(columns))
         with _driver_errors(self, f"inserting into {table}"):
-            client.insert_arrow(table, pa.table(dict(columns)), settings=dict(settings or {}))
+            client.insert_arrow(table, sent, settings=dict(settings or {}))
 
     def _require_database(self, *, create: bool) -> None:
         """Connect; make the database when the engine says that there is none."""
@@ -200,9 +205,24 @@ class Store:
 
 def dictionary(values: Sequence[str]) -> pa.Array:
     """A column of few distinct strings, as `Store.insert` takes it fastest."""
+    from maibo_slo.store.columns import texts
+
+    return texts(values).dictionary_encode()
+
+
+def _spare_memory() -> None:
+    """Have Python and arrow give back what a large batch needed. By default each of the engine's threads comes to an arena of its own in
+    glibc's allocator, and arrow to an allocator of its own, which keep it: some 70 MB in all.
+    """
+    import ctypes
+
     import pyarrow as pa
 
-    return pa.array(values, type=pa.string()).dictionary_encode()
+    pa.set_memory_pool(pa.system_memory_pool())
+    with suppress(AttributeError):  # not glibc
+        tune = ctypes.CDLL(None).mallopt
+        tune(_M_ARENA_MAX, 1)
+        tune(_M_MMAP_THRESHOLD, 2**20)
 
 
 @contextmanager
@@ -311,6 +331,7 @@ class _Engine:
         self.folder = folder
         self.stores = 0
         self._lock = _take(folder)
+        _spare_memory()
         self._former_tempdir = tempfile.tempdir
         temporary = folder / TEMPORARY_FOLDER
         shutil.rmtree(temporary, ignore_errors=True)

@@ -7,19 +7,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pyarrow as pa
 
 from maibo.semconv import ABANDONED, FAILURE, SUCCESS
 from maibo_slo.store.client import dictionary
-from maibo_slo.store.tables import CELLS, DIMENSIONS, EXEMPLARS, FLOW_KEYS, REASONS
+from maibo_slo.store.columns import coded, fixed_array, numbers, texts
+from maibo_slo.store.exemplars import Why
+from maibo_slo.store.tables import CELLS, DIMENSIONS, EXEMPLARS, FLOW_KEYS, REASONS, TIERS
 from maibo_slo.store.tables import FLOW as FLOW_1M
 from maibo_slo.store.tables import SAMPLED as SAMPLED_1M
 from maibo_slo.store.tables import SKEWED as SKEWED_1M
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from maibo_slo.store.client import Store
+    from maibo_slo.store.tables import Table
 
 CELL: Final = np.dtype([("t", "<u4"), ("series", "<u4"), ("bin", "<u2"), ("n", "<u8")])
 """t: 10 s bucket of the end (unix s); series: place in `Counts.series`; n: weighted."""
@@ -29,6 +32,23 @@ SAMPLED: Final = np.dtype([("t", "<u4"), ("series", "<u4"), ("n", "<u8"), ("span
 """t: 10 s bucket; how many events (n) so many spans stand for, where that is not one each."""
 SKEWED: Final = np.dtype([("t", "<u4"), ("series", "<u4"), ("n", "<u8")])
 """t: 10 s bucket; events that end before they start: in no cell."""
+EXEMPLAR: Final = np.dtype(
+    [
+        ("end_ns", "<u8"),
+        ("series", "<u4"),
+        ("bin", "<u2"),
+        ("why", "u1"),
+        ("duration_ns", "<u8"),
+        ("trace_id", "V16"),
+        ("span_id", "V8"),
+    ]
+)
+"""A trace worth looking at; end_ns: of its span (unix ns); why: a `Why`."""
+
+_KEYS: Final = frozenset({"t", "series", "bin"})
+_BIN_BITS: Final = 11
+_SERIES_BITS: Final = 24
+"""Of a key of 64: a batch of 64 MiB cannot name 16 million series, and 29 bits are left for the time in tens of seconds."""
 
 _NAMES: Final = (*DIMENSIONS, "outcome")
 SeriesKey = tuple[str, str, str, str, str, str, str, str, str, str]
@@ -46,21 +66,6 @@ class ReasonCount:
 
 
 @dataclass(frozen=True, slots=True)
-class ExemplarRow:
-    """A trace worth looking at."""
-
-    t: int
-    """10 s bucket of the span's end, unix s."""
-    series: int
-    bin: int
-    why: int
-    """0 failed, 1 over the journey's threshold, 2 the slowest of its series in its minute."""
-    duration_us: int
-    trace_id: bytes
-    span_id: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Counts:
     """A batch. Rows refer to series by their place; rows of one key are summed already."""
 
@@ -70,33 +75,92 @@ class Counts:
     sampled: NDArray[np.void] = field(default_factory=lambda: np.empty(0, SAMPLED))
     skewed: NDArray[np.void] = field(default_factory=lambda: np.empty(0, SKEWED))
     reasons: Sequence[ReasonCount] = ()
-    exemplars: Sequence[ExemplarRow] = ()
+    exemplars: NDArray[np.void] = field(default_factory=lambda: np.empty(0, EXEMPLAR))
 
 
 def insert(store: Store, counts: Counts, *, token: str) -> None:
-    """Insert under a deduplication token: the same token again changes nothing, in any table.
+    """Insert all that a batch comes to, under a deduplication token: the same token again changes nothing, in any table.
 
     The token wins over the content: other counts under a token that is in already are dropped. Where there are no rows, no insert.
     A death between two of the tables is mended by inserting again. ValueError for an empty token.
     """
-    if not token:
-        raise ValueError("counts are inserted under a token, or a replay would count them twice")
+    insert_cells(store, counts, token=token)
+    insert_minutes(store, counts, token=token)
+
+
+def insert_cells(store: Store, counts: Counts, *, token: str) -> None:
+    """The 10 s cells alone; as `insert`."""
+    _insert(store, ((CELLS[0], _cells(counts.cells, _Series(counts.series))),), token)
+
+
+def insert_minutes(store: Store, counts: Counts, *, token: str) -> None:
+    """All but the 10 s cells: what is of minutes and hours; as `insert`."""
     series = _Series(counts.series)
-    settings: dict[str, str | int] = {
-        "insert_deduplication_token": token,
-        # Rows are summed already; summing them again on insert, in each of the tables, costs a fifth of it.
-        "optimize_on_insert": 0,
-    }
-    for table, columns in (
-        (CELLS[0], _cells(counts.cells, series)),
+    cells = counts.cells
+    coarser: list[tuple[Table, Columns]] = []
+    for tier, table in zip(TIERS[1:], CELLS[1:], strict=True):
+        cells = summed(cells, unit=tier.seconds)
+        coarser.append((table, _cells(cells, series)))
+    tables = (
+        *coarser,
         (FLOW_1M, _flow(counts.flow, series)),
         (REASONS, _reasons(counts.reasons, series)),
         (EXEMPLARS, _exemplars(counts.exemplars, series)),
         (SAMPLED_1M, _sampled(counts.sampled, series)),
         (SKEWED_1M, _skewed(counts.skewed, series)),
-    ):
+    )
+    _insert(store, tables, token)
+
+
+def _insert(store: Store, tables: Sequence[tuple[Table, Columns]], token: str) -> None:
+    if not token:
+        raise ValueError("counts are inserted under a token, or a replay would count them twice")
+    settings: dict[str, str | int] = {
+        "insert_deduplication_token": token,
+        # Rows are summed already; summing them again on insert costs a fifth of it.
+        "optimize_on_insert": 0,
+    }
+    for table, columns in tables:
         if len(columns["t"]):
             store.insert(table.name, columns, settings=settings)
+
+
+def summed(rows: NDArray[np.void], *, unit: int) -> NDArray[np.void]:
+    """One row for each (t, series and, where there is one, bin), in that order; times are whole units of so many seconds."""
+    if not len(rows):
+        return rows
+    names = rows.dtype.names or ()
+    key = (rows["t"] // np.uint32(unit)).astype(np.uint64) << np.uint64(_SERIES_BITS) | rows["series"]
+    if "bin" in names:
+        key = key << np.uint64(_BIN_BITS) | rows["bin"]
+    order = np.argsort(key)
+    key = key[order]
+    first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
+    result = rows[order[first]]
+    result["t"] -= result["t"] % np.uint32(unit)
+    for measure in names:
+        if measure not in _KEYS:
+            result[measure] = np.add.reduceat(rows[measure][order], first)
+    return result
+
+
+def chosen(rows: NDArray[np.void]) -> NDArray[np.void]:
+    """Of failed and slow ones the first of each minute, series and bin; of the slowest, the longest of each minute and series.
+
+    One for each minute, series and bin: the slowest only where there is no other.
+    """
+    of_series = (rows["end_ns"] // np.uint64(60 * 10**9)) << np.uint64(_SERIES_BITS) | rows["series"]
+    of_bin = of_series << np.uint64(_BIN_BITS) | rows["bin"]
+    is_slowest = rows["why"] == Why.SLOWEST
+    slowest = np.flatnonzero(is_slowest)
+    slowest = slowest[np.argsort(~rows["duration_ns"][slowest], kind="stable")]  # the longest first
+    candidates = np.concatenate((np.flatnonzero(~is_slowest), slowest[_firsts(of_series[slowest])]))
+    return rows[candidates[_firsts(of_bin[candidates])]]
+
+
+def _firsts(keys: NDArray[np.uint64]) -> NDArray[np.intp]:
+    """Where each distinct key comes first."""
+    return np.unique(keys, return_index=True)[1]
 
 
 Columns = dict[str, "pa.Array"]
@@ -114,7 +178,7 @@ class _Series:
 
     def columns(self, names: Sequence[str], places: NDArray[np.integer[Any]]) -> Columns:
         """Of each of these series, the values of these dimensions."""
-        return {name: pa.DictionaryArray.from_arrays(self._codes[name][places], self._values[name]) for name in names}
+        return {name: coded(self._codes[name][places], self._values[name]) for name in names}
 
     def groups(self, names: Sequence[str]) -> NDArray[np.uint32]:
         """For each series, the first one that is the same in these dimensions."""
@@ -129,15 +193,15 @@ def _coded(values: Sequence[str]) -> tuple[NDArray[np.int32], pa.Array]:
     """The place of each value in an array of the distinct ones, and that array."""
     places: dict[str, int] = {}
     codes = [places.setdefault(value, len(places)) for value in values]
-    return np.array(codes, dtype=np.int32), pa.array(list(places), type=pa.string())
+    return np.array(codes, dtype=np.int32), texts(list(places))
 
 
 def _cells(rows: NDArray[np.void], series: _Series) -> Columns:
     return {
         "t": _times(rows["t"]),
         **series.columns(_NAMES, rows["series"]),
-        "bin": pa.array(np.ascontiguousarray(rows["bin"])),
-        "n": pa.array(np.ascontiguousarray(rows["n"])),
+        "bin": numbers(rows["bin"]),
+        "n": numbers(rows["n"]),
     }
 
 
@@ -176,7 +240,7 @@ def _summed(
     for name, measure in measures.items():
         sums = np.zeros(len(distinct), dtype=np.uint64)
         np.add.at(sums, at, measure)
-        columns[name] = pa.array(sums)
+        columns[name] = numbers(sums)
     return columns
 
 
@@ -191,27 +255,26 @@ def _reasons(reasons: Sequence[ReasonCount], series: _Series) -> Columns:
         "t": _times([t for t, _, _ in sums]),
         **series.columns(names, np.array([place for _, place, _ in sums], dtype=np.intp)),
         "reason": dictionary([reason for _, _, reason in sums]),
-        "n": pa.array(sums.values(), type=pa.uint64()),
+        "n": numbers(np.fromiter(sums.values(), np.uint64)),
     }
 
 
-def _exemplars(exemplars: Sequence[ExemplarRow], series: _Series) -> Columns:
-    # A trace that cannot be looked up is of no use, and must not keep a batch from being counted.
-    rows = [row for row in exemplars if len(row.trace_id) == 16 and len(row.span_id) == 8]
+def _exemplars(rows: NDArray[np.void], series: _Series) -> Columns:
+    at = (rows["end_ns"] // np.uint64(10**9)).astype(np.uint32)
     return {
-        "t": _times([row.t // 60 * 60 for row in rows]),
-        **series.columns(_NAMES, np.array([row.series for row in rows], dtype=np.intp)),
-        "bin": pa.array([row.bin for row in rows], type=pa.uint16()),
-        "why": pa.array([row.why for row in rows], type=pa.uint8()),
-        "duration_us": pa.array([row.duration_us for row in rows], type=pa.uint64()),
-        "trace_id": pa.array([row.trace_id for row in rows], type=pa.binary(16)),
-        "span_id": pa.array([row.span_id for row in rows], type=pa.binary(8)),
-        "at": _times([row.t for row in rows]),
+        "t": _times(_minutes(at)),
+        **series.columns(_NAMES, rows["series"]),
+        "bin": numbers(rows["bin"]),
+        "why": numbers(rows["why"]),
+        "duration_us": numbers(rows["duration_ns"] // np.uint64(1_000)),
+        "trace_id": fixed_array(rows["trace_id"]),
+        "span_id": fixed_array(rows["span_id"]),
+        "at": _times(at),
     }
 
 
 def _times(seconds: Any) -> pa.Array:
-    return pa.array(np.array(seconds, dtype=np.uint32))
+    return numbers(np.array(seconds, dtype=np.uint32))
 
 
 def _minutes(t: NDArray[np.uint32]) -> NDArray[np.uint32]:

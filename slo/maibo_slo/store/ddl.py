@@ -1,8 +1,7 @@
 """The schema as SQL, for those who make tables by hand: for a single server, or for a cluster.
 
 In a cluster every table is a replicated one, ``NAME_local``, on every server, and a ``Distributed`` one, ``NAME``, through which maibo
-reads and writes. Rows that are summed or replaced together are on one shard, and views are between tables of one shard. The servers'
-macros ``{shard}`` and ``{replica}`` say where a table belongs.
+reads and writes. Rows that are summed or replaced together are on one shard. The servers' macros ``{shard}`` and ``{replica}`` say where a table belongs.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from maibo_slo.errors import StoreError
 from maibo_slo.store.schema import MIGRATIONS
-from maibo_slo.store.tables import APPLIED, DAY, DEDUPLICATED, DEDUPLICATION_WINDOW, ROLLUPS, TABLES
+from maibo_slo.store.tables import APPLIED, DAY, DEDUPLICATED, DEDUPLICATION_WINDOW, TABLES
 
 if TYPE_CHECKING:
-    from maibo_slo.store.tables import Rollup, Table
+    from maibo_slo.store.tables import Table
 
 _CLUSTER: Final = re.compile(r"[A-Za-z0-9_.-]+|\{[A-Za-z0-9_]+\}")
 _TOKENS: Final = (
@@ -32,12 +31,11 @@ def statements(cluster: str | None = None) -> list[str]:
     `cluster`: as ``system.clusters`` has it, or a macro like ``{cluster}``. StoreError for a name that is neither.
     """
     if cluster is None:
-        made = [*(table.ddl() for table in TABLES), *(rollup.ddl() for rollup in ROLLUPS)]
+        made = [table.ddl() for table in TABLES]
     elif _CLUSTER.fullmatch(cluster):
         locals_ = [_local(table, cluster) for table in TABLES]
-        views = [_view(rollup, cluster) for rollup in ROLLUPS]
         # Last those that maibo writes to: nothing comes in before it can go on.
-        made = [*locals_, *views, *(_distributed(table, cluster) for table in TABLES)]
+        made = [*locals_, *(_distributed(table, cluster) for table in TABLES)]
     else:
         raise StoreError(
             f"the cluster {cluster!r} has a name that no cluster has: give it as system.clusters shows it, or a macro: {{cluster}}"
@@ -61,13 +59,6 @@ def _local(table: Table, cluster: str) -> str:
         settings=settings,
     )
     return local.ddl()
-
-
-def _view(rollup: Rollup, cluster: str) -> str:
-    return (
-        f"CREATE MATERIALIZED VIEW IF NOT EXISTS {rollup.name} ON CLUSTER '{cluster}' TO {rollup.target.table}_local AS\n"
-        f"{rollup.select(f'{rollup.source.table}_local')}"
-    )
 
 
 def _distributed(table: Table, cluster: str) -> str:

@@ -31,7 +31,7 @@ class Exemplar:
     """One span, and where to look for it."""
 
     at: int
-    """Begin of the 10 s in which it ended, unix s."""
+    """When it ended, unix s."""
     why: Why
     trace_id: str
     span_id: str
@@ -71,7 +71,7 @@ def find(
         {**(among or {}), "journey": [journey], **({} if step is None else {"step": [step]})},
     )
     names = ", ".join(DIMENSIONS)
-    condition += " AND why IN {why:Array(UInt8)} AND c.at >= toDateTime({first:UInt32}, 'UTC')"
+    condition += " AND why IN {why:Array(UInt8)} AND c.at >= toDateTime({first:UInt32}, 'UTC') AND c.at < toDateTime({end:UInt32}, 'UTC')"
     order = "ORDER BY c.at DESC, duration_us DESC, trace_id LIMIT {limit:UInt32} BY why"
     # First the ids of those that are returned, by few columns; then the rest of them: of 200,000 in 0.1 s instead of 0.7. Ids become text
     # here and not in the query, which would do that for all of them. GLOBAL: on a cluster the ids are found once, not by every shard.

@@ -18,12 +18,13 @@ from maibo_slo.store.tables import (
     APPLIED,
     BODIES,
     CELLS,
+    CLAIMS_NUMBERED,
+    DIMENSIONS,
     EXEMPLARS,
     FLOW,
     INGEST,
     INGEST_COUNTS,
     REASONS,
-    ROLLUPS,
     SAMPLED,
     SEGMENTS,
     SKEWED,
@@ -37,10 +38,25 @@ if TYPE_CHECKING:
 
     from maibo_slo.store.client import Store
 
-_MERGE_BASE: Final = 16
+_MERGE_BASE: Final = 32
 """Parts of one size that are merged at once, about; the engine's own is 5."""
 _FIRST_COUNTS: Final = ("bodies", "duplicate_bodies", "spans", "counted", "ignored", "rejected")
 """What version 1 counted of a segment."""
+
+
+_ROLLUPS: Final = (("cells_1m", "cells_1h", 3_600), ("cells_10s", "cells_1m", 60))
+"""Views of versions 1 and 2, from finer cells to coarser ones of so many seconds. Targets stand before the views that fill them: nothing
+falls between.
+"""
+
+
+def _rollup(source: str, target: str, seconds: int) -> str:
+    keys = ", ".join((*DIMENSIONS, "outcome"))
+    return (
+        f"CREATE MATERIALIZED VIEW IF NOT EXISTS {source}_to_{target} TO {target} AS\n"
+        f"SELECT toStartOfInterval({source}.t, INTERVAL {seconds} SECOND) AS t, {keys}, bin, sum(n) AS n\n"
+        f"FROM {source} GROUP BY t, {keys}, bin"
+    )
 
 
 def _first(table: Table, *since: str) -> Table:
@@ -65,11 +81,13 @@ MIGRATIONS: Final[Sequence[tuple[int, Sequence[str]]]] = (
         1,
         (
             *(table.ddl() for table in CELLS),
-            *(rollup.ddl() for rollup in ROLLUPS),
+            *(_rollup(*tiers) for tiers in _ROLLUPS),
             SLI.ddl(),
             _first(SEGMENTS, "skewed", "overflowed", "INDEX").ddl(),
             _first(INGEST, "skewed", "overflowed").ddl(),
-            _first(BODIES, "claimed_us").ddl(),
+            replace(
+                _first(BODIES, "claimed_us"), settings=[each for each in BODIES.settings if each != CLAIMS_NUMBERED]
+            ).ddl(),
         ),
     ),
     (
@@ -80,6 +98,13 @@ MIGRATIONS: Final[Sequence[tuple[int, Sequence[str]]]] = (
             f"ALTER TABLE segments ADD INDEX IF NOT EXISTS {SEGMENTS.columns[-1].removeprefix('INDEX ')}",
             _added_counts(INGEST),
             f"ALTER TABLE bodies ADD COLUMN IF NOT EXISTS {BODIES.columns[-1]}",
+        ),
+    ),
+    (
+        3,
+        (
+            *(f"DROP VIEW IF EXISTS {source}_to_{target}" for source, target, _ in reversed(_ROLLUPS)),
+            f"ALTER TABLE bodies MODIFY SETTING {CLAIMS_NUMBERED}",
         ),
     ),
 )

@@ -14,12 +14,10 @@ Claims last a day at least: a client's retry later than that counts as new. They
 that a replay decides as the first attempt did however long the process was down.
 
 Threads of one process take turns at claiming, and an embedded store has one process. On a server that several collectors share, each
-inserts its claims of bodies that nobody has claimed, reads back who else did, and the earliest claim by the server's clock (in us; of equals, the
-lesser segment) owns the body.
-So two that claim the same body in one moment agree, but for this residual: both own it if A's claim was stamped first and became
-visible only after B, stamped later, had inserted and read back. That takes an insert of A's (some 10 ms from stamp to visible) which
-lasts longer than the rest of B's insert and B's query together; both must have received the same body and drain it in that same
-moment. With several replicas, read with a lag, the lag is added to that moment; and their clocks decide, which may differ.
+inserts its claims of bodies that nobody has claimed, reads back who else did, and the claim that became visible first owns the body: rows have
+a number (``_block_number``) that is given in that very moment. So who reads back sees its own claim and all with lesser numbers, and two that claim the
+same body in one moment agree. Where several replicas of a server take claims, each numbers its own before it hears of the others', and two may both own a
+body that they got in one moment.
 """
 
 from __future__ import annotations
@@ -28,13 +26,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pyarrow as pa
+
+from maibo_slo.store.columns import fixed, lists
+from maibo_slo.store.tables import INGEST_COUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maibo_slo.store.client import Store
-from maibo_slo.store.tables import INGEST_COUNTS
 
 SHARED_OVERLAP_MS: Final = 10_000
 """Several collectors' records may become visible out of order; `changed_minutes` looks this far back behind its mark."""
@@ -100,8 +99,7 @@ def claim(store: Store, segment: str, hashes: Sequence[bytes]) -> set[bytes]:
 
 def _owners(store: Store, hashes: set[bytes]) -> dict[bytes, str]:
     table = store.arrow(
-        # Claims of version 1 know the second alone: it comes first.
-        "SELECT hash, argMin(segment, (claimed_at, claimed_us, segment)) AS owner FROM bodies "
+        "SELECT hash, argMin(segment, (_block_number, claimed_at, claimed_us, segment)) AS owner FROM bodies "
         "WHERE hash IN (SELECT CAST(unhex(arrayJoin({hashes:Array(String)})) AS FixedString(16))) GROUP BY hash",
         {"hashes": [each.hex() for each in hashes]},
     )
@@ -111,7 +109,7 @@ def _owners(store: Store, hashes: set[bytes]) -> dict[bytes, str]:
 def _insert_claims(store: Store, segment: str, hashes: Sequence[bytes]) -> None:
     store.insert(
         "bodies",
-        {"hash": pa.array(hashes, type=pa.binary(16)), "segment": pa.array([segment] * len(hashes))},
+        {"hash": fixed(hashes, 16), "segment": [segment] * len(hashes)},
         settings={"insert_deduplicate": 0},
     )
 
@@ -130,27 +128,33 @@ def recorded_since(store: Store, at_ms: int) -> int:
 
 
 def record(store: Store, done: SegmentRecord) -> None:
-    """Note that a segment's cells are in. Recording it again changes nothing but the time."""
-    counts = {name: np.array([getattr(done, name)], dtype=np.uint64) for name in INGEST_COUNTS}
+    """Note that a segment's counts are in. Recording it again changes nothing but the time."""
+    record_all(store, [done], token=done.segment)
+
+
+def record_all(store: Store, done: Sequence[SegmentRecord], *, token: str) -> None:
+    """Note that these segments' counts are in, all at once. Recording the same again under the same token changes nothing but the time."""
+    sums = {name: np.array([sum(getattr(each, name) for each in done)], dtype=np.uint64) for name in INGEST_COUNTS}
+    counts = {name: np.array([getattr(each, name) for each in done], dtype=np.uint64) for name in INGEST_COUNTS}
+    begun_ms = max(each.drained_at_ms for each in done)
     with store.lock:
-        # First, and under the segment's token: recorded again after a crash in between, it is not added again.
+        # First, and under a token: recorded again after a crash in between, it is not added again.
         store.insert(
             "ingest",
-            {"segments": np.array([1], dtype=np.uint64), **counts},
-            settings={"insert_deduplication_token": done.segment},
+            {"segments": np.array([len(done)], dtype=np.uint64), **sums},
+            settings={"insert_deduplication_token": token},
         )
         # Strictly rising, so that `changed_minutes` misses none whatever the clock does. No row: max is 0.
         newest = store.rows(
-            "SELECT max(drained_at_ms) FROM segments WHERE drained_at_ms >= {at:UInt64}", {"at": done.drained_at_ms}
+            "SELECT max(drained_at_ms) FROM segments WHERE drained_at_ms >= {at:UInt64}", {"at": begun_ms}
         )
-        drained_at_ms = max(done.drained_at_ms, int(newest[0][0]) + 1)
         store.insert(
             "segments",
             {
-                "segment": [done.segment],
-                "drained_at_ms": np.array([drained_at_ms], dtype=np.uint64),
+                "segment": [each.segment for each in done],
+                "drained_at_ms": np.full(len(done), max(begun_ms, int(newest[0][0]) + 1), dtype=np.uint64),
                 **counts,
-                "minutes": pa.array([list(done.minutes)], type=pa.list_(pa.uint32())),
+                "minutes": lists([each.minutes for each in done]),
             },
             settings={"insert_deduplicate": 0},
         )

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from maibo_slo.store.columns import blobs, fixed
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
@@ -37,8 +39,8 @@ def save(store: Store, states: Mapping[bytes, bytes]) -> None:
     store.insert(
         "streams",
         {
-            "stream": pa.array(list(states), type=pa.binary(16)),
-            "state": pa.array(list(states.values()), type=pa.binary()),
+            "stream": fixed(list(states), 16),
+            "state": blobs(list(states.values())),
         },
         # A state may come to be what it was before: equal blocks are no duplicates here.
         settings={"insert_deduplicate": 0},

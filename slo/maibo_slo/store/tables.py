@@ -1,4 +1,4 @@
-"""The tables and the views between them: the one place where their columns, keys and engines are spelled.
+"""The tables: the one place where their columns, keys and engines are spelled.
 
 `schema` brings a store to them by migrations, `ddl` prints them, for a single server or for a cluster.
 """
@@ -19,6 +19,7 @@ DURABLE: Final = ("fsync_after_insert = 1", "fsync_part_directory = 1")
 DEDUPLICATION_WINDOW: Final = 10_000
 """Inserts whose tokens a table remembers. Who inserts again what may be in already must do so before as many others: see the drain."""
 DEDUPLICATED: Final = f"non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"
+CLAIMS_NUMBERED: Final = "enable_block_number_column = 1"
 WHOLE_PARTS: Final = "ttl_only_drop_parts = 1"
 """Whole parts are dropped when their last row is due: no rewriting, for at most one partition's length more on disk."""
 
@@ -80,31 +81,6 @@ class Table:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True, slots=True)
-class Rollup:
-    """A view that sums a finer tier's cells into a coarser one's, as they come in."""
-
-    source: Tier
-    target: Tier
-
-    @property
-    def name(self) -> str:
-        return f"{self.source.table}_to_{self.target.table}"
-
-    def select(self, source: str) -> str:
-        keys = ", ".join((*DIMENSIONS, "outcome"))
-        return (
-            f"SELECT toStartOfInterval({source}.t, INTERVAL {self.target.seconds} SECOND) AS t, {keys}, bin, sum(n) AS n\n"
-            f"FROM {source} GROUP BY t, {keys}, bin"
-        )
-
-    def ddl(self) -> str:
-        return (
-            f"CREATE MATERIALIZED VIEW IF NOT EXISTS {self.name} TO {self.target.table} AS\n"
-            f"{self.select(self.source.table)}"
-        )
-
-
 def _cells(tier: Tier) -> Table:
     return Table(
         name=tier.table,
@@ -123,8 +99,9 @@ def _cells(tier: Tier) -> Table:
 
 
 CELLS: Final = tuple(map(_cells, TIERS))
-# Targets stand before the views that fill them: nothing falls between.
-ROLLUPS: Final = (Rollup(TIERS[1], TIERS[2]), Rollup(TIERS[0], TIERS[1]))
+"""Whoever inserts cells inserts them into each tier (`counts`): views would do so with every insert, and two of three inserts' cost
+would be coarser tiers that nobody reads within seconds.
+"""
 
 FLOW_KEYS: Final = ("journey", "environment", "tier", "variant")
 """What is the same wherever a journey begins and ends: it may begin in one service and end in another."""
@@ -271,7 +248,8 @@ BODIES: Final = Table(
     partition_by="toYYYYMMDD(claimed_at)",
     ttl="claimed_at + INTERVAL 1 DAY",
     # Looked up by scattered hashes: small granules keep a lookup from reading 8192 rows for each.
-    settings=(WHOLE_PARTS, *DURABLE, "index_granularity = 256"),
+    # Rows have numbers in the order in which they became visible: whose claim came first.
+    settings=(WHOLE_PARTS, *DURABLE, "index_granularity = 256", CLAIMS_NUMBERED),
     shard_by="cityHash64(hash)",
 )
 

@@ -31,7 +31,7 @@ MANIFEST = ".batch"
 RESERVE = "reserve"
 """A file beside the log's folder with room for a manifest: a log that fills its own disk must still be drained."""
 _RESERVE_BYTES = 32 * 2**10
-BATCH_BYTES = 64 * 2**20
+BATCH_BYTES = 16 * 2**20
 BATCH_SEGMENTS = 256
 """A batch is in memory as a whole, and a stop waits for the one that is under way."""
 
@@ -42,12 +42,15 @@ class Batch:
 
     id: str
     segments: tuple[str, ...]
+    whole: bool = False
+    """There was no room to keep what is counted in minutes (`rollup`): it goes in with the batch."""
 
 
 class _Manifest(msgspec.Struct):
     segments: tuple[str, ...]
     crc: int
     """Of the names: a manifest that lies would be worse than none."""
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ def choose(log: Path, segments: Sequence[str]) -> Batch:
 
 def write(log: Path, batch: Batch) -> None:
     """Returns when the manifest survives a loss of power."""
-    manifest = msgspec.json.encode(_Manifest(batch.segments, _crc(batch.segments)))
+    manifest = msgspec.json.encode(_Manifest(batch.segments, _crc(batch.segments), batch.whole))
     path = log / f"{batch.id}{MANIFEST}"
     unnamed = path.with_suffix(UNNAMED)
     try:
@@ -166,7 +169,7 @@ def _read(path: Path) -> Batch:
     manifest = msgspec.json.decode(path.read_bytes(), type=_Manifest)
     if manifest.crc != _crc(manifest.segments):
         raise ValueError("the names are not those that were written")
-    return Batch(path.name.removesuffix(MANIFEST), manifest.segments)
+    return Batch(path.name.removesuffix(MANIFEST), manifest.segments, manifest.whole)
 
 
 def _crc(segments: Sequence[str]) -> int:

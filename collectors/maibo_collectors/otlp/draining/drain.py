@@ -1,16 +1,16 @@
 """The drain: sealed log segments into the store's counts, each acknowledged body counted exactly once.
 
-Each pass takes all that is sealed as one batch: writes down which segments that are, claims their bodies, inserts their counts, records the
-batch, deletes the files. The process may die between any two of these, and the store may fail in any of them; then the batch's manifest is
+Each pass takes all that is sealed as one batch: writes down which segments that are, claims their bodies, inserts their 10 s cells, keeps
+all else that they come to, deletes the files. The process may die between any two of these, and the store may fail in any of them; then the batch's manifest is
 still there, and the batch is drained again, as it was written down, from the start:
 
 * the claims come *before* the insert, and a batch that claims again is given what it was given before. So a replay decides as the
   first attempt did which bodies are its own and which are another batch's (a sender's retry);
 * what a body counts depends on its record alone, and the states of metrics' streams are kept as they were before the batch until it is
-  recorded (`settlement`). So a replay makes the same counts;
-* the counts go in under the batch's id as deduplication token, so that what is in already, fully or in some of the tables, does not
-  go in twice;
-* the files go after the record, and those of a batch that is recorded are only deleted.
+  through (`settlement`). So a replay makes the same counts;
+* the 10 s cells go in under the batch's id as deduplication token, so that what is in already does not go in twice;
+* all else is kept in one file, which is inserted later, and once (`rollup`); where there is no room for it, it is inserted as the cells are;
+* the log's files go last, and those of a batch that is kept or recorded are only deleted.
 
 What fails waits longer each time: a batch on its own account while others are drained, the whole drain when nothing is. No batch is
 begun while the store does not answer, and few while it answers and does not take them, so that it has few to do when it does again.
@@ -21,17 +21,20 @@ held such a retry.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 import math
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from maibo_collectors.otlp.draining import batch as batches
 from maibo_collectors.otlp.draining.batch import Batch
 from maibo_collectors.otlp.draining.content import Contents
+from maibo_collectors.otlp.draining.rollup import Rollup
 from maibo_collectors.otlp.draining.settlement import settled
 from maibo_collectors.otlp.log import folder_bytes
 from maibo_collectors.otlp.segment import OPEN, SEALED, Damage, Record, age_seconds, parse, recover_all, set_aside
@@ -45,16 +48,21 @@ if TYPE_CHECKING:
     from maibo_collectors.otlp.decoding.points import Points
     from maibo_collectors.otlp.decoding.tally import Tally
     from maibo_collectors.otlp.metrics import CoreMetrics
+    from maibo_slo.store.counts import Counts
+    from maibo_slo.store.segments import SegmentRecord
 
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.05
 """Between looks into the log's folder, which cost some 0.1 ms each."""
-_LONGEST_REST_SECONDS = 1.0
+_LONGEST_REST_SECONDS = 0.5
 _REST = 2.0
-"""After a pass the drain rests twice as long as that took, up to a second. What a pass costs grows slower than what is in it, so that few
+"""After a pass the drain rests twice as long as that took, up to half a second. What a pass costs grows slower than what is in it, so that few
 large ones leave the cores to those who take spans.
 """
+_ROLL_UP_REST = 20.0
+_LONGEST_ROLL_UP_REST_SECONDS = 5.0
+"""What is counted in minutes goes in twenty times as long after the last time as that took, up to 5 s: at once where little comes."""
 _LONGEST_PAUSE_SECONDS = 5.0
 """Between attempts while nothing can be drained."""
 _FIRST_RETRY_SECONDS = 1.0
@@ -63,7 +71,7 @@ _LONGEST_RETRY_SECONDS = 60.0
 _LONGEST_BEGIN_SECONDS = 10.0
 """Between batches that are begun while each of them fails."""
 OVERTAKEN = DEDUPLICATION_WINDOW // 4
-"""Batches recorded since one that failed was begun. A batch is several inserts into one table at most, and others may insert too."""
+"""Batches recorded since one that failed was begun. A batch is one insert into a table, and others may insert too."""
 _CLAIMS = 2_000
 """Bodies claimed with one query: their hashes are one form field, of which a server takes 128 KiB."""
 
@@ -84,6 +92,8 @@ class Drain:
 
     store: Store
     log: Path
+    kept: Path
+    """Where what is counted in minutes is kept until several batches' are inserted together."""
     corrupt: Path
     metrics: CoreMetrics
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -91,6 +101,10 @@ class Drain:
     behind: bool = False
     """More was waiting at the last pass than one batch holds."""
     _contents: Contents = field(default_factory=Contents)
+    _rollup: Rollup = field(init=False)
+    _rolling_up: threading.Lock = field(default_factory=threading.Lock)
+    _lagging: _Failure | None = None
+    """What is kept cannot be inserted."""
     _failures: dict[str, _Failure] = field(default_factory=dict)
     """By batch."""
     _begun: set[str] = field(default_factory=set)
@@ -98,17 +112,21 @@ class Drain:
     _beginning: _Failure | None = None
     """The last batch that was begun failed."""
 
+    def __post_init__(self) -> None:
+        self._rollup = Rollup(self.store, self.kept, self.log, self._set_aside)
+
     @property
     def failure(self) -> Exception | None:
         """Why batches wait that were tried, told of the last one; None: there are none."""
-        return next((failure.error for failure in reversed(self._failures.values())), None)
+        failures = (*self._failures.values(), *filter(None, [self._lagging]))
+        return failures[-1].error if failures else None
 
-    def once(self, *, now: float) -> int:
+    def once(self, *, now: float, roll_up: bool = True) -> int:
         """Drains what is sealed and due `now` (monotonic seconds), and returns how many segments that were.
 
         All that is not drained stays. A batch that fails ends the pass, since the store may be at fault; next time it comes last, and
         only after a pause of its own, so that it cannot hold up the others. Raises whatever the store or the disk raise, unless
-        something was drained.
+        something was drained. With `roll_up`, what is counted in minutes goes in as well.
         """
         recover_all(self.log)
         self.metrics.log_bytes.set(folder_bytes(self.log))
@@ -122,7 +140,31 @@ class Drain:
         except Exception:
             if not drained:
                 raise
+        if roll_up and not self.stopping.is_set():
+            try:
+                self.roll_up(now=now)
+            except Exception:
+                if not drained:
+                    raise
         return drained
+
+    def roll_up(self, *, now: float) -> None:
+        """Inserts what is kept, unless that failed and is not due `now` (monotonic seconds). May run beside `once`, in another thread.
+
+        Raises whatever the store or the disk raise, which `failure` then tells.
+        """
+        with self._rolling_up:
+            if self._lagging is not None and self._lagging.retry_at > now:
+                return
+            begin = time.monotonic()
+            try:
+                if self._rollup.once():
+                    self.metrics.rollup_seconds.observe(time.monotonic() - begin)
+            except Exception as error:
+                self._lagging = _next(self._lagging, error, now, longest=_LONGEST_BEGIN_SECONDS)
+                logger.warning("what is counted in minutes cannot be inserted and waits: %s", error)
+                raise
+            self._lagging = None
 
     def _due(self, now: float) -> Iterator[tuple[Batch, bool]]:
         """What a crash left behind, then what is new (and told to be), then what failed before and is due."""
@@ -133,7 +175,7 @@ class Drain:
         self._begun = set(begun)
         self._failures = {each: failure for each, failure in self._failures.items() if each in begun}
         yield from ((batch, False) for each, batch in begun.items() if each not in self._failures)
-        if not self._overtaken():
+        if not self._overtaken() and not self._rollup.is_full():
             yield from ((batch, True) for batch in self._new(list(waiting.segments), now))
         for each, failure in list(self._failures.items()):
             if failure.retry_at <= now and each in begun:
@@ -168,7 +210,7 @@ class Drain:
 
     def _attempt(self, batch: Batch, now: float, *, fresh: bool) -> None:
         try:
-            if fresh or not segments.is_drained(self.store, [batch.id]):
+            if fresh or not (self._rollup.has(batch.id) or segments.is_drained(self.store, [batch.id])):
                 self._drain(batch)
             batches.remove(self.log, batch)
         except Exception as error:
@@ -197,14 +239,30 @@ class Drain:
             content = self._contents.read(records, own, settle=partial(self._settle, batch))
             for each in content.unreadable:
                 self._set_aside(f"{batch.id}-{each.body_hash.hex()}", each.body, "its format is not understood")
-            counts.insert(self.store, content.counts, token=batch.id)
-            segments.record(self.store, content.record(batch.id, drained_at_ms=time.time_ns() // 1_000_000))
+            counts.insert_cells(self.store, content.counts, token=batch.id)
+            record = content.record(batch.id, drained_at_ms=time.time_ns() // 1_000_000)
+            if not self._keep(batch, content.counts, record):
+                counts.insert_minutes(self.store, content.counts, token=batch.id)
+                segments.record(self.store, record)
         self.metrics.drained(
             content.became(),
             duplicate_bodies=content.duplicate_bodies,
             received_ns=content.received_ns,
             now_ns=time.time_ns(),
         )
+
+    def _keep(self, batch: Batch, content: Counts, record: SegmentRecord) -> bool:
+        """False: there is no room, and as it is written down now there will be none when the batch comes again."""
+        if batch.whole:
+            return False
+        try:
+            self._rollup.keep(content, record)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            batches.write(self.log, replace(batch, whole=True))
+            return False
+        return True
 
     def _settle(self, batch: Batch, bodies: Sequence[Points]) -> list[Tally]:
         tallies, notes = settled(self.store, bodies, batch=batch.id, begun=self._begun)
@@ -261,6 +319,7 @@ class DrainThread(threading.Thread):
         self._drain = drain
         self._tell = tell
         self._on_end = on_end
+        self._told: str | None = None
         self._finishing = threading.Event()
 
     def finish(self) -> None:
@@ -273,30 +332,27 @@ class DrainThread(threading.Thread):
         self._finishing.set()
 
     def run(self) -> None:
+        rollup = _RollupThread(self._drain)
+        rollup.start()
         try:
-            self._run()
+            self._run(rollup)
         finally:
+            rollup.end()
             self._on_end()
 
-    def _run(self) -> None:
-        told: str | None = None
+    def _run(self, rollup: _RollupThread) -> None:
         pause = LOOK_SECONDS
         while not self._drain.stopping.is_set():
             last = self._finishing.is_set()
+            if last:
+                rollup.end()
             begin = time.monotonic()
             try:
-                drained = self._drain.once(now=math.inf if last else time.monotonic())
-                failure = self._drain.failure
+                drained = self._drain.once(now=math.inf if last else begin, roll_up=last)
+                self._say(self._drain.failure)
             except Exception as error:  # noqa: BLE001 -- whatever it is, it is told, and the log is still there
-                drained, failure = None, error
-            problem = None
-            if failure is not None:
-                problem = f"the log cannot be drained, or not all of it: {str(failure) or type(failure).__name__}"
-            if problem != told:
-                told = problem
-                self._tell(problem)
-                if failure is not None:
-                    logger.error("%s; nothing is lost, it is tried again", problem, exc_info=failure)
+                drained = None
+                self._say(error)
             if last and not drained:
                 return
             if drained is None:
@@ -308,6 +364,41 @@ class DrainThread(threading.Thread):
                 pause = LOOK_SECONDS
             if not last:
                 self._finishing.wait(pause)
+
+    def _say(self, failure: Exception | None) -> None:
+        """Tells what is wrong, when that is news."""
+        problem = None
+        if failure is not None:
+            problem = f"the log cannot be drained, or not all of it: {str(failure) or type(failure).__name__}"
+        if problem == self._told:
+            return
+        self._told = problem
+        self._tell(problem)
+        if failure is not None:
+            logger.error("%s; nothing is lost, it is tried again", problem, exc_info=failure)
+
+
+class _RollupThread(threading.Thread):
+    """Inserts what is kept beside the drain, which so need not wait for it."""
+
+    def __init__(self, drain: Drain) -> None:
+        super().__init__(name="maibo-rollup", daemon=True)
+        self._drain = drain
+        self._ending = threading.Event()
+
+    def end(self) -> None:
+        """Returns when the group that is under way is in."""
+        self._ending.set()
+        self.join()
+
+    def run(self) -> None:
+        pause = LOOK_SECONDS
+        while not self._ending.wait(pause):
+            begin = time.monotonic()
+            with contextlib.suppress(Exception):  # told by the drain's `failure`, and tried again
+                self._drain.roll_up(now=begin)
+            took = time.monotonic() - begin
+            pause = max(LOOK_SECONDS, min(_ROLL_UP_REST * took, _LONGEST_ROLL_UP_REST_SECONDS))
 
 
 def waiting_segments(log: Path) -> int:

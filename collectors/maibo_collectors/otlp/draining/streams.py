@@ -29,6 +29,10 @@ restart may count less. When there is no room for a line, nothing counts of this
 Events of an interval of at most 10 s are in the bucket in which it ends. Those of a longer one are spread evenly over the 10 s
 buckets that it covers, for each bin so that every bucket has its share, rounded down or up, and no event is lost. The beginning of an
 interval is the last point's time where that is known. One that covers more than `SLICES` buckets is told in so many steps.
+
+Sixty bytes may say that a million events lasted from a microsecond to days, which are 1 900 cells. So in a batch with very many points, those
+that would take more than their share of `_CELLS` are told with the events of each bucket in one bin, and if need be in fewer bins than
+they have buckets (`COARSE`). No event is lost.
 """
 
 from __future__ import annotations
@@ -39,7 +43,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from maibo_collectors.otlp.decoding.buckets import BUCKET_LIMIT, Buckets, alike, in_bins, minus, total
+from maibo_collectors.otlp.decoding.buckets import BUCKET_LIMIT, Buckets, alike, in_bins, in_few_bins, minus, total
 from maibo_collectors.otlp.decoding.tally import BUCKET_NS, BUCKET_SECONDS, FLOW, FLOW_SECONDS, Reason, Tally
 from maibo_slo.store.counts import CELL as CELLS
 
@@ -66,6 +70,7 @@ BASELINE: Final = "baseline"
 RESET: Final = "reset"
 CHANGED: Final = "changed bounds"
 CROWDED: Final = "too many senders under one name"
+COARSE: Final = "told in fewer bins"
 
 _LONGEST_NS: Final = 86_400 * 10**9
 """Of an interval; what is older has nowhere to go."""
@@ -73,6 +78,8 @@ _LINES_BUCKETS: Final = 8 * BUCKET_LIMIT
 """Buckets that all lines of a stream have together; there are fewer lines when they have more."""
 _ROWS: Final = 200_000
 """Cells that a batch makes of intervals that are told in steps: steps become fewer before the memory is full."""
+_CELLS: Final = 8_000_000
+"""Cells that a batch makes of points at most (144 MB), or one of each point: some 11 000 busy histograms of 14 buckets are not concerned."""
 _ONE: Final = 2**20
 """Shares of an interval are whole parts of this: times the events of a point, they still fit into 63 bits."""
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
@@ -87,7 +94,7 @@ class Settled(NamedTuple):
     states: dict[bytes, bytes]
     """Of the streams whose state is another now."""
     notes: dict[str, int]
-    """What happened to points that did not simply count (DUPLICATE to CROWDED), each with how many."""
+    """What happened to points that did not simply count (DUPLICATE to COARSE), each with how many."""
 
 
 class _Line(msgspec.Struct, frozen=True, array_like=True):
@@ -137,8 +144,9 @@ def settle(states: Mapping[bytes, bytes], points: Points, *, of_batch: int = 0) 
     cells that a batch may make, so the same batch makes the same cells.
     """
     known = _Known(states)
-    rows = _Rows(points, room=_ROWS // max(1, of_batch, len(points.points)))
+    of_batch = max(1, of_batch, len(points.points))
     notes: Counter[str] = Counter()
+    rows = _Rows(points, notes, room=_ROWS // of_batch, most=_CELLS // of_batch)
     for point in points.points:
         came = _delta(point, known, notes) if point.delta else _cumulative(point, known, notes)
         if came is not None:
@@ -269,23 +277,20 @@ def _exported(exports: list[_Exports], point: Point) -> list[_Exports]:
 
 
 class _Rows:
-    """Counts of one request; a point has room for so many cells, if it needs them to be told in steps."""
+    """Counts of one request; a point has room for so many cells, if it needs them to be told in steps, and for so many at `most`."""
 
-    def __init__(self, points: Points, *, room: int) -> None:
+    def __init__(self, points: Points, notes: Counter[str], *, room: int, most: int) -> None:
         self._points = points
+        self._notes = notes
         self._room = room
+        self._most = most
         self._cells: list[NDArray[np.void]] = []
         self._flow: Counter[tuple[int, int]] = Counter()
         self._reasons: Counter[tuple[int, int, str]] = Counter()
 
     def add(self, point: Point, came: _Came) -> None:
         """Counts what came in each of the series that the point counts in."""
-        bins = in_bins(
-            came.buckets,
-            unit_ns=point.unit_ns,
-            shortest=point.shortest if came.whole else None,
-            longest=point.longest if came.whole else None,
-        )
+        bins = self._bins(point, came)
         if not bins:
             return
         room = self._room // max(1, len(point.countings))
@@ -310,6 +315,21 @@ class _Rows:
                     self._flow[t // FLOW_SECONDS * FLOW_SECONDS, series] += n
                 if reason and n:
                     self._reasons[t, series, reason] += n
+
+    def _bins(self, point: Point, came: _Came) -> dict[int, int]:
+        """Of what came, in no more bins than there are cells for."""
+        shortest, longest = (point.shortest, point.longest) if came.whole else (None, None)
+        most = max(1, self._most // max(1, len(point.countings)))
+        few = in_few_bins(came.buckets, most, unit_ns=point.unit_ns, shortest=shortest, longest=longest)
+        if few is None:
+            return in_bins(came.buckets, unit_ns=point.unit_ns, shortest=shortest, longest=longest)
+        self._notes[COARSE] += 1
+        at_once = -(-len(few) // most)
+        bins = sorted(few)
+        return {
+            bins[min(begin + at_once, len(bins)) - 1]: sum(few[each] for each in bins[begin : begin + at_once])
+            for begin in range(0, len(bins), at_once)
+        }
 
     def tally(self) -> Tally:
         """A histogram does not tell when journeys began: they count as begun in the minute in which they ended."""
