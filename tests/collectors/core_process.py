@@ -2,7 +2,7 @@
 
 ``python core_process.py DATA_DIR [OPTION=VALUE ...]``; a line of JSON in, a line of JSON out: ``{"rows": SQL}``, ``{"metrics": 0}``, ``{"health": 0}``,
 ``{"documents": [FILES]}`` (in force from then on).
-The option ``store`` is a DSN instead of the embedded store in DATA_DIR. The first line out is ``{"ready": seconds, "url": address, "grpc": address}``. SIGTERM stops it in order.
+The option ``store`` is a DSN instead of the embedded store in DATA_DIR, ``documents`` a file in force from the start. The first line out is ``{"ready": seconds, "url": address, "grpc": address}``. SIGTERM stops it in order.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ async def main(data_dir: Path, options: dict[str, str]) -> None:
     health: list[str | None] = ["not started"]
     healthy = asyncio.Event()
     announced: dict[str, str] = {}
-    catalogue = [Catalogue()]
+    catalogue = [load([options.pop("documents")]) if "documents" in options else Catalogue()]
 
     def report(_: str, problem: str | None) -> None:
         health.append(problem)

@@ -1,9 +1,12 @@
 """Acceptor processes: started, watched, restarted, and never left behind."""
 
+import contextlib
 import itertools
 import os
 import re
 import signal
+import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -14,6 +17,7 @@ import grpc
 import pytest
 
 from maibo_collectors.errors import CollectorError
+from maibo_collectors.otlp import acceptor
 from maibo_collectors.otlp.collector import open_folders, run
 from maibo_slo.errors import MaiboError
 from maibo_slo.store import open_store, segments
@@ -47,6 +51,68 @@ def test_several_acceptors_share_one_address_and_a_retry_at_another_one_counts_o
     with open_store(f"chdb://{tmp_path / 'store'}") as store:
         assert store.rows("SELECT sum(n) FROM cells_10s")[0][0] == 2
         assert segments.totals(store).duplicate_bodies == 2
+
+
+IDLE = (
+    b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n"
+)
+BEGUN = IDLE.replace(b"content-length: 0", b"content-length: 99") + b"a part"
+
+
+@pytest.fixture
+def acceptor_at(tmp_path):
+    """Starts one acceptor without a core; its standard error goes to the file ``stderr``."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*arguments) -> tuple[subprocess.Popen, tuple[str, int]]:
+            listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            for name in ("log", "metrics"):
+                (tmp_path / name).mkdir()
+            named = {"--fd": listening.fileno(), "--acceptor": 0, "--log": tmp_path / "log"}
+            named |= {"--metrics": tmp_path / "metrics", "--quota": 2**20}
+            process = stack.enter_context(
+                subprocess.Popen(
+                    [
+                        *(sys.executable, "-P", "-m", "maibo_collectors.otlp.acceptor"),
+                        *(str(each) for pair in named.items() for each in pair),
+                        *map(str, arguments),
+                    ],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=stack.enter_context((tmp_path / "stderr").open("w")),
+                    pass_fds=(listening.fileno(),),
+                )
+            )
+            stack.callback(process.kill)
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n", (tmp_path / "stderr").read_text()
+            return process, listening.getsockname()
+
+        yield start
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize("sent", [(b"", IDLE, IDLE[:20]), (BEGUN,)], ids=["at rest", "an upload"])
+def test_a_stop_does_not_wait_for_connections_at_rest_nor_long_for_uploads(
+    acceptor_at, tmp_path, certificates, sent, tls
+):
+    of_tls = ("--tls-cert", certificates["cert"], "--tls-key", certificates["key"])
+    process, address = acceptor_at(*(of_tls if tls else ()))
+    with contextlib.ExitStack() as stack:
+        for each in sent:
+            connection = stack.enter_context(socket.create_connection(address, timeout=10))
+            if tls:
+                trusting = ssl.create_default_context(cafile=certificates["ca"])
+                connection = stack.enter_context(trusting.wrap_socket(connection, server_hostname="127.0.0.1"))
+            connection.sendall(each)
+            if each == IDLE:
+                assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        time.sleep(0.2)  # it has taken what was sent
+        begin = time.monotonic()
+        process.terminate()
+        assert process.wait(30) == 0
+        assert time.monotonic() - begin < acceptor.STOP_SECONDS - 0.5
+    assert (tmp_path / "stderr").read_text() == ""
 
 
 def test_an_acceptor_that_dies_is_replaced_and_what_it_took_is_counted(core_at, tmp_path, otlp_body):

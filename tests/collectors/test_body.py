@@ -42,6 +42,12 @@ def test_gzip_that_is_cut_short_anywhere_is_malformed(body, data):
         unpack(whole[:cut], Encoding.GZIP)
 
 
+@pytest.mark.parametrize("data", [b"x", b"abc", b"{}", b"\x0a\x10abcdefgh", zlib.compress(b"spans"), b"\x1fabc"])
+def test_what_is_no_gzip_data_is_told_so_and_not_that_it_ends_too_early(data):
+    with pytest.raises(BodyMalformed, match="this is no gzip data"):
+        unpack(data, Encoding.GZIP)
+
+
 @pytest.mark.parametrize("garbage", [b"\0", b"more", b"\x1f\x8b"])
 def test_bytes_after_the_gzip_data_are_malformed(garbage):
     with pytest.raises(BodyMalformed):

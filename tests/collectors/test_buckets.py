@@ -13,6 +13,7 @@ from maibo_collectors.otlp.decoding.buckets import (
     Exponential,
     alike,
     in_bins,
+    in_few_bins,
     minus,
     total,
 )
@@ -208,6 +209,20 @@ def test_a_count_that_fell_is_no_difference():
     assert minus(Exponential(2, 0, 0.0, 5, (1, 2)), Exponential(2, 1, 0.0, 5, (1, 2))) is None
     assert minus(Exponential(2, 0, 0.0, 5, (1, 2)), Exponential(2, 0, 0.0, 4, (1, 1, 2))) is None
     assert minus(Exponential(2, 0, 0.0, -(2**31), (1,)), Exponential(2, 0, 0.0, 2**31 - 1, (1,))) is None
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=3, max_size=3), st.integers(0, 400))
+def test_few_bins_hold_the_same_events_within_the_same_bounds(counts, room):
+    buckets = Explicit((0.1, 0.5), tuple(counts))
+    fine = in_bins(buckets, unit_ns=SECOND)
+    few = in_few_bins(buckets, room, unit_ns=SECOND)
+    if few is None:
+        assert len(fine) <= room
+        return
+    assert len(few) <= 3
+    assert list(few) == sorted(few)
+    for edge in (bin_of(10**8), bin_of(5 * 10**8), 2_000):
+        assert sum(n for each, n in few.items() if each <= edge) == sum(n for each, n in fine.items() if each <= edge)
 
 
 def test_other_bounds_cannot_be_subtracted():

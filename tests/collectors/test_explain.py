@@ -150,7 +150,7 @@ def test_each_span_is_told_what_it_counts_as_or_why_it_does_not() -> None:
         ),
         ("counted", "buy-book/thank/success", ""),
         ("counted", "buy-book/pay/success", ""),
-        ("rejected", "", "unknown outcome"),
+        ("rejected", "", "unknown outcome 'odd'"),
         ("started", "buy-book//", ""),
     ]
 
@@ -282,7 +282,52 @@ def test_a_metric_that_says_itself_what_it_is_needs_no_rule() -> None:
         point.attributes.extend(pairs({"journey.name": "sign-in"}))
     found = list(explain(captured.read(request.SerializeToString()), load([MAPPED])))
     assert [(one.result, one.counts[0].n, one.counts[0].rule) for one in found] == [("counted", 6, None)] * 3
-    assert {one.why for one in found} == {"cumulative: what is counted is the difference to the point before"}
+    assert {one.why for one in found} == {"cumulative: all of it came since its start"}
+
+
+def cumulative(*points: tuple[int, int, list[int]]) -> bytes:
+    """(seconds from NOW_NS, seconds since the start, counts) of each, one request each, as a Collector writes them."""
+    requests = []
+    for seconds, age, counts in points:
+        request = ExportMetricsServiceRequest()
+        metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="journey.duration", unit="ms")
+        metric.histogram.aggregation_temporality = 2
+        time_ns = NOW_NS + seconds * 10**9
+        metric.histogram.data_points.add(
+            time_unix_nano=time_ns,
+            start_time_unix_nano=time_ns - age * 10**9,
+            count=sum(counts),
+            explicit_bounds=[100, 500],
+            bucket_counts=counts,
+            attributes=pairs({"journey.name": "sign-in"}),
+        )
+        requests.append(json.dumps(otlp_json(request)))
+    return "\n".join(requests).encode()
+
+
+def test_the_first_point_of_a_cumulative_stream_is_the_baseline_and_counts_nothing() -> None:
+    hour = 3600
+    data = cumulative(
+        (0, hour, [7, 0, 0]), (10, hour + 10, [7, 4, 0]), (10, hour + 10, [7, 4, 0]), (20, hour + 20, [7, 4, 0])
+    )
+    found = list(explain(captured.read(data), Catalogue()))
+    assert [(one.result, sum(count.n for count in one.counts), one.why) for one in found] == [
+        ("baseline", 0, "first point of a cumulative stream: the baseline, counts from the next one"),
+        ("counted", 4, "cumulative: what came since the point before"),
+        ("ignored", 0, "the same point of its stream came before"),
+        ("counted", 0, "cumulative: what came since the point before"),
+    ]
+
+
+def test_of_a_histogram_the_range_and_quantiles_are_told_by_the_stores_own_bins() -> None:
+    data = cumulative((-20, 30, [2, 0, 0]), (0, 50, [2, 198, 0]))
+    said = maibo("-", stdin=data).stdout
+    assert "2 in all: 2 counted" in said
+    assert "198 × sign-in (success) in 100–500 ms (P50 " in said  # noqa: RUF001 -- as people read it
+    assert ", P99 492 ms) at 07:59:40–07:59:50" in said  # noqa: RUF001 -- as people read it
+    cells = json.loads(maibo("-", "-o", "json", stdin=data).stdout)["cells"]
+    assert [(cell["n"], sum(cell["bins"].values())) for cell in cells] == [(2, 2), (198, 198)]
+    assert 100_000 < cells[1]["p50_us"] < cells[1]["p99_us"] <= 500_000
 
 
 def test_what_has_no_latencies_is_told(tmp_path: Path) -> None:

@@ -86,7 +86,6 @@ async def answering(scope, receive, send):
 async def connected(state=None):
     """Where to read from, and where to write to."""
     config = acceptor._http(answering, OPEN).config
-    config.load()
     state = state or ServerState()
     server = await asyncio.get_running_loop().create_server(
         lambda: config.http_protocol_class(config, state, {}), "127.0.0.1", 0

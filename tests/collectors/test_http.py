@@ -35,7 +35,7 @@ def test_partial_success_tells_how_many_spans_were_rejected_and_why(core, journe
     spans = [{"journey.name": journey}, {"journey.name": journey, "journey.outcome": "great"}, {"other": "span"}]
     reply = core.send(otlp_request(*spans).SerializeToString())
     partial = reply.response.partial_success
-    assert (partial.rejected_spans, partial.error_message) == (1, "1 span rejected: 1 unknown outcome")
+    assert (partial.rejected_spans, partial.error_message) == (1, "1 span rejected: 1 unknown outcome 'great'")
     core.wait_counted(journey, 1)
 
 
@@ -122,7 +122,7 @@ def test_json_is_taken_and_answered_in_json(core, journey, zipped, zipping):
 
 def test_partial_success_in_json(core, journey):
     reply = core.send(json_body({"journey.name": journey, "journey.outcome": "great"}), content_type=JSON)
-    told = {"rejectedSpans": "1", "errorMessage": "1 span rejected: 1 unknown outcome"}
+    told = {"rejectedSpans": "1", "errorMessage": "1 span rejected: 1 unknown outcome 'great'"}
     assert (reply.code, reply.json) == (200, {"partialSuccess": told})
 
 

@@ -29,6 +29,7 @@ from maibo_collectors.otlp.decoding.classify import EMPTY_NAME, UNKNOWN_OUTCOME,
 from maibo_collectors.otlp.decoding.rules import Condition, Rule, Rules
 from maibo_collectors.otlp.decoding.tally import CELL, Series, series_of
 from maibo_collectors.otlp.draining.streams import settle
+from maibo_collectors.otlp.receiving import partial
 from maibo_collectors.otlp.receiving.reading import CountingReader
 from maibo_collectors.otlp.segment import Kind
 from maibo_slo.store.histogram import Histogram
@@ -229,10 +230,21 @@ def test_streams_over_the_days_limit_are_rejected_and_their_sender_is_told(decod
     assert (read.rejected, read.message) == (5, "5 data points rejected: 5 too many streams")
 
 
+def test_what_one_request_may_have_is_bounded_and_its_sender_is_told(decode, monkeypatch):
+    """Sixty bytes each: a body of 64 MiB has close to a million of them."""
+    monkeypatch.setattr(points, "POINTS_LIMIT", 3)
+    many = [{"journey.name": "checkout", "point": {"time_unix_nano": NOW + number}} for number in range(8)]
+    found = decode(request(*many, {"no": "journey"}, name="journey.duration"))
+    assert len(found.points) == 3
+    assert (found.counted, found.rejected) == (3, {points.TOO_MANY_POINTS: 5, EMPTY_NAME: 1})
+    told = partial.message(found, Rules(), unit="data point")
+    assert told == f"6 data points rejected: 1 {EMPTY_NAME}, 5 over the 50000 that one request may have"
+
+
 REJECTED = {
     "no journey": ({}, {}, EMPTY_NAME),
     "an empty journey": ({"journey.name": ""}, {}, EMPTY_NAME),
-    "an outcome of its own": ({"journey.outcome": "fine"}, {}, UNKNOWN_OUTCOME),
+    "an outcome of its own": ({"journey.outcome": "fine"}, {}, f"{UNKNOWN_OUTCOME} 'fine'"),
     "another unit": ({}, {"unit": "h"}, points.UNKNOWN_UNIT),
     "no unit": ({}, {"unit": ""}, points.UNKNOWN_UNIT),
     "no temporality": ({}, {"temporality": 0}, points.NO_TEMPORALITY),

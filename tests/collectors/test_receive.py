@@ -91,6 +91,15 @@ async def test_what_is_too_much_in_flight_is_503(receiver):
     assert full.metrics.requests.labels("disconnected")._value.get() == 1
 
 
+async def test_a_request_that_a_stop_does_not_wait_for_is_503_and_not_an_error_of_ours(receiver):
+    request = asyncio.create_task(posted(App(receiver()), {"body": b"a part"}))
+    await asyncio.sleep(0.05)
+    request.cancel()
+    start, _ = await request
+    assert start["status"] == 503
+    assert (b"retry-after", b"1") in start["headers"]
+
+
 @contextlib.asynccontextmanager
 async def serving(receiver):
     """Gives the port."""

@@ -14,6 +14,7 @@ from maibo_collectors.otlp.draining import streams
 from maibo_collectors.otlp.draining.streams import (
     BASELINE,
     CHANGED,
+    COARSE,
     CROWDED,
     DUPLICATE,
     LATE,
@@ -23,6 +24,7 @@ from maibo_collectors.otlp.draining.streams import (
     settle,
 )
 from maibo_slo.store.counts import CELL as CELLS
+from maibo_slo.store.edges import bin_of
 
 SECOND = 10**9
 HOUR = 3_600 * SECOND
@@ -340,6 +342,42 @@ def test_points_of_other_bodies_of_the_batch_take_their_room():
     assert 0 < len(made.tally.cells) // CELL.size <= streams._ROWS // 50
     assert sum(n for *_, n in CELL.iter_unpack(made.tally.cells)) == 160 * 10**6
     assert len(settle({}, long).tally.cells) > 20 * len(made.tally.cells)
+
+
+def hostile(number):
+    """Some sixty bytes on the wire: a million events from a nanosecond to days."""
+    at = T + number * 20 * SECOND
+    wide = Exponential(-6, 0, 0.0, -1, (500_000, 500_000))
+    return Point(b"p" * 16, b"i" * 16, (WHOLE,), True, at, at + SECOND, SECOND, wide, None, None)
+
+
+def test_hostile_points_make_no_more_cells_than_there_is_room_for(monkeypatch):
+    monkeypatch.setattr(streams, "_CELLS", 20_000)
+    made = settle({}, body(*map(hostile, range(4_000))))
+    cells = np.frombuffer(made.tally.cells, CELLS)
+    assert len(cells) <= 20_000
+    assert cells["n"].sum() == 4_000 * 10**6, "no event is lost"
+    assert made.notes == {COARSE: 4_000}
+    alone = settle({}, body(hostile(0)))
+    assert alone.notes == {}
+    assert len(alone.tally.cells) // CELL.size > 500, "one of them is told as finely as any"
+
+
+def test_among_very_many_points_the_bounds_of_buckets_are_still_exact(monkeypatch):
+    monkeypatch.setattr(streams, "_CELLS", 40)
+    made = settle({}, body(point(T + 10 * SECOND, (100, 200, 300), delta=True, bounds=(0.1, 0.5))), of_batch=10)
+    found = {each: n for *_, each, n in CELL.iter_unpack(made.tally.cells)}
+    assert list(found.values()) == [100, 200, 300]
+    assert list(found)[:2] == [bin_of(10**8), bin_of(5 * 10**8)]
+    assert list(found)[2] > bin_of(5 * 10**8)
+
+
+def test_where_there_is_no_room_for_its_buckets_a_point_has_fewer_bins_and_all_its_events(monkeypatch):
+    monkeypatch.setattr(streams, "_CELLS", 7)
+    bounds = tuple(number / 10 for number in range(1, 21))
+    made = settle({}, body(point(T + 10 * SECOND, (5,) * 21, delta=True, bounds=bounds)), of_batch=2)
+    counts = [n for *_, n in CELL.iter_unpack(made.tally.cells)]
+    assert (len(counts), sum(counts)) == (3, 105)
 
 
 def test_few_events_are_told_as_finely_among_many_points():

@@ -186,6 +186,30 @@ def test_who_speaks_plain_to_it_is_not_heard_and_tokens_are_in_no_log(guarded, j
     assert "maibo_ingest_" not in guarded.stderr()
 
 
+def test_who_is_refused_in_the_handshake_or_for_its_token_is_in_the_log_and_on_the_metrics_page(
+    guarded, journey, otlp_body, certificates
+):
+    refused_before = guarded.metric("maibo_otlp_refused_handshakes_total")
+    unauthenticated_before = guarded.metric('maibo_otlp_requests_total{code="401"}')
+    guarded.tls, trusting = ssl.create_default_context(), guarded.tls
+    with pytest.raises(ssl.SSLCertVerificationError):
+        guarded.send(otlp_body(journey))
+    guarded.tls = trusting
+    assert guarded.send(otlp_body(journey), authorization="Bearer maibo_ingest_guessed").code == 401
+    with pytest.raises(grpc.RpcError, match="UNAUTHENTICATED"):
+        export(guarded, otlp_body(journey), certificates, authorization="Bearer maibo_ingest_guessed")
+    until = time.monotonic() + 10
+    while guarded.metric("maibo_otlp_refused_handshakes_total") == refused_before and time.monotonic() < until:
+        time.sleep(0.02)
+    assert guarded.metric("maibo_otlp_refused_handshakes_total") > refused_before
+    assert guarded.metric('maibo_otlp_requests_total{code="401"}') == unauthenticated_before + 2
+    log = guarded.stderr()
+    assert "refused 127.0.0.1: its token is unknown or revoked" in log
+    assert "refused 127.0.0.1: the TLS handshake failed (tlsv1 alert unknown ca)" in log
+    assert "maibo_ingest_" not in log
+    assert "Traceback" not in log
+
+
 def test_a_sender_with_a_certificate_needs_no_token_and_one_without_is_not_heard(
     core_at, tmp_path, certificates, otlp_body
 ):

@@ -17,6 +17,7 @@ import socket
 import ssl
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ from maibo_collectors.otlp.receiving.heads import CONNECTIONS, BoundedHeads
 from maibo_collectors.otlp.receiving.http import App
 from maibo_collectors.otlp.receiving.reading import CountingReader, ForwardingReader, Reader
 from maibo_collectors.otlp.receiving.receive import Receiver
+from maibo_collectors.otlp.receiving.refusals import watch_handshakes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,6 +83,8 @@ async def _serve(arguments: argparse.Namespace) -> None:
             rules.Rules() if arguments.rules is None else rules.read(arguments.rules),
         )
         over_http = _http(App(receiver), access)
+        if over_http.config.ssl is not None:
+            watch_handshakes(over_http.config.ssl, asyncio.get_running_loop(), partial(_handshake_failed, receiver))
         over_grpc = _grpc(receiver, arguments.grpc, access) if arguments.grpc else None
         with contextlib.ExitStack() as stack:
             if arguments.rules is not None:
@@ -106,6 +110,8 @@ def _http(app: App, access: Access) -> uvicorn.Server:
             access_log=False,
             log_config=None,
             server_header=False,
+            date_header=False,  # for caches, which answers to POST never reach
+            proxy_headers=False,  # nothing here depends on them, and anybody could write them
             timeout_keep_alive=120,  # longer than senders keep an idle connection, so that none meets a closed one
             timeout_graceful_shutdown=STOP_SECONDS,
             ssl_certfile=access.certificate,
@@ -114,9 +120,15 @@ def _http(app: App, access: Access) -> uvicorn.Server:
             ssl_cert_reqs=ssl.CERT_NONE if access.client_ca is None else ssl.CERT_REQUIRED,
         )
     )
+    server.config.load()  # with its TLS
     # Signals are ours: both protocols stop by them.
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
     return server
+
+
+def _handshake_failed(receiver: Receiver, peer: str, why: str) -> None:
+    receiver.metrics.refused_handshakes.inc()
+    receiver.door.refusals.tell(peer, why, now=time.monotonic())
 
 
 def _grpc(receiver: Receiver, address: str, access: Access) -> grpc.aio.Server:

@@ -20,6 +20,7 @@ UNFOLDS: Final = "the body unfolds to too many messages; send smaller batches"
 
 _MESSAGE = TypeVar("_MESSAGE", bound=Message)
 _GZIP = 16 + gzip_library.MAX_WBITS
+_GZIP_MAGIC = b"\x1f\x8b"
 _PIECE = 2**20
 _TAKEN = 2**16
 _MEMBERS = 10_000
@@ -71,6 +72,8 @@ def refusal(error: Exception, name: str) -> BodyMalformed | BodyTooLarge:
 
 def _gunzip(data: bytes, limit: int) -> bytes:
     """RFC 1952: one member or several, nothing after them."""
+    if not _GZIP_MAGIC.startswith(data[:2]):  # of little data a library may ask for more, whatever it begins with
+        raise BodyMalformed("not valid gzip: this is no gzip data, whatever its Content-Encoding says")
     pieces: list[bytes] = []
     size = position = members = 0
     member = gzip_library.decompressobj(_GZIP)

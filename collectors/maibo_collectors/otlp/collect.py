@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import signal
-import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -165,7 +164,6 @@ class _Command:
                 listen=listen,
                 announce=told.announce,
                 report=told.report,
-                say=told.say,
             )
             await edge.run(upstream, around)
 
@@ -216,7 +214,7 @@ class _Command:
 
 @dataclass(slots=True)
 class _Told:
-    """What people are told: the addresses once all works, then what does not, and that it does again."""
+    """What people are told: on stdout the addresses once all works; in the log, then, what does not, and that it does again."""
 
     what: str
     _addresses: dict[str, str] = field(default_factory=dict)
@@ -234,11 +232,8 @@ class _Told:
                 for name, address in sorted(self._addresses.items()):
                     click.echo(f"{name}: {address}")
         elif problem != self._problem:
-            self.say(problem or "works again")
+            logger.log(logging.INFO if problem is None else logging.WARNING, "%s", problem or "works again")
         self._problem = problem
-
-    def say(self, text: str) -> None:
-        click.echo(f"{time.strftime('%H:%M:%S')} {text}")
 
 
 @contextlib.contextmanager

@@ -1,7 +1,8 @@
 """The write-ahead log of one acceptor: what `Log.append` returned from survives kill -9 and a loss of power.
 
 The event loop hands records to one writer thread; the thread writes all that wait as one group, calls fdatasync once, and only then
-are their senders answered (group commit: on a disk that syncs in 2 ms, sixteen senders wait 3 ms each and not 32).
+are their senders answered (group commit: on a disk that syncs in 2 ms, sixteen senders wait 3 ms each and not 32). The thread is woken
+when the loop has read what it found waiting, so that what came together is one group: on a quick disk, too, and nobody alone waits for it.
 
 When the disk refuses, everybody in the group gets `LogUnavailable`, the segment is cut back to its last synced byte and sealed, and
 the next group tries a new one. After a failed fdatasync the kernel may have dropped the pages (they are *not* written by a second
@@ -91,18 +92,25 @@ class Log:
 
     async def append(self, record: Record) -> None:
         """Returns when the record is on the disk. Raises LogUnavailable when it may not be; the sender keeps it."""
-        waiting = _Waiting(record, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(record, loop.create_future())
         with self._wake:
             if self._closing:
                 raise LogUnavailable("the collector is stopping")
             full = self._full()
-            if not full:
-                self._waiting.append(waiting)
-            if not full or time.monotonic() >= self._measure_at:
-                self._wake.notify()
-        if full:
-            raise LogUnavailable(full)
+            if full:
+                if time.monotonic() >= self._measure_at:
+                    self._wake.notify()
+                raise LogUnavailable(full)
+            self._waiting.append(waiting)
+            first = len(self._waiting) == 1
+        if first:
+            loop.call_soon(self._notify)  # after the requests that are there already
         await waiting.done
+
+    def _notify(self) -> None:
+        with self._wake:
+            self._wake.notify()
 
     def _full(self) -> str:
         """Why nothing more is taken; '' it is."""

@@ -32,15 +32,20 @@ def plugin() -> Plugin:
                 "otlp-token-mib-per-second",
                 "0",
                 "MiB a second, unpacked, that a token may send to an acceptor; 0: no limit",
+                least=0,
             ),
             Option(
-                "otlp-series-limit", "1000", "series that one journey may have in an acceptor in a day; more become one"
+                "otlp-series-limit",
+                "1000",
+                "series that one journey may have in an acceptor in a day; more become one",
+                least=1,
             ),
-            Option("acceptors", str(_acceptors()), "processes that take OTLP"),
+            Option("acceptors", str(_acceptors()), "processes that take OTLP", least=1),
             Option(
                 "otlp-log-mib",
                 "4096",
                 "MiB of accepted telemetry that may wait to be counted; beyond it, senders get 503",
+                least=1,
             ),
         ),
         task=_collect,

@@ -11,7 +11,6 @@ costs the next: a damaged body is skipped by its length, a damaged header by loo
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import logging
 import os
 import struct
@@ -20,6 +19,8 @@ import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
+
+from blake3 import blake3
 
 from maibo_collectors.otlp.body import BODY_LIMIT, Encoding
 
@@ -49,6 +50,8 @@ class Kind(IntEnum):
     """`maibo_collectors.otlp.decoding.tally.Tally`: what a request of traces or logs comes to."""
     POINTS = 17
     """`maibo_collectors.otlp.decoding.points.Points`: the histograms of a request of metrics."""
+    BATCH = 18
+    """`maibo_slo.store.segments.SegmentRecord`: what the drain notes of a batch."""
 
     @property
     def signal(self) -> str:
@@ -76,7 +79,7 @@ class Record:
     """One accepted body."""
 
     body_hash: bytes
-    """First 16 bytes of the SHA-256 of the unpacked body: the same spans sent again have the same hash."""
+    """`body_hash` of the unpacked body: the same spans sent again have the same hash."""
     received_ns: int
     spans: int
     encoding: Encoding
@@ -94,8 +97,8 @@ class Damage:
 
 
 def body_hash(unpacked: bytes) -> bytes:
-    """What a retry is recognised by."""
-    return hashlib.sha256(unpacked).digest()[:16]
+    """What a retry is recognised by, in every log and store: 16 bytes of its BLAKE3, at less than half of SHA-256's cost."""
+    return blake3(unpacked).digest(length=16)
 
 
 def header(record: Record) -> bytes:

@@ -48,8 +48,6 @@ class Surroundings:
     announce: Callable[[str, str], None]
     report: Callable[[str | None], object]
     """Told what is wrong with the acceptors, and None when they work."""
-    say: Callable[[str], object]
-    """Told, for people, when the upstream is lost and when it is back."""
 
 
 async def run(upstream: Upstream, around: Surroundings) -> None:
@@ -73,7 +71,7 @@ async def run(upstream: Upstream, around: Surroundings) -> None:
         )
         stack.callback(around.registry.unregister, forwarded)
         await stack.enter_async_context(upstream)
-        contact = _Contact(upstream.url, around.say)
+        contact = _Contact()
         forwarder = Forwarder(folders.log, folders.corrupt, upstream, contact.tell, forwarded)
         contact.forwarder = forwarder
         acceptors = Acceptors(
@@ -111,22 +109,20 @@ async def _collect(acceptors: Acceptors, forwarder: Forwarder, stopping: asyncio
 
 
 class _Contact:
-    """What is said of the upstream: that it was lost, why, what waits meanwhile, and that it is back."""
+    """What the log says of the upstream: that it was lost, why, what waits meanwhile, and that it is back."""
 
-    def __init__(self, url: str, say: Callable[[str], object]) -> None:
+    def __init__(self) -> None:
         self.forwarder: Forwarder | None = None
-        self._url = url
-        self._say = say
         self._problem: str | None = None
         self._lost_at = 0.0
 
     def tell(self, problem: str | None) -> None:
         if problem is None:
-            self._say(f"forwarding again, after {time.monotonic() - self._lost_at:.0f} s: {self._backlog()}")
+            logger.info("forwarding again, after %.0f s: %s", time.monotonic() - self._lost_at, self._backlog())
         else:
             if self._problem is None:
                 self._lost_at = time.monotonic()
-            self._say(f"not forwarding: {problem}; nothing is lost: {self._backlog()}")
+            logger.warning("not forwarding: %s; nothing is lost: %s", problem, self._backlog())
         self._problem = problem
 
     async def remind(self, metrics: CoreMetrics) -> None:
@@ -140,12 +136,12 @@ class _Contact:
                 said_at = time.monotonic()
             elif time.monotonic() - said_at >= _REMIND_SECONDS:
                 said_at = time.monotonic()
-                self._say(f"still not forwarding: {self._problem}; {self._backlog()}")
+                logger.warning("still not forwarding: %s; %s", self._problem, self._backlog())
 
     def rest(self) -> None:
         """Says what is left at the end, if anything is."""
         if self.forwarder is not None and self.forwarder.backlog().segments:
-            self._say(f"stopped; forwarded at the next start: {self._backlog()}")
+            logger.warning("stopped; forwarded at the next start: %s", self._backlog())
 
     def _backlog(self) -> str:
         return "" if self.forwarder is None else str(self.forwarder.backlog())

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -27,7 +27,14 @@ Examples:
   maibo journey explain traces.jsonl examples/mapped --limit 20
   cat body.gz | maibo journey explain - journeys/ --output json
 """
-_STYLES: Final = {"counted": "green", "started": "green", "skewed": "yellow", "rejected": "red", "ignored": "dim"}
+_STYLES: Final = {
+    "counted": "green",
+    "started": "green",
+    "baseline": "yellow",
+    "skewed": "yellow",
+    "rejected": "red",
+    "ignored": "dim",
+}
 
 
 @click.command(epilog=_EXAMPLES)
@@ -49,7 +56,8 @@ def explain(file: str, documents: tuple[str, ...], *, limit: int, output: str) -
 
     FILE is the body of a request to /v1/traces, /v1/logs or /v1/metrics, in protobuf or JSON, gzip or not, or what the OpenTelemetry
     Collector's file exporter wrote (a request a line); - is standard input. DOCUMENTS are files or folders with Journey documents. No
-    service is asked. Times are judged as if each request had come when most of what it holds ended.
+    service is asked. Times are judged as if each request had come when most of what it holds ended, and cumulative metrics as if
+    nothing of them had come before.
     """
     from maibo_collectors.errors import CollectorError
     from maibo_collectors.otlp.explaining import captured
@@ -122,20 +130,21 @@ def _print_cells(out: Console, found: Sequence[Explained]) -> None:
             one.region,
             one.tier,
         )
-        table.add_row(*map(_shown, names), f"{_time(count):%Y-%m-%d %H:%M:%S}", _latency(count), str(count.n))
+        table.add_row(*map(_shown, names), f"{_time(count.t):%Y-%m-%d %H:%M:%S}", _latency(count), str(count.n))
     out.print(table)
 
 
 def _cells(found: Iterable[Explained]) -> list[Count]:
-    """Each cell once, in order of time and name."""
+    """Each cell once, in order of time and name; of histograms, all bins of the same end and names together."""
     sums: Counter[tuple[Any, ...]] = Counter()
+    bins: defaultdict[tuple[Any, ...], Counter[int]] = defaultdict(Counter)
     first: dict[tuple[Any, ...], Count] = {}
     for count in (count for one in found for count in one.counts if one.result != "skewed"):
-        key = (count.t, *count.series, count.bin)
+        key = (count.t, *count.series, not count.bins, -1 if count.bin is None else count.bin)
         sums[key] += count.n
+        bins[key].update(dict(count.bins))
         first.setdefault(key, count)
-    ordered = sorted(first, key=lambda key: (*key[:-1], -1 if key[-1] is None else key[-1]))
-    return [first[key]._replace(n=sums[key]) for key in ordered]
+    return [first[key]._replace(n=sums[key], bins=tuple(sorted(bins[key].items()))) for key in sorted(first)]
 
 
 def _what(one: Explained) -> str:
@@ -153,9 +162,10 @@ def _place(count: Count) -> str:
     one = count.series
     names = ", ".join(filter(None, (one.outcome or "start", one.tier, one.variant)))
     several = "" if count.n == 1 else f"{count.n} × "
-    latency = "" if count.bin is None else f" in {_latency(count)}"
+    latency = f" in {_latency(count)}" if count.bins or count.bin is not None else ""
     step = one.step and f"/{one.step}"
-    return f"{several}{one.journey}{step} ({names}){latency} at {_time(count):%H:%M:%S}, by {_by(count)}"
+    since = "" if count.since is None or count.since == count.t else f"{_time(count.since):%H:%M:%S}–"
+    return f"{several}{one.journey}{step} ({names}){latency} at {since}{_time(count.t):%H:%M:%S}, by {_by(count)}"
 
 
 def _by(count: Count) -> str:
@@ -165,26 +175,45 @@ def _by(count: Count) -> str:
 
 
 def _latency(count: Count) -> str:
-    """The bin: above the lower edge, up to the upper one."""
-    if count.bin is None:
+    """The bin; of a histogram the first to the last one, and quantiles as the store has them."""
+    if count.bin is not None:
+        return _bins(count.bin, count.bin)
+    if not count.bins:
         return "–"
+    p50, p99 = (_duration(float(f"{(each or 0) * 1_000:.3g}")) for each in _quantiles(count))
+    return f"{_bins(count.bins[0][0], count.bins[-1][0])} (P50 {p50}, P99 {p99})"
+
+
+def _bins(first: int, last: int) -> str:
+    """Above the lower edge of the first, up to the upper one of the last."""
     from maibo_slo.store.edges import EDGES_NS
 
-    if count.bin == 0:
-        return f"≤ {_duration(EDGES_NS[0])}"
-    if count.bin >= len(EDGES_NS):
-        return f"> {_duration(EDGES_NS[-1])}"
-    lower, upper = _duration(EDGES_NS[count.bin - 1]), _duration(EDGES_NS[count.bin])
+    lower = _duration(EDGES_NS[first - 1]) if first else "0"
+    if last >= len(EDGES_NS):
+        return f"> {lower}"
+    upper = _duration(EDGES_NS[last])
+    if not first:
+        return f"≤ {upper}"
     return f"{lower.removesuffix(upper.lstrip('0123456789.'))}–{upper}"
 
 
-def _duration(ns: int) -> str:
-    unit, size = next((unit, size) for unit, size in (("s", 10**9), ("ms", 10**6), ("µs", 10**3)) if ns >= size)
+def _quantiles(count: Count) -> tuple[float | None, ...]:
+    from maibo_slo.store.histogram import Histogram
+
+    return Histogram.from_bins(*zip(*count.bins, strict=True)).quantiles(0.5, 0.99)
+
+
+def _duration(ns: float) -> str:
+    unit, size = next(
+        (unit, size)
+        for unit, size in (("s", 10**9), ("ms", 10**6), ("µs", 10**3), ("ns", 1))
+        if ns >= size or size == 1
+    )
     return f"{ns / size:g} {unit}"
 
 
-def _time(count: Count) -> datetime:
-    return datetime.fromtimestamp(count.t, UTC)
+def _time(t: int) -> datetime:
+    return datetime.fromtimestamp(t, UTC)
 
 
 def _shown(text: str) -> str:
@@ -217,4 +246,8 @@ def _as_json(found: Sequence[Explained]) -> dict[str, Any]:
 
 def _count_as_json(count: Count, *, rule: bool = True) -> dict[str, Any]:
     by = {"file": count.rule.file, "line": count.rule.line} if count.rule else None
-    return {**count.series._asdict(), "t": count.t, "bin": count.bin, "n": count.n, **({"rule": by} if rule else {})}
+    said = {**count.series._asdict(), "t": count.t, "bin": count.bin, "n": count.n}
+    if count.bins:
+        p50_us, p99_us = _quantiles(count)
+        said |= {"since": count.since, "bins": dict(count.bins), "p50_us": p50_us, "p99_us": p99_us}
+    return said | ({"rule": by} if rule else {})

@@ -1,11 +1,13 @@
 """What becomes of a captured request: which span, data point or log record counts as what, by which rule; and why the others do not.
 
-The acceptors' own decoders count each of them in a request of its own, and the acceptors' own rules say which condition is not met.
-So what is told here is what happens; but for the cap, which depends on what came before.
+The acceptors' own decoders count each of them in a request of its own, the acceptors' own rules say which condition is not met, and the
+drain's own streams what a histogram adds to the points before it. So what is told here is what happens; but for what depends on what
+came before the captured requests: the cap, and the points of a stream that a running service has seen.
 """
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from statistics import median_low
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -19,13 +21,14 @@ from maibo_collectors.otlp.decoding import points
 from maibo_collectors.otlp.decoding.buckets import total
 from maibo_collectors.otlp.decoding.decoders import Decoders
 from maibo_collectors.otlp.decoding.rules import SPAN_KINDS, CompiledRule, Condition, Rule
-from maibo_collectors.otlp.decoding.tally import BUCKET_NS, BUCKET_SECONDS, CELL, FLOW, SKEWED, Series, Tally, series_of
+from maibo_collectors.otlp.decoding.tally import CELL, FLOW, SKEWED, Series, Tally, series_of
 from maibo_collectors.otlp.documents import placed_rules, rules_of
+from maibo_collectors.otlp.draining import streams
 from maibo_collectors.otlp.explaining import captured
 from maibo_collectors.otlp.explaining.captured import METRIC, SPAN, Captured, Item
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from maibo_collectors.otlp.decoding.points import Points
     from maibo_slo.documents import Catalogue, Origin
@@ -35,12 +38,27 @@ STARTED: Final = "started"
 """It only tells that a journey began."""
 BACKWARDS: Final = "skewed"
 """It ends before it starts: it is in no latency bin."""
+BASELINE: Final = "baseline"
+"""A cumulative point that counts nothing: the next one counts from there."""
 REJECTED: Final = "rejected"
 IGNORED: Final = "ignored"
-RESULTS: Final = (COUNTED, STARTED, BACKWARDS, REJECTED, IGNORED)
+RESULTS: Final = (COUNTED, STARTED, BACKWARDS, BASELINE, REJECTED, IGNORED)
 
 _NONE: Final = 2**31
 """A limit that nothing reaches."""
+_NOTES: Final = {
+    streams.BASELINE: (BASELINE, "first point of a cumulative stream: the baseline, counts from the next one"),
+    streams.CHANGED: (
+        BASELINE,
+        "its bounds are not those of the point before: a new baseline, counts from the next one",
+    ),
+    streams.CROWDED: (BASELINE, "too many senders under one name: it may have been counted before"),
+    streams.DUPLICATE: (IGNORED, "the same point of its stream came before"),
+    streams.LATE: (IGNORED, "a newer point of its stream came before, and held it"),
+    streams.RESET: (COUNTED, "cumulative, and its count fell: counted from zero"),
+    streams.OVERLAPPING: (COUNTED, "its interval overlaps another one of its stream: two senders under one name?"),
+}
+"""What streams note of a point: the result, and why."""
 _KINDS: Final = {number: word for word, number in SPAN_KINDS.items()}
 
 
@@ -49,12 +67,16 @@ class Count(NamedTuple):
 
     series: Series
     t: int
-    """10 s bucket of its end, unix seconds; of a start, the minute."""
+    """10 s bucket of its end, unix seconds; of a start, the minute; of a histogram's events, the last one."""
     bin: int | None
-    """Latency bin; None: of a start, of what ends before it starts, and of a histogram, whose events may be in many."""
+    """Latency bin; None: of a start, of what ends before it starts, and of a histogram."""
     n: int
     rule: Origin | None
     """The rule that says so; None: its own attributes do."""
+    bins: tuple[tuple[int, int], ...] = ()
+    """Of a histogram: each latency bin with how many events, ascending."""
+    since: int | None = None
+    """Of a histogram: the first 10 s bucket that it has events in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +118,8 @@ class _Explainer:
             rules_of(catalogue), series_limit=_NONE, journey_limit=_NONE, reason_limit=_NONE
         )
         self._decoders = Decoders(rules)
+        self._states: dict[bytes, bytes] = {}
+        """Of the streams of metrics."""
         self._rules = [
             _Asked(placed.signal, CompiledRule(placed.rule), placed.origin, tuple(_alone(placed.rule)))
             for placed in placed_rules(catalogue)
@@ -115,15 +139,27 @@ class _Explainer:
 
     def _item(self, item: Item, received_ns: int) -> Explained:
         read = self._read(item.request, received_ns)
-        rejected = ", ".join(read.rejected)
         rules = self._matching(item)
-        if not isinstance(read, Tally):
-            counts = tuple(_of_points(read, rules))
-            result, why = COUNTED if counts else REJECTED if rejected else IGNORED, rejected or _of_histograms(read)
-        else:
+        if isinstance(read, Tally):
             counts = tuple(_of_tally(read, rules))
-            result, why = _result(read), rejected or _of_spans(read)
+            result, why = _result(read), ", ".join(read.rejected) or _of_spans(read)
+        elif read.points:
+            return self._point(item, read, rules)
+        else:
+            counts = ()
+            result, why = REJECTED if read.rejected else IGNORED, ", ".join(read.rejected)
         return Explained(item, result, counts, self._why_ignored(item) if result == IGNORED else why)
+
+    def _point(self, item: Item, read: Points, rules: Mapping[tuple[str, str], Origin]) -> Explained:
+        """A histogram's point, after those before it."""
+        known = {name: self._states[name] for name in read.stream_ids() if name in self._states}
+        settled = streams.settle(known, read)
+        self._states |= settled.states
+        counts = tuple(_of_histogram(settled.tally, rules))
+        (point,) = read.points
+        told = "" if point.delta else _of_cumulative(counts, total(point.buckets))
+        result, why = next((_NOTES[note] for note in settled.notes if note in _NOTES), (COUNTED, told))
+        return Explained(item, result, counts, why)
 
     def _matching(self, item: Item) -> dict[tuple[str, str], Origin]:
         """(journey, step) -> the first rule that the item meets; none of what says itself what it is."""
@@ -200,17 +236,23 @@ def _of_tally(tally: Tally, rules: Mapping[tuple[str, str], Origin]) -> Iterator
         yield Count(one, t, latency_bin, n, rules.get((one.journey, one.step)))
 
 
-def _of_points(read: Points, rules: Mapping[tuple[str, str], Origin]) -> Iterator[Count]:
-    for point in read.points:
-        for counting in point.countings:
-            one = series_of(read.series[counting.series])
-            t = point.time_ns // BUCKET_NS * BUCKET_SECONDS
-            yield Count(one, t, None, total(point.buckets), rules.get((one.journey, one.step)))
+def _of_histogram(tally: Tally, rules: Mapping[tuple[str, str], Origin]) -> Iterator[Count]:
+    bins: defaultdict[int, Counter[int]] = defaultdict(Counter)
+    times: defaultdict[int, set[int]] = defaultdict(set)
+    for t, index, latency_bin, n in CELL.iter_unpack(tally.cells):
+        bins[index][latency_bin] += n
+        times[index].add(t)
+    for index, counts in bins.items():
+        one = series_of(tally.series[index])
+        at = times[index]
+        rule = rules.get((one.journey, one.step))
+        yield Count(one, max(at), None, counts.total(), rule, tuple(sorted(counts.items())), min(at))
 
 
-def _of_histograms(read: Points) -> str:
-    delta = all(point.delta for point in read.points)
-    return "" if delta else "cumulative: what is counted is the difference to the point before"
+def _of_cumulative(counts: Sequence[Count], events: int) -> str:
+    if any(count.n == events for count in counts):
+        return "cumulative: all of it came since its start"
+    return "cumulative: what came since the point before"
 
 
 def _result(tally: Tally) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from maibo_collectors.errors import CollectorError
 from maibo_collectors.otlp.receiving.answers import Code, Refused, throttled, unauthenticated
+from maibo_collectors.otlp.receiving.refusals import Refusals
 from maibo_slo.errors import TokensError
 from maibo_slo.tokens import Scope, TokenFile, read
 
@@ -110,6 +111,7 @@ class Door:
         self._tokens = TokenFile(guard.tokens, now=now) if guard.tokens is not None else None
         self._bytes_per_second = bytes_per_second
         self._quotas: OrderedDict[str, Quota] = OrderedDict()
+        self.refusals: Final = Refusals(now=now)
 
     def require_local(self, host: bytes) -> None:
         """Where nobody is asked who they are, the request must name this machine. Refused when it does not."""
@@ -121,15 +123,20 @@ class Door:
                 f"telemetry is taken at 127.0.0.1, [::1] and localhost only, not at {told!r}",
             )
 
-    def enter(self, authorization: str, *, now: float) -> str:
-        """The sender's name; '' where no token is asked for. Refused when the token is wrong, or its quota is used up."""
+    def enter(self, authorization: str, *, peer: str, now: float) -> str:
+        """The sender's name; '' where no token is asked for. Refused when the token is wrong, or its quota is used up.
+
+        `peer` is the sender's address, for the log.
+        """
         if self._tokens is None:
             return ""
         if not authorization:
+            self.refusals.tell(peer, "it showed no token", now=now)
             raise unauthenticated("a token is needed: send the header Authorization: Bearer …")
         told = _BEARER.fullmatch(authorization)
         sender = self._tokens.owner(told[1], Scope.INGEST, now=now) if told else None
         if sender is None:
+            self.refusals.tell(peer, _wrong(self._tokens, told[1] if told else "", now), now=now)
             raise unauthenticated("this token may not send telemetry: it is unknown, revoked, or of another scope")
         quota = self._quotas.get(sender)
         if quota is not None and (seconds := quota.wait(now)) > 0:
@@ -147,6 +154,17 @@ class Door:
         self._quotas.move_to_end(sender)
         if len(self._quotas) > _SENDERS:
             self._quotas.popitem(last=False)
+
+
+def _wrong(tokens: TokenFile, secret: str, now: float) -> str:
+    """For the log: senders are not told which it is."""
+    if not secret:
+        return "what it showed is no bearer token"
+    for scope in Scope:
+        name = tokens.owner(secret, scope, now=now)
+        if name is not None:
+            return f"its token {name!r} is for {scope}, not for {Scope.INGEST}"
+    return "its token is unknown or revoked"
 
 
 class Quota:

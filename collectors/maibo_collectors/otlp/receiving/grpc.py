@@ -19,6 +19,7 @@ import logging
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import unquote
 from weakref import WeakValueDictionary
 
 import grpc
@@ -136,7 +137,7 @@ class Service:
         return answer
 
     async def _accept(self, signal: Signal, context: Context) -> bytes:
-        sender = self._receiver.door.enter(_authorization(context), now=time.monotonic())
+        sender = self._receiver.door.enter(_authorization(context), peer=_address(context), now=time.monotonic())
         with self._receiver.holding() as hold:
             data = await self._read(context, sender or _peer(context))
             hold(len(data))
@@ -183,6 +184,11 @@ def _peer(context: Context) -> str:
     """Who sends where no token tells: the name in the certificate; without one (on this machine), the connection."""
     names = tuple(context.peer_identities() or ())
     return names[0].decode(errors="replace") if names else context.peer()
+
+
+def _address(context: Context) -> str:
+    """Of ``ipv4:127.0.0.1:53460`` and ``ipv6:%5B::1%5D:53460`` what is between."""
+    return unquote(context.peer()).partition(":")[2].rpartition(":")[0].strip("[]")
 
 
 def _refuse(context: Context, refused: Refused) -> int:

@@ -3,6 +3,9 @@
 uvicorn takes heads of any size for ever, and puts a long header together again with each piece of it. Here, a head has to be complete
 soon after the connection was made or the head begun, and within a size; so have chunked bodies' trailers and chunks' extensions, which
 are no body either. Between requests a connection may rest for as long as uvicorn lets it. What is over is cut off without an answer.
+
+And stopping does not wait for senders: uvicorn closes what is at rest, which with TLS lasts until the other end agrees, and waits for uploads
+that do not come.
 """
 
 from __future__ import annotations
@@ -17,6 +20,10 @@ HEAD_BYTES: Final = 2**16
 HEAD_SECONDS: Final = 15.0
 LEFTOVER_SECONDS: Final = 60.0
 """For what a sender still sends after it was answered (the rest of a body that was refused at its beginning) until its next head is there."""
+FAREWELL_SECONDS: Final = 0.2
+"""For the last bytes of a connection that we end."""
+LAST_UPLOAD_SECONDS: Final = 2.0
+"""For a body that is coming in when we stop; its sender comes again."""
 CONNECTIONS: Final = 1024
 """From this many on requests are answered 503."""
 
@@ -28,6 +35,7 @@ class BoundedHeads(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._bytes = 0
         self._had_body_or_head = False
+        self._stopping = False
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -61,6 +69,23 @@ class BoundedHeads(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._had_body_or_head = True
         super().on_body(body)
+
+    def shutdown(self) -> None:
+        self._stopping = True
+        super().shutdown()
+        if self.transport.is_closing():
+            self.loop.call_later(FAREWELL_SECONDS, self.transport.abort)
+        else:
+            self.loop.call_later(LAST_UPLOAD_SECONDS, self._cut_upload)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._stopping:
+            self.loop.call_later(FAREWELL_SECONDS, self.transport.abort)
+
+    def _cut_upload(self) -> None:
+        if self.cycle.more_body:
+            self.transport.abort()
 
     def _expect_head(self, seconds: float) -> None:
         self._expect_nothing()

@@ -73,6 +73,8 @@ class App:
         except Disconnected:
             self._metrics.requests.labels("disconnected").inc()
             return
+        except asyncio.CancelledError:  # the collector stops, and this took too long; uvicorn would answer 500
+            answer = _refusal(unavailable("the collector is stopping", retry_after=1), content_type)
         except Exception:
             logger.exception("a request failed")
             answer = _refusal(unavailable("the collector failed; see its log"), content_type)
@@ -98,14 +100,15 @@ class App:
         if signal is not None:
             if method != "POST":
                 raise Refused(405, Code.UNIMPLEMENTED, f"{method} is not understood here; POST is", (b"allow", b"POST"))
-            return await self._accept(signal, headers, receive, content_type)
+            return await self._accept(signal, scope, receive, content_type)
         if path == "/" and method in {"GET", "HEAD"}:
             return Answer(200, _GREETING, b"text/plain; charset=utf-8")
         raise Refused(404, Code.NOT_FOUND, f"there is no {path}; telemetry is taken at {_PATHS}")
 
-    async def _accept(self, signal: Signal, headers: Headers, receive: Receive, content_type: bytes) -> Answer:
+    async def _accept(self, signal: Signal, scope: Scope, receive: Receive, content_type: bytes) -> Answer:
+        headers = scope["headers"]
         authorization = _header(headers, b"authorization").decode("latin-1")
-        sender = self._receiver.door.enter(authorization, now=time.monotonic())
+        sender = self._receiver.door.enter(authorization, peer=_peer(scope), now=time.monotonic())
         _require_understood(content_type)
         encoding = _encoding(headers)
         with self._receiver.holding() as hold:
@@ -138,6 +141,12 @@ class App:
                         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
         except TimeoutError:
             raise unavailable(f"the body took longer than {seconds} s", retry_after=1) from None
+
+
+def _peer(scope: Scope) -> str:
+    """The sender's address."""
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 async def _gone(receive: Receive) -> bool:

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 NAMED: Final = 5
 """Journeys that a message names; the others are told as a number."""
+REASONS: Final = 10
+"""Reasons that a message names: there is one for each outcome that is none."""
 
 
 def message(tally: Counted, limits: Rules, *, unit: str = "span") -> str:
-    """``3 spans rejected: 2 unknown outcome, 1 …; 7 spans of checkout counted without …``; '' when there is nothing to tell."""
+    """``3 spans rejected: 2 unknown outcome 'great', 1 …; 7 spans of checkout counted without …``; '' if there is nothing to tell."""
     parts = [_rejections(tally.rejected, unit)] if tally.rejected else []
     if tally.overflowed:
         parts.append(_overflow(tally.overflowed, limits, unit))
@@ -32,8 +34,11 @@ def message(tally: Counted, limits: Rules, *, unit: str = "span") -> str:
 
 
 def _rejections(rejected: Mapping[str, int], unit: str) -> str:
-    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejected.items()))
-    return f"{_number(sum(rejected.values()), unit)} rejected: {reasons}"
+    most = sorted(rejected.items(), key=lambda each: (-each[1], each[0]))
+    reasons = [f"{count} {reason}" for reason, count in sorted(most[:REASONS])]
+    if others := sum(count for _, count in most[REASONS:]):
+        reasons.append(f"{others} for other reasons")
+    return f"{_number(sum(rejected.values()), unit)} rejected: {', '.join(reasons)}"
 
 
 def _overflow(overflowed: Mapping[str, int], limits: Rules, unit: str) -> str:
