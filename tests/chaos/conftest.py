@@ -1,4 +1,4 @@
-"""Worlds for chaos: see `world.py`."""
+"""Worlds for chaos, and who sends to them: see `world.py` and `senders.py`."""
 
 import importlib.util
 import sys
@@ -24,15 +24,19 @@ def world_module() -> Any:
     return _load("world")
 
 
+@pytest.fixture(scope="session")
+def senders_module() -> Any:
+    return _load("senders")
+
+
 @pytest.fixture
-def world_at(world_module: Any) -> Iterator[Callable[..., Any]]:
+def world_at(world_module: Any, senders_module: Any) -> Iterator[Callable[..., Any]]:
     """Makes and starts worlds; whatever of them still runs at the end is killed."""
     made: list[Any] = []
 
     def make(folder: Path, *, embedded: bool, **options: str) -> Any:
-        world = world_module.World(
-            folder, embedded=embedded, **{name.replace("_", "-"): value for name, value in options.items()}
-        )
+        named = {name.replace("_", "-"): value for name, value in options.items()}
+        world = world_module.World(folder, embedded=embedded, document=senders_module.DOCUMENT, **named)
         made.append(world)
         world.start()
         return world
