@@ -25,7 +25,7 @@ setup: .venv/.ready scanner  ## install everything into .venv (done once; again 
 
 scanner: .venv/.ready  # compiles the scanner anew when its source changed
 	@if $(COMPILES); then $(MAKE) --silent .venv/.scanner; \
-	else echo "there is no C compiler: OTLP is decoded in pure Python, at some twentieth of the speed" >&2; fi
+	else echo "there is no C compiler: OTLP is decoded in pure Python, at some eighth of the speed" >&2; fi
 
 .venv/.scanner: $(SCANNER) .venv/.ready
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --reinstall -e ./collectors/fast

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -44,6 +44,8 @@ class Option:
     name: str
     default: str
     help: str
+    least: int | None = None
+    """A whole number from this on, refused otherwise before anything starts; None: any text."""
 
     @property
     def parameter(self) -> str:
@@ -162,6 +164,8 @@ def with_options(brought: Sequence[Option]) -> Callable[[Callable[..., None]], C
                 f"--{option.name}",
                 option.parameter,
                 default=option.default,
+                metavar=None if option.least is None else f"INTEGER>={option.least}",
+                callback=None if option.least is None else partial(_whole_number, least=option.least),
                 envvar=f"MAIBO_{option.name.upper().replace('-', '_')}",
                 show_default=bool(option.default),
                 show_envvar=True,
@@ -170,6 +174,15 @@ def with_options(brought: Sequence[Option]) -> Callable[[Callable[..., None]], C
         return command
 
     return decorate
+
+
+def _whole_number(_: click.Context, __: click.Parameter, value: str, *, least: int) -> str:
+    """'' says nothing."""
+    import click
+
+    if value and not (value.isdecimal() and int(value) >= least):
+        raise click.BadParameter(f"{value!r} must be a whole number from {least} on")
+    return value
 
 
 def option_values(brought: Sequence[Option], keywords: Mapping[str, str]) -> dict[str, str]:

@@ -311,8 +311,11 @@ def test_rates_are_written_as_on_the_page_and_no_event_is_not_ago() -> None:
 
     rare = examples.JOURNEY.model_copy(update={"rate_per_second": 1.95 / 60, "age_seconds": None})
     with answering(rare.model_dump_json().encode()) as (url, _):
-        summary = run("journey", "show", "checkout", "--url", url).stdout.splitlines()[0]
-    assert " 1.95/min (" in summary
+        lines = run("journey", "show", "checkout", "--url", url).stdout.splitlines()
+    assert lines[0] == "Checkout  in the last 5m"
+    summary, began = lines[1:3]
+    assert summary.startswith("  ended   1.95/min (")
+    assert began.startswith("  began   4311 started: ")
     assert summary.endswith("last event \u2013")
 
 
@@ -328,6 +331,39 @@ def test_every_objective_of_an_slo_is_told_apart() -> None:
     assert "within-2s" in said
 
 
+def test_what_is_left_of_a_budget_is_told_by_the_pages_names() -> None:
+    from maibo_slo.service import examples
+
+    young = examples.SLO.objectives[0].model_copy(
+        update={"budget_remaining": -5.67, "budget_remaining_projected": 0.982, "coverage": 0.004}
+    )
+    one = examples.SLO.model_copy(update={"objectives": [young]})
+    with answering(examples.SLOS.model_copy(update={"slos": [one]}).model_dump_json().encode()) as (url, _):
+        header, _, row = (line for line in run("slo", "list", "--url", url).stdout.splitlines() if line.strip())
+    at, end = header.index("attained") + len("attained"), header.index("burn 1h")
+    assert header[at:end].split() == ["budget", "left", "observed"]
+    assert row[at:end].split() == ["98.2", "%", "-567.0", "%"]
+    with answering(one.model_dump_json().encode()) as (url, _):
+        said = run("slo", "show", "checkout-fast", "--url", url).stdout
+    assert "98.2 % budget left, projected; observed -567.0 % over 0.4 % of 28d" in said
+    assert "last minute with events ended 0 s ago" in said
+
+
+def test_rates_of_one_column_are_in_one_unit() -> None:
+    from maibo_slo.service import examples
+
+    rates = {"busy": 12.3, "rare": 0.05}
+    journeys = [
+        examples.JOURNEYS.journeys[0].model_copy(update={"name": name, "rate_per_second": rate})
+        for name, rate in rates.items()
+    ]
+    listed = examples.JOURNEYS.model_copy(update={"journeys": journeys})
+    with answering(listed.model_dump_json().encode()) as (url, _):
+        said = run("journey", "list", "--url", url).stdout
+    assert re.search(r"busy +12\.3/s ", said)
+    assert re.search(r"rare +0\.050/s ", said)
+
+
 def test_validate_counts_warnings_and_tells_them_where_it_tells_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     from maibo_slo import documents
 
@@ -341,9 +377,44 @@ def test_validate_counts_warnings_and_tells_them_where_it_tells_errors(monkeypat
 
 def test_serve_ends_with_one_line_when_a_plugins_setting_is_wrong(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "maibo_slo.cli", "serve", "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path)]
-    command += ["--otlp-http", "127.0.0.1:0", "--acceptors", "0"]
+    command += ["--otlp-http", "0.0.0.0:0"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=100)
-    assert (done.returncode, done.stderr) == (1, "Error: --acceptors is '0'; it must be a whole number from 1 on\n")
+    assert done.returncode == 1
+    assert re.fullmatch(r"Error: --otlp-http '0.0.0.0:0' can be reached by others, .*\n", done.stderr)
+
+
+@pytest.mark.parametrize("command", ["serve", "collect"])
+@pytest.mark.parametrize(
+    ("option", "value", "least"),
+    [
+        ("acceptors", "0", 1),
+        ("otlp-log-mib", "many", 1),
+        ("otlp-series-limit", "-3", 1),
+        ("otlp-token-mib-per-second", "1.5", 0),
+    ],
+)
+def test_whole_numbers_of_plugins_are_told_and_refused_before_anything_starts(
+    command: str, option: str, value: str, least: int
+) -> None:
+    refused = run(command, "--store", "chdb:///nowhere/at-all", f"--{option}", value)
+    assert refused.exit_code == 2
+    assert refused.stderr.rstrip().endswith(f"{value!r} must be a whole number from {least} on")
+    assert f"--{option} INTEGER>={least}" in run(command, "--help").stdout
+
+
+def test_without_a_word_an_edge_has_its_own_size_of_the_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from maibo_collectors.otlp import collect
+
+    found: list[str] = []
+
+    async def forward(command: collect._Command, _: object) -> None:
+        found.append(command.options["otlp-log-mib"])
+
+    monkeypatch.setattr(collect._Command, "forward", forward)
+    for more in ([], ["--otlp-log-mib", "7"]):
+        asked = ["--forward", "http://127.0.0.1:9", "--data-dir", str(tmp_path), *more]
+        assert run("collect", *asked).exit_code == 0
+    assert found == [collect.EDGE_LOG_MIB, "7"]
 
 
 def test_serve_refuses_an_address_that_others_can_reach(tmp_path: Path) -> None:

@@ -218,13 +218,14 @@ class Site:
                 counts.ReasonCount(t, 2, HOSTILE, 4),
                 counts.ReasonCount(t, 2, "__overflow__", 2),
             ],
-            exemplars=[
-                counts.ExemplarRow(
-                    t + 10 * each, 1 + each % 2, 900 + each, 0, 10**5 * (1 + each), bytes([each]) * 16, b"s" * 8
-                )
-                for each in range(6)
-            ]
-            + [counts.ExemplarRow(t, 0, 990, 2, 1_800_000, b"\xab" * 16, b"s" * 8)],
+            exemplars=np.array(
+                [
+                    ((t + 10 * i) * 10**9, 1 + i % 2, 900 + i, 0, 10**8 * (1 + i), bytes([i]) * 16, b"s" * 8)
+                    for i in range(6)
+                ]
+                + [(t * 10**9, 0, 990, 2, 1_800_000_000, b"\xab" * 16, b"s" * 8)],
+                counts.EXEMPLAR,
+            ),
             skewed=np.array([(t, 0, 5)], counts.SKEWED),
             sampled=np.array([(t, 0, 90, 9)], counts.SAMPLED),
         )
@@ -557,8 +558,8 @@ def test_a_phone_shows_the_worst_burn_rate_and_the_age_of_the_data(browser, site
     assert len(shown) == 1
     assert shown[0].startswith("burn ")
     assert "10\u00d7" in shown[0]
-    assert "data age" in row.text
-    assert "data age" in browser.find_element(By.CLASS_NAME, "journeys").text
+    assert "last minute" in row.text
+    assert "last event" in browser.find_element(By.CLASS_NAME, "journeys").text
 
 
 def test_a_slow_store_shows_a_skeleton_first(browser, healthy):

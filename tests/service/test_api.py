@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from maibo_slo.cli.client import escaped
+from maibo_slo.store import Store
 
 NOW_ISO = "now"
 
@@ -396,3 +397,21 @@ def test_documents_that_cannot_be_reloaded_are_a_part_that_fails_of_a_service_th
         service.runtime.health.report("documents", None)
         service.runtime.settings = former
     assert 'maibo_part_up{part="documents"} 1.0' in service.http.get("/metrics").text
+
+
+@pytest.mark.parametrize(("query", "most"), [("", 9), ("?tier=vip", 12), ("?step=payment&version=v9", 15)])
+def test_a_journeys_page_asks_the_store_for_what_it_shows_and_once(service, monkeypatch, query, most) -> None:
+    asked = []
+
+    def noting(answer):
+        def noted(store, sql, parameters):
+            asked.append(f"{sql} {parameters}")
+            return answer(store, sql, parameters)
+
+        return noted
+
+    for name in ("rows", "arrow"):
+        monkeypatch.setattr(Store, name, noting(getattr(Store, name)))
+    assert service.http.get(f"/journeys/checkout{query}").status_code == 200
+    assert len(asked) == len(set(asked))
+    assert 0 < len(asked) <= most

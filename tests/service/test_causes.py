@@ -64,13 +64,14 @@ def then(service):
             counts.ReasonCount(begin, BAD, "TimeoutError", 1),
             counts.ReasonCount(begin, PAID, "card_declined", 5),
         ],
-        exemplars=[
-            counts.ExemplarRow(begin, BAD, 5, 0, 100_000, b"\x01" * 16, b"\x11" * 8),
-            counts.ExemplarRow(last, PAID, 6, 0, 300_000, b"\x02" * 16, b"\x12" * 8),
-            counts.ExemplarRow(last, PAID, 7, 0, 200_000, b"\x03" * 16, b"\x13" * 8),
-            counts.ExemplarRow(begin, GOOD, slow, 1, 2_000_000, b"\x04" * 16, b"\x14" * 8),
-            counts.ExemplarRow(begin, GOOD, slow + 1, 2, 2_100_000, b"\x05" * 16, b"\x15" * 8),
-        ],
+        exemplars=rows(
+            counts.EXEMPLAR,
+            (begin * 10**9, BAD, 5, 0, 100_000_000, b"\x01" * 16, b"\x11" * 8),
+            (last * 10**9 + 7_300_000_000, PAID, 6, 0, 300_000_000, b"\x02" * 16, b"\x12" * 8),
+            (last * 10**9 + 7_200_000_000, PAID, 7, 0, 200_000_000, b"\x03" * 16, b"\x13" * 8),
+            (begin * 10**9, GOOD, slow, 1, 2_000_000_000, b"\x04" * 16, b"\x14" * 8),
+            (begin * 10**9, GOOD, slow + 1, 2, 2_100_000_000, b"\x05" * 16, b"\x15" * 8),
+        ),
         sampled=rows(counts.SAMPLED, (begin, PROMO, 60, 6)),
         skewed=rows(counts.SKEWED, (begin, GOOD, 3), (begin, PAID, 1)),
     )
@@ -188,6 +189,7 @@ def test_exemplars_come_the_newest_first_and_of_one_moment_the_slowest(service, 
     first = said["exemplars"][0]
     assert (first["trace_id"], first["span_id"], first["service"]) == ("02" * 16, "12" * 8, "payment")
     assert (first["outcome"], first["trace_url"]) == ("failure", None)
+    assert first["at"].endswith("9:07Z"), "the second in which it ended"
     assert said["step"] is None
 
 

@@ -325,6 +325,23 @@ def test_journeys_without_data_show_dashes_and_never_zero_or_nan():
     assert "observed 0\u00a0% of 28d" in html
 
 
+def test_rates_of_one_column_are_in_one_unit():
+    busy, rare = journey("busy", count=3690), journey("rare", count=15)
+    html = client(Answers([busy, rare])).get("/").text
+    row = html[html.index("<tbody>") : html.index("</tbody>")]
+    assert re.findall(r"[\d.]+/(?:s|min|h)(?=<svg)", row.replace("\n", "")) == ["12.3/s", "0.050/s"]
+    several = journey("busy", steps=[step("cart", 3690), step("gift", 15)])
+    html = client(Answers([several])).get("/journeys/busy").text
+    steps = html[html.index('<h2 id="by-1">Steps') :]
+    assert re.findall(r'<td class="num">([\d.]+/\w+)<', steps[: steps.index("</table>")]) == ["12.3/s", "0.050/s"]
+
+
+def test_the_age_of_an_event_and_of_a_minute_have_each_its_name_and_are_explained():
+    html = client(Answers([journey()], [slo("s", objective())])).get("/").text
+    assert re.search(r'<th scope="col" class="num wide" title="[^"]+10 seconds">Last event</th>', html)
+    assert re.search(r'<th [^>]*title="[^"]+counted by the minute[^"]+">Last minute ended</th>', html)
+
+
 @pytest.mark.parametrize(
     ("answers", "expected"),
     [

@@ -50,7 +50,7 @@ def list_(*, window: str, limit: int, url: str, output: str) -> None:
     """Journeys, every declared one and the busiest: rate, success, P50/P90/P99."""
     from maibo_slo.service.answers import JourneysAnswer
     from maibo_slo.service.pages import words
-    from maibo_slo.service.pages.units import rate
+    from maibo_slo.service.pages.units import rate, rate_per
 
     answer = ask(url, "/v1/journeys", JourneysAnswer, {"window": window, "series": "true", "limit": str(limit)})
     if output == "json":
@@ -69,10 +69,11 @@ def list_(*, window: str, limit: int, url: str, output: str) -> None:
         "traffic",
         numbers=NUMBERS,
     )
+    per = rate_per(one.rate_per_second for one in answer.journeys)
     for one in answer.journeys:
         rows.add_row(
             shown(words.journey(one.name)),
-            rate(one.rate_per_second),
+            rate(one.rate_per_second, per),
             str(one.count),
             percent(one.success_ratio),
             _number(one.flow.abandoned if one.flow else None),
@@ -96,7 +97,10 @@ def list_(*, window: str, limit: int, url: str, output: str) -> None:
 @url_option
 @output_option
 def show(name: str, *, step: str, window: str, url: str, output: str) -> None:
-    """One journey, or one step of it: its traffic and P99 over time, by tier, version and region; and every step by version."""
+    """One journey, or one step of it: its traffic and P99 over time, by tier, version and region; and every step by version.
+
+    Ended counts what ended in the window, whenever it began, as all tables do; began, what became of the journeys that began in it.
+    """
     from maibo_slo.service.answers import ExemplarsAnswer, JourneyAnswer
     from maibo_slo.service.pages import words
     from maibo_slo.service.pages.causes import doubts
@@ -110,7 +114,8 @@ def show(name: str, *, step: str, window: str, url: str, output: str) -> None:
     traces = ask(url, f"{path}/exemplars", ExemplarsAnswer, about)
     out = console()
     title = shown(words.journey(answer.display_name) + (step and f" / {step}"))
-    out.print(styled(title, "bold"), "", _summary(answer))
+    out.print(styled(title, "bold"), "", f"in the last {shown(window)}")
+    out.print(f"  ended   {_summary(answer)}")
     if answer.flow is not None:
         out.print(f"  began   {_flow(answer.flow)}")
     out.print(f"  traffic {sparkline([point.rate_per_second for point in answer.series])}")
@@ -207,7 +212,7 @@ def _traces(exemplars: Sequence[Exemplar]) -> Table:
     from maibo_slo.service.pages.causes import WHY
 
     made = table(
-        "trace", "where", "version", "service", "why", "took", "10 s from (UTC)", numbers=("took",), whole=("trace",)
+        "trace", "where", "version", "service", "why", "took", "ended (UTC)", numbers=("took",), whole=("trace",)
     )
     for each in exemplars:
         made.add_row(
@@ -240,13 +245,14 @@ def _with_versions(step: StepPart) -> list[tuple[str, Part]]:
 
 def _parts(title: str, rows: Sequence[tuple[str, Part]]) -> Table:
     from maibo_slo.service.pages import words
-    from maibo_slo.service.pages.units import rate
+    from maibo_slo.service.pages.units import rate, rate_per
 
+    per = rate_per(part.rate_per_second for _, part in rows)
     made = table(title, "rate", "count", "success", "P50", "P90", "P99", numbers=NUMBERS)
     for name, part in rows:
         made.add_row(
             shown(words.value(name)),
-            rate(part.rate_per_second),
+            rate(part.rate_per_second, per),
             str(part.count),
             percent(part.success_ratio),
             duration(part.p50_us),

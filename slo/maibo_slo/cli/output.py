@@ -30,7 +30,11 @@ output_option = click.option(
 
 def print_json(said: Any) -> None:
     """One object, strict JSON."""
-    click.echo(json.dumps(said, indent=2, ensure_ascii=False, allow_nan=False))
+    click.echo(as_json(said))
+
+
+def as_json(said: Any) -> str:
+    return json.dumps(said, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def console() -> Console:

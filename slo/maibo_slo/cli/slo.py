@@ -50,15 +50,30 @@ def slo() -> None:
 @url_option
 @output_option
 def list_(*, url: str, output: str) -> None:
-    """Every SLO, one line an objective."""
+    """Every SLO, one line an objective.
+
+    Budget left is projected to the end of the SLO's window, at the rate observed and with nothing more going wrong: the number that the
+    state goes by. Observed is what is left of it over the events so far. Last minute ended: so long ago, the newest one with events.
+    """
     from maibo_slo.service.answers import SlosAnswer
 
     answer = ask(url, "/v1/slos", SlosAnswer)
     if output == "json":
         print_json(answer.model_dump(mode="json"))
         return
-    numbers = ("target", "attained", "budget left", "burn 1h", "age")
-    rows = table("slo", "objective", "state", "target", "attained", "budget left", "burn 1h", "age", numbers=numbers)
+    numbers = ("target", "attained", "budget left", "observed", "burn 1h", "last minute ended")
+    rows = table(
+        "slo",
+        "objective",
+        "state",
+        "target",
+        "attained",
+        "budget left",
+        "observed",
+        "burn 1h",
+        "last minute ended",
+        numbers=numbers,
+    )
     for one in answer.slos:
         for objective in one.objectives:
             rows.add_row(
@@ -67,6 +82,7 @@ def list_(*, url: str, output: str) -> None:
                 _state(objective),
                 percent(objective.target, 3),
                 percent(objective.attainment, 3),
+                percent(objective.budget_remaining_projected, 1),
                 percent(objective.budget_remaining, 1),
                 _burn(objective, "1h"),
                 ago(objective.age_seconds),
@@ -95,12 +111,12 @@ def show(name: str, *, url: str, output: str) -> None:
         out.print(
             f"objective {shown(objective.name)}:",
             _state(objective),
-            f"{_bar(objective.budget_remaining)} budget left over what was observed",
+            f"{_bar(objective.budget_remaining_projected)} budget left, projected; observed "
+            f"{percent(objective.budget_remaining, 1)} over {percent(objective.coverage, 1)} of {answer.window}",
         )
         out.print(
             f"  {objective.good} good, {objective.bad} bad, attained {percent(objective.attainment, 4)} of "
-            f"{percent(objective.target, 4)}; projected budget left {percent(objective.budget_remaining_projected, 1)}; "
-            f"coverage {percent(objective.coverage, 1)}, age {ago(objective.age_seconds)}"
+            f"{percent(objective.target, 4)}; {_age(objective)}"
         )
         if objective.first_burning_at:
             out.print(f"  burning since {objective.first_burning_at:%Y-%m-%d %H:%M:%S} UTC")
@@ -108,6 +124,11 @@ def show(name: str, *, url: str, output: str) -> None:
         for burn in objective.burn_rates:
             burns.add_row(burn.window, _rate(burn.burn_rate), str(burn.good), str(burn.bad), percent(burn.coverage, 0))
         out.print(burns)
+
+
+def _age(objective: ObjectiveAnswer) -> str:
+    seconds = objective.age_seconds
+    return "no minute with events" if seconds is None else f"last minute with events ended {ago(seconds)} ago"
 
 
 def _state(objective: ObjectiveAnswer) -> Text:

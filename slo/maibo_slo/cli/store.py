@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import click
 
 from maibo_slo.cli.example import examples
-from maibo_slo.cli.output import console, output_option, print_json, table
+from maibo_slo.cli.output import as_json, console, output_option, print_json, table
 from maibo_slo.errors import StoreError
 
 if TYPE_CHECKING:
@@ -85,21 +85,30 @@ def info(*, dsn: str | None, data_dir: Path | None, output: str) -> None:
     out.print(shown)
 
 
-@store.command(epilog=examples("maibo store ddl", "maibo store ddl --cluster main", "maibo store ddl --output json"))
+@store.command(
+    epilog=examples("maibo store ddl", "maibo store ddl --cluster main -o schema.sql", "maibo store ddl --output json")
+)
 @click.option("--cluster", metavar="NAME", help="For this cluster of ClickHouse servers, as system.clusters shows it.")
-@click.option("--output", type=click.Choice(["sql", "json"]), default="sql", show_default=True, help="How to print it.")
-def ddl(*, cluster: str | None, output: str) -> None:
+@click.option("--output", type=click.Choice(["sql", "json"]), default="sql", show_default=True, help="How it is told.")
+@click.option("--out", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file instead.")
+def ddl(*, cluster: str | None, output: str, out: Path | None) -> None:
     """Print the schema as SQL.
 
     For those who make it by hand, in an empty database.
     """
     from maibo_slo.store.ddl import statements
 
+    if out is not None and out.name in {"sql", "json"}:  # -o is the format elsewhere
+        raise click.UsageError(f"-o is a file here; the format is --output {out.name}")
     made = statements(cluster)
-    if output == "json":
-        print_json(made)
+    told = as_json(made) if output == "json" else "\n\n".join(f"{statement};" for statement in made)
+    if out is None:
+        click.echo(told)
         return
-    click.echo("\n\n".join(f"{statement};" for statement in made))
+    try:
+        out.write_text(f"{told}\n", encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"cannot write {out}: {error.strerror}") from error
 
 
 def _dsn(dsn: str | None, data_dir: Path | None) -> str:

@@ -122,7 +122,9 @@ class JourneyAnswer(Flow):
     threshold_us: int | None = Field(description="of the whole journey; null for a step")
     within_threshold: int | None = Field(description="successes and failures at or under the threshold; exact")
     last_event_at: datetime | None
-    age_seconds: float | None
+    age_seconds: float | None = Field(
+        description="since the 10 s in which the newest event ended were over; null: never any"
+    )
     steps: list[StepPart] = Field(default=[], description="every step, whichever one is asked for")
     by: dict[str, list[Part]] = Field(default={}, description="tier, version, region -> parts")
     series: list[Point] = []
@@ -173,7 +175,7 @@ class HistogramAnswer(Answer):
 class Exemplar(Answer):
     """One trace worth looking at."""
 
-    at: datetime = Field(description="begin of the 10 s in which its span ended")
+    at: datetime = Field(description="the second in which its span ended")
     why: str = Field(description="failed | over_threshold | slowest (of its kind in its minute)", examples=["failed"])
     step: str = Field(description="'': the journey as a whole")
     outcome: str
@@ -218,10 +220,11 @@ class ObjectiveAnswer(Answer):
     attainment: float | None = Field(description="good / (good + bad) over what was observed; null: no data")
     budget_events: float = Field(description="bad events that the observed events allow: (1 - target) x (good + bad)")
     budget_remaining: float | None = Field(
-        description="1 - bad / budget_events, over what was observed; may be negative"
+        description="observed: 1 - bad / budget_events, over the events so far; may be negative"
     )
     budget_remaining_projected: float | None = Field(
-        description="the same, if the rest of the window brings events at the observed rate and no bad ones; see coverage"
+        description="projected: the same, if the rest of the window brings events at the observed rate and no bad ones; what the "
+        "page and the command line call budget left, and the state goes by"
     )
     burn_rates: list[BurnRate]
     state: str = Field(description="ok | burning | burning_fast | exhausted | no_data | stale", examples=["ok"])
@@ -229,7 +232,9 @@ class ObjectiveAnswer(Answer):
         default=None, description="when the burn that is under way now was first seen"
     )
     coverage: float = Field(description="observed minutes / minutes of the window, 0 to 1")
-    age_seconds: float | None = Field(description="since the newest minute with data; null: never any")
+    age_seconds: float | None = Field(
+        description="since the newest minute with events that it counts ended, 0 while it runs; null: never any"
+    )
 
 
 class SloAnswer(Answer):
@@ -263,7 +268,9 @@ class ScorecardRow(Answer):
     objectives_met: int
     objectives_missed: int
     objectives_without_data: int
-    worst_budget_remaining: float | None
+    worst_budget_remaining: float | None = Field(
+        description="the lowest `budget_remaining` (observed) of its objectives"
+    )
     count: int
     p99_us: float | None
     score: float | None = Field(description="objectives met / objectives with data; null: none has data")

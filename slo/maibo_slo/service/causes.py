@@ -52,7 +52,7 @@ def beside(
     timeout_seconds: int,
     now: float,
 ) -> Beside:
-    """Of one journey, or one step of it; `found` is what was counted of it, by dimensions."""
+    """Of one journey, or one step of it; `found` is what was counted of it (and its steps), by dimensions."""
     journey = which.journey or ""
     whole = not which.step
     began = flows_of(store, window, {journey: timeout_seconds}, where=which.where, now=now) if whole else {}
@@ -62,7 +62,7 @@ def beside(
         reasons=_reasons(store, window, which) if any(FAILURE in one.outcomes for one in found) else [],
         skewed=sum(each.count for each in skew),
         skewed_by=skew,
-        overflow=_overflow(store, window, which, now=now),
+        overflow=_overflow(store, window, which, now=now) if _may_overflow(which, found) else None,
         sampled=_evidence(store, window, which),
     )
 
@@ -178,6 +178,11 @@ def _skews(store: Store, window: Window, which: CellFilter) -> list[Skew]:
             key = (named["step"], named["service"])
             counts[key] = counts.get(key, 0) + one.n
     return [Skew(step=step, service=service, count=count) for (step, service), count in counts.items()]
+
+
+def _may_overflow(which: CellFilter, found: Sequence[Distribution]) -> bool:
+    """Whether it is worth a query: where nothing is left out, what is over the limit is in a group that shows it."""
+    return bool(which.where) or any(not one.group or OVERFLOW in one.group for one in found)
 
 
 def _overflow(store: Store, window: Window, which: CellFilter, *, now: float) -> Overflow | None:

@@ -135,17 +135,19 @@ class Questions:
         window_seconds: int = 300,
         by: Sequence[str] = BY,
         series: bool = True,
+        steps: bool = True,
         details: bool = True,
         where: Mapping[str, Sequence[str]] | None = None,
     ) -> JourneyAnswer | None:
         """One journey, or one step of it, with parts and all steps; None when it is neither declared nor seen within 35 days.
 
         The version of a whole journey is that of the service which ended it; a step's is that of the service which did it. So it is
-        by `steps` and `step` that a bad release is found. Without `details` it is told what is counted, and not why.
+        by `steps` and `step` that a bad release is found. Without `details` it is told what is counted, and not why; without `steps`, not
+        of them.
         """
         window, span = flows.window_of(begin, end, window_seconds, now=now)
         which = CellFilter(journey=name, step=step, where=where or {})
-        found = self._journey(which, window, span, by=by, series=series, details=details, now=now)
+        found = self._journey(which, window, span, by=by, series=series, steps=steps, details=details, now=now)
         return None if found is None else found[0]
 
     def journey_and_histogram(
@@ -160,7 +162,7 @@ class Questions:
         """Both answers from the same counts, read once."""
         window, span = flows.window_of(None, None, window_seconds, now=now)
         which = CellFilter(journey=name, step=step, where=where or {})
-        found = self._journey(which, window, span, by=BY, series=True, details=True, now=now)
+        found = self._journey(which, window, span, by=BY, series=True, steps=True, details=True, now=now)
         return None if found is None else (found[0], self._histogram(name, step, found[1], span, now=now))
 
     def _journey(
@@ -171,6 +173,7 @@ class Questions:
         *,
         by: Sequence[str],
         series: bool,
+        steps: bool,
         details: bool,
         now: float,
     ) -> tuple[JourneyAnswer, Sequence[Distribution]] | None:
@@ -181,13 +184,11 @@ class Questions:
         if not parts and not self.knows(name, now=now):
             return None
         last_event = None if parts else self._last_events([name], step=step, where=where, now=now).get(name)
-        steps = cells.distributions(
-            self._store,
-            window,
-            CellFilter(journey=name, step=None, where=where),
-            by=("step", "service", "version"),
-            now=int(now),
-        )
+        of_steps: Sequence[Distribution] = ()
+        if steps:
+            every = CellFilter(journey=name, step=None, where=where)
+            by_version = ("step", "service", "version")
+            of_steps = cells.distributions(self._store, window, every, by=by_version, now=int(now))
         points: list[Point] = []
         if series:
             points = flows.points_by_journey(self._store, window, which, now=now).get(name, flows.gaps(window, now=now))
@@ -211,10 +212,12 @@ class Questions:
             now=now,
             series=points,
             step=step,
-            steps=flows.steps_of(steps, [one.name for one in declared.steps] if declared else [], seconds=span.seconds),
+            steps=flows.steps_of(
+                of_steps, [one.name for one in declared.steps] if declared and steps else [], seconds=span.seconds
+            ),
             by={dimension: flows.parts_of(parts, at, seconds=span.seconds) for at, dimension in enumerate(by)},
             beside=causes.beside(
-                self._store, window, which, parts if step else [*parts, *steps], timeout_seconds=timeout, now=now
+                self._store, window, which, parts if step else [*parts, *of_steps], timeout_seconds=timeout, now=now
             )
             if details
             else None,

@@ -79,6 +79,11 @@ class PartTable:
     title: str
     rows: tuple[PartRow, ...]
 
+    @property
+    def rate_per(self) -> str:
+        """What its rates are told by: s, min or h."""
+        return units.rate_per(row.part.rate_per_second for row in self.rows)
+
 
 @dataclass(frozen=True, slots=True)
 class JourneyPage:

@@ -54,6 +54,8 @@ class Overview:
     ingest: IngestAnswer
     unhealthy: tuple[PartHealth, ...]
     rate_per_second: float
+    rate_per: str
+    """What the rates of the journeys are told by: s, min or h."""
 
     @property
     def empty(self) -> bool:
@@ -85,6 +87,7 @@ def overview(
         ingest=ingest,
         unhealthy=tuple(each for each in health if not each.ok),
         rate_per_second=sum(answer.rate_per_second for answer in journeys.journeys),
+        rate_per=units.rate_per(answer.rate_per_second for answer in journeys.journeys),
     )
 
 

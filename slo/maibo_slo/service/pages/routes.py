@@ -130,7 +130,7 @@ class Pages:
         offered = {}
         for dimension in links.FILTERS:
             kept = journey.kept(filters, dimension)
-            other = None if kept == filters else self._about(page, name, kept)
+            other = None if kept == filters else self._about(page, name, kept, dimension)
             offered[dimension] = answer if other is None else other
         view = journey.journey_page(
             answer,
@@ -151,9 +151,18 @@ class Pages:
         )
         return Main(self._render("journey.html", page, view=view))
 
-    def _about(self, page: Page, name: str, filters: Mapping[str, str]) -> JourneyAnswer | None:
+    def _about(self, page: Page, name: str, filters: Mapping[str, str], dimension: str) -> JourneyAnswer | None:
+        """What the table of this dimension is made of, and no more."""
+        steps = dimension == "step"
         return self._questions.journey(
-            name, now=page.asked_at, window_seconds=page.seconds, series=False, details=False, **_choice(filters)
+            name,
+            now=page.asked_at,
+            window_seconds=page.seconds,
+            by=() if steps else (dimension,),
+            series=False,
+            steps=steps,
+            details=False,
+            **_choice(filters),
         )
 
     def _slo(self, page: Page, name: str) -> Main:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import jinja2
 from markupsafe import Markup
@@ -48,7 +48,7 @@ def environment(static: Mapping[str, Asset]) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: Mapping[str, Callable[[Any], str]] = {
+    filters: Mapping[str, Callable[..., str]] = {
         "duration": units.duration,
         "limit": units.limit,
         "count": units.count,
@@ -75,5 +75,5 @@ def environment(static: Mapping[str, Asset]) -> jinja2.Environment:
     return pages
 
 
-def _or_dash(said: Callable[[Any], str]) -> Callable[[Any], str]:
-    return lambda value: DASH if value is None else said(value)
+def _or_dash(said: Callable[..., str]) -> Callable[..., str]:
+    return lambda value, *how: DASH if value is None else said(value, *how)

@@ -11,11 +11,21 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NO_DATA = "\u2013"
 SPACE = "\u00a0"
 MINUS = "\u2212"
 TIMES = "\u00d7"
+RATE_UNITS = {"s": 1, "min": 60, "h": 3_600}
+LAST_EVENT = "How long ago the newest event ended; events are counted by 10 seconds"
+LAST_MINUTE = (
+    "How long ago the newest minute ended that has events which this SLO counts. SLOs are counted by the minute, and the minute that runs is "
+    "0 s old: this can be up to a minute less than the age of the event itself"
+)
 WINDOW_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -75,23 +85,35 @@ def allowance(events: float) -> str:
     return _digits(events) if events < 9.995 else count(events)
 
 
-def rate(per_second: float | None) -> str:
+def rate(per_second: float | None, per: str = "") -> str:
     """
-    Events by the second; by the minute or the hour where they are rare.
+    Events by the second; by the minute or the hour where they are rare. In a column, by what `rate_per` says for all of it.
 
     >>> [rate(each) for each in (None, 0, 1234.0, 12.34, 0.05, 0.0005)]
     ['–', '0/s', '1,234/s', '12.3/s', '3.00/min', '1.80/h']
+    >>> [rate(each, "s") for each in (12.34, 0.05, 0.0123, 0.0005, 0)]
+    ['12.3/s', '0.050/s', '0.012/s', '<0.001/s', '0/s']
     """
     if per_second is None:
         return NO_DATA
-    if per_second == 0:
-        return "0/s"
-    if per_second >= 999.5:
-        return f"{count(per_second)}/s"
-    for per, unit in ((1, "s"), (60, "min"), (3_600, "h")):
-        if per_second * per >= 0.1 or unit == "h":
-            break
-    return f"{_digits(per_second * per)}/{unit}"
+    per = per or rate_per([per_second])
+    events = per_second * RATE_UNITS[per]
+    if events == 0 or events >= 999.5:
+        return f"{count(events)}/{per}"
+    if events < 0.001:
+        return f"<0.001/{per}"
+    return f"{events:.3f}/{per}" if events < 0.0995 else f"{_digits(events)}/{per}"
+
+
+def rate_per(rates: Iterable[float | None]) -> str:
+    """
+    What rates that are compared are told by, so that the largest reads well: s, min or h.
+
+    >>> rate_per([12.3, 0.05]), rate_per([0.05, None]), rate_per([0.0005]), rate_per([0, None])
+    ('s', 'min', 'h', 's')
+    """
+    most = max((each for each in rates if each is not None), default=0)
+    return next((per for per, seconds in RATE_UNITS.items() if most * seconds >= 0.1), "h") if most else "s"
 
 
 def share(ratio: float | None) -> str:
