@@ -42,7 +42,7 @@ def budgets(slos: Sequence[Slo]) -> Panel:
             Column("Target", panels.RATIO, decimals=3),
             Column("Window", panels.SECONDS),
             Column("Attainment", panels.RATIO, decimals=3),
-            Column("Budget left", panels.RATIO, decimals=1, scale=BUDGET_SCALE),
+            Column("Budget left, observed", panels.RATIO, decimals=1, scale=BUDGET_SCALE),
             Column("Coverage", panels.RATIO, decimals=1),
         ],
     )

@@ -139,7 +139,7 @@ def _version_p99(journey: Journey) -> Panel:
 
 def _budget_left(objectives: Sequence[tuple[Slo, Objective]]) -> Panel:
     return panels.lines(
-        "Budget left",
+        "Budget left, observed",
         "Over each SLO's window that ends there, of what was observed in it. 100 % is untouched, at 0 the budget is spent.",
         [queries.budget_left(slo, objective) for slo, objective in objectives],
         unit=panels.RATIO,

@@ -242,7 +242,7 @@ SELECT
   target AS `Target`,
   window_seconds AS `Window`,
   sumIf(good, inside) / nullIf(sumIf(good + bad, inside), 0) AS `Attainment`,
-  1 - sumIf(bad, inside) / nullIf(sumIf(good + bad, inside), 0) / budget AS `Budget left`,
+  1 - sumIf(bad, inside) / nullIf(sumIf(good + bad, inside), 0) / budget AS `Budget left, observed`,
   countIf(inside AND good + bad > 0) / (window_seconds / 60) AS `Coverage`
 FROM (
   SELECT

@@ -121,8 +121,8 @@ def test_the_threshold_is_drawn_into_the_latency(documents: dict[str, Any]) -> N
 
 def test_a_journey_without_slos_has_no_budget_panels(documents: dict[str, Any]) -> None:
     titles = {path: {panel["title"] for panel in document["panels"]} for path, document in documents.items()}
-    assert "Budget left" in titles["grafana/journey-checkout.json"]
-    assert "Budget left" not in titles["grafana/journey-search.json"]
+    assert "Budget left, observed" in titles["grafana/journey-checkout.json"]
+    assert "Budget left, observed" not in titles["grafana/journey-search.json"]
 
 
 def test_without_documents_there_is_still_the_fleet() -> None:

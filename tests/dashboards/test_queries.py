@@ -221,9 +221,9 @@ def test_budgets_say_what_the_ledger_says(budgeted: Store, catalogue: Catalogue,
     ]
     good, bad, observed = (sums[0].good, sums[0].bad, sums[0].observed_minutes) if sums else (0, 0, 0)
     close(rows[0]["Attainment"], good / (good + bad) if good + bad else None)
-    close(rows[0]["Budget left"], 1 - bad / (good + bad) / 0.01 if good + bad else None)
+    close(rows[0]["Budget left, observed"], 1 - bad / (good + bad) / 0.01 if good + bad else None)
     close(rows[0]["Coverage"], observed / (7 * 1440))
-    assert (rows[1]["Attainment"], rows[1]["Budget left"], rows[1]["Coverage"]) == (None, None, 0)
+    assert (rows[1]["Attainment"], rows[1]["Budget left, observed"], rows[1]["Coverage"]) == (None, None, 0)
 
 
 @pytest.mark.parametrize("seconds", [3600, 7 * 86_400])
