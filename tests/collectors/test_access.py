@@ -1,5 +1,6 @@
 """Who is let in, and how much each may send."""
 
+import logging
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from maibo_collectors.errors import CollectorError
 from maibo_collectors.otlp.receiving.access import OPEN, Access, Door, Quota
 from maibo_collectors.otlp.receiving.answers import Refused
-from maibo_collectors.otlp.receiving.refusals import LINES, WINDOW_SECONDS, Refusals
+from maibo_collectors.otlp.receiving.refusals import LINES, WINDOW_SECONDS, Refusals, Seldom
 from maibo_slo import tokens
 from maibo_slo.tokens import Scope
 
@@ -82,6 +83,18 @@ def test_of_refusals_that_repeat_a_line_a_minute_is_logged_and_few_in_all(caplog
     more, line = (record.getMessage() for record in caplog.records)
     assert more == f"{2000 - LINES} more refusals like those before were not logged"
     assert line == "refused 192.0.2.7: no token"
+
+
+def test_of_a_servers_own_warnings_one_of_each_kind_a_minute_is_logged(caplog):
+    server = logging.getLogger("a server")
+    server.addFilter(Seldom())
+    for number in range(1000):
+        server.warning("no HTTP")
+        server.warning("request %d is odd", number)
+    assert [record.getMessage() for record in caplog.records] == ["no HTTP", "request 0 is odd"]
+    for _ in range(2):
+        server.error("broken")
+    assert len(caplog.records) == 4
 
 
 def test_only_where_nobody_is_asked_must_the_host_be_local(file):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maibo_collectors.otlp.decoding import buckets
 from maibo_collectors.otlp.decoding.buckets import (
     SCALES,
     Explicit,
@@ -229,3 +230,13 @@ def test_other_bounds_cannot_be_subtracted():
     assert not alike(Explicit((1.0,), (3, 4)), Explicit((2.0,), (3, 4)))
     assert not alike(Explicit((1.0,), (3, 4)), Exponential(2, 0, 0.0, 5, (1, 2)))
     assert not alike(Exponential(2, 0, 0.1, 5, (1,)), Exponential(2, 0, 0.0, 5, (1,)))
+
+
+def test_what_buckets_without_events_would_bound_is_not_worked_out(monkeypatch):
+    """They are a byte each on the wire, and nothing in gzip."""
+    worked_out = []
+    real = buckets.exp2
+    monkeypatch.setattr(buckets, "exp2", lambda power: (worked_out.append(power), real(power))[1])
+    sparse = Exponential(20, 0, 0.0, -5_000, (*[0] * 9_998, 3, 1))
+    assert sum(in_bins(sparse, unit_ns=10**9).values()) == 4
+    assert len(worked_out) == 4

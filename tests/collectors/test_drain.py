@@ -503,7 +503,7 @@ from types import SimpleNamespace
 import threading
 from maibo_collectors.otlp.draining.drain import DrainThread
 begun = threading.Event()
-def hang(*, now):
+def hang(**_):
     begun.set()
     threading.Event().wait()
 drain = SimpleNamespace(once=hang, failure=None, stopping=threading.Event())

@@ -294,6 +294,50 @@ async def test_bodies_that_the_upstream_fails_at_are_overtaken_and_taken_when_it
     assert edge.aside() == {}
 
 
+async def test_bodies_at_which_the_upstream_hangs_later_are_not_tried_one_after_the_other(edge, scripted):
+    """Each of them would hold up the others for a minute."""
+    hangs = threading.Event()
+
+    def answer(request):
+        if not request.body.startswith(b"bad"):
+            return 200, {}, b""
+        return None if hangs.is_set() else (500, {}, b"")  # None stands for an answer that is waited for in vain
+
+    scripted.answer = answer
+    ailing = edge.seal(1, *(record(f"bad{number}") for number in range(7)), record("good"))
+    async with running(edge):
+        await until(lambda: len(scripted.requests) >= 8)
+        hangs.set()
+        before = len(scripted.requests)
+        await until(lambda: len(scripted.requests) > before)
+        await asyncio.sleep(0.4)
+        assert len(scripted.requests) - before <= 2
+        hung = scripted.requests[before].body
+        scripted.answer = lambda request: None if request.body == hung else (200, {}, b"")
+        before = len(scripted.requests)
+        await until(lambda: len({*scripted.bodies[before:]} - {hung}) == 6, seconds=20)
+        scripted.answer = lambda _: (200, {}, b"")
+        await until(lambda: ailing.name not in edge.waiting())
+    assert edge.aside() == {}
+
+
+async def test_a_segment_that_somebody_deletes_while_a_body_of_it_is_sent_again_stops_nothing(edge, scripted):
+    ill = threading.Event()
+    ill.set()
+    scripted.answer = lambda request: (500 if ill.is_set() and request.body == b"bad" else 200, {}, b"")
+    first = edge.seal(1, record("bad"), record("good"))
+    edge.seal(2, record("later"))
+    async with running(edge):
+        await until(lambda: edge.waiting() == [first.name])
+        first.unlink()
+        ill.clear()
+        await until(lambda: scripted.bodies.count(b"bad") > 1)
+        edge.seal(3, record("last"))
+        await until(lambda: not edge.waiting())
+    assert scripted.bodies[-1] == b"last"
+    assert not any(edge.told)
+
+
 async def test_an_upstream_that_fails_at_many_bodies_is_ill_itself_and_all_wait_in_order(edge, scripted, monkeypatch):
     monkeypatch.setattr(forward_module, "_AILING", 3)
     monkeypatch.setattr(forward_module, "_LONGEST_PAUSE_SECONDS", 0.01)

@@ -7,12 +7,19 @@ import socket
 import time
 
 import pytest
+from google.rpc.status_pb2 import Status
 from uvicorn.server import ServerState
 
 from maibo_collectors.otlp import acceptor
+from maibo_collectors.otlp.decoding.rules import Rules
+from maibo_collectors.otlp.log import Log
+from maibo_collectors.otlp.metrics import AcceptorMetrics
 from maibo_collectors.otlp.receiving import heads
-from maibo_collectors.otlp.receiving.access import OPEN
+from maibo_collectors.otlp.receiving.access import OPEN, Door
 from maibo_collectors.otlp.receiving.heads import CONNECTIONS, HEAD_BYTES
+from maibo_collectors.otlp.receiving.http import App
+from maibo_collectors.otlp.receiving.reading import CountingReader
+from maibo_collectors.otlp.receiving.receive import Receiver
 
 pytestmark = pytest.mark.anyio
 
@@ -83,9 +90,9 @@ async def answering(scope, receive, send):
 
 
 @contextlib.asynccontextmanager
-async def connected(state=None):
+async def connected(state=None, app=answering):
     """Where to read from, and where to write to."""
-    config = acceptor._http(answering, OPEN).config
+    config = acceptor._http(app, OPEN).config
     state = state or ServerState()
     server = await asyncio.get_running_loop().create_server(
         lambda: config.http_protocol_class(config, state, {}), "127.0.0.1", 0
@@ -161,12 +168,20 @@ async def test_what_drops_in_after_an_answer_does_not_keep_a_connection_for_ever
         assert ended.done()
 
 
-async def test_a_request_on_a_connection_too_many_is_503():
+async def test_a_request_on_a_connection_too_many_is_told_to_come_again_as_any_other_and_its_connection_ends(tmp_path):
     state = ServerState()
     state.connections.update(object() for _ in range(CONNECTIONS))
-    async with connected(state) as (reader, writer):
-        writer.write(ANSWERED)
-        assert (await reader.readline()).split()[1] == b"503"
+    metrics = AcceptorMetrics()
+    log = Log(tmp_path, acceptor=0)
+    app = App(Receiver(log, metrics, Door(OPEN, now=0), CountingReader, Rules()))
+    async with connected(state, app) as (reader, writer):
+        writer.write(CHUNKED + b"0\r\n\r\n")
+        head, _, body = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")
+    log.close()
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 1" in head
+    assert Status.FromString(body).message == "too many connections"
+    assert metrics.requests.labels("503")._value.get() == 1
 
 
 async def test_connections_beyond_all_measure_are_ended_at_once():

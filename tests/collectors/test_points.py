@@ -483,3 +483,11 @@ def test_an_attribute_given_twice_counts_as_its_last(decode):
     again.value.string_value = "second"
     point.attributes.append(again)
     assert series(decode(made))[0].journey == "second"
+
+
+def test_buckets_with_events_are_bounded_too_and_empty_ones_cost_nothing(decode, monkeypatch):
+    monkeypatch.setattr(points, "BUCKETS_LIMIT", 5)
+    buckets = {"explicit_bounds": [1.0, 2.0, 3.0], "bucket_counts": [1, 1, 0, 0], "count": 2}
+    many = [{"journey.name": "checkout", "point": buckets | {"time_unix_nano": NOW + number}} for number in range(4)]
+    found = decode(request(*many, name="journey.duration"))
+    assert (found.counted, found.rejected) == (2, {points.TOO_MANY_FILLED: 2})

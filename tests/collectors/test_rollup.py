@@ -2,20 +2,24 @@
 
 import contextlib
 import errno
+import json
 import math
 import threading
 import time
+import zlib
 from functools import partial
 
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
+from maibo_collectors.otlp.body import BODY_LIMIT
 from maibo_collectors.otlp.decoding.tally import CELL, FLOW, Series, Tally, encode, series_bytes
 from maibo_collectors.otlp.draining import batch as batches
 from maibo_collectors.otlp.draining import rollup as rollup_module
 from maibo_collectors.otlp.draining.drain import Drain, DrainThread
 from maibo_collectors.otlp.metrics import CoreMetrics
-from maibo_collectors.otlp.segment import Kind
+from maibo_collectors.otlp.segment import Kind, parse
 from maibo_slo.errors import StoreError
 from maibo_slo.store import counts, segments
 
@@ -162,11 +166,11 @@ def test_where_there_is_no_room_to_keep_it_it_goes_in_with_the_batch_once(
     assert segments.changed_minutes(drain.store, 0)[0] == {NOW // 60 * 60, NOW // 60 * 60 - 3_600}
 
 
-def _without_fsync(write, log, batch) -> None:
+def _without_fsync(write, log, batch) -> batches.Batch:
     """As a reserve has it: room where everything else has none."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batches.os, "fsync", lambda _: None)
-        write(log, batch)
+        return write(log, batch)
 
 
 def test_a_disk_that_refuses_for_another_reason_is_an_error_and_the_batch_comes_again(
@@ -178,6 +182,107 @@ def test_a_disk_that_refuses_for_another_reason_is_an_error_and_the_batch_comes_
         with pytest.raises(OSError, match="bad disk"):
             drain.once(now=0)
     drain.once(now=math.inf)
+    assert counted() == (21, 21, 21, 10)
+
+
+def test_on_a_full_disk_a_batch_is_whole_from_the_first_since_its_manifest_took_the_reserve(
+    drain, seal, counted, monkeypatch
+):
+    batches.keep_reserve(drain.log)
+    seal(1, 10)
+    with monkeypatch.context() as patch:
+        patch.setattr(batches, "_write", partial(_only_over_what_is_there, batches._write))
+        patch.setattr(rollup_module.Rollup, "keep", _full)
+        assert drain.once(now=0) == 1
+    assert counted() == (21, 21, 21, 10)
+    assert list(drain.kept.iterdir()) == list(drain.log.iterdir()) == []
+
+
+def _full(*_) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def _only_over_what_is_there(write, path, data) -> None:
+    if not path.exists():
+        path.touch()  # an empty file takes no room
+        _full()
+    write(path, data)
+
+
+def test_manifests_that_cannot_be_written_leave_nothing_behind_that_would_count_as_kept(
+    drain, seal, counted, monkeypatch
+):
+    monkeypatch.setattr(rollup_module, "_MOST_KEPT", 2)
+    seal(1, 10)
+    drain.once(now=0, roll_up=False)
+
+    def broken(path, _) -> None:
+        path.touch()
+        raise OSError(errno.EIO, "bad disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batches, "_write", broken)
+        for now in range(0, 100, 20):
+            with pytest.raises(OSError, match="bad disk"):
+                drain.roll_up(now=now)
+    assert [path.suffix for path in drain.kept.iterdir()] == [".log"]
+    seal(2, 10)
+    assert drain.once(now=100) == 1
+    assert counted() == (42, 42, 42, 20)
+
+
+def test_what_cannot_be_kept_for_good_goes_in_with_the_batch_and_not_from_where_it_was_kept_as_well(
+    drain, another, seal, counted, monkeypatch
+):
+    seal(1, 10)
+    with monkeypatch.context() as patch:
+        patch.setattr(rollup_module, "fsync_folder", _full)
+        drain.once(now=0, roll_up=False)
+    another().once(now=0)
+    assert counted() == (21, 21, 21, 10)
+
+
+def test_the_drain_and_the_roll_up_write_their_manifests_at_once(drain, monkeypatch):
+    write, errors = batches._write, []
+    monkeypatch.setattr(batches, "_write", lambda path, data: (write(path, data), time.sleep(0.05)))
+
+    def begin(folder) -> None:
+        try:
+            batches.write(folder, batches.Batch(f"{NOW_NS}-{folder.name}", (folder.name,)))
+        except OSError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=begin, args=[folder]) for folder in (drain.log, drain.kept)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(60)
+    assert errors == []
+    for folder in (drain.log, drain.kept):
+        assert [each.segments for each in batches.waiting(folder).batches] == [(folder.name,)]
+
+
+def test_a_batch_that_an_older_version_began_is_inserted_as_that_did_and_counts_once(drain, seal, counted):
+    """It inserted all at once under the batch's id, and died before it said so."""
+    seal(1, 10)
+    (segment,) = batches.waiting(drain.log).segments
+    manifest = {"segments": [segment], "crc": zlib.crc32(segment.encode())}
+    (drain.log / f"{NOW_NS}-batch-0{batches.MANIFEST}").write_text(json.dumps(manifest))
+    flow = np.array([(NOW // 60 * 60, 0, 10, 10)], counts.FLOW)
+    key = ("checkout", "", "production", "shop", "1", "", "", "", "", "success")
+    counts.insert(drain.store, counts.Counts(series=[key], flow=flow), token=f"{NOW_NS}-batch-0")
+    drain.once(now=0)
+    assert counted() == (21, 21, 21, 10)
+
+
+def test_what_a_record_cannot_hold_is_kept_in_several(drain, seal, counted, monkeypatch):
+    assert 2 * rollup_module._CELLS * counts.CELL.itemsize < BODY_LIMIT
+    monkeypatch.setattr(rollup_module, "_CELLS", 1)
+    seal(1, 10)
+    drain.once(now=0, roll_up=False)
+    (kept,) = drain.kept.iterdir()
+    assert [record.kind for record in parse(kept.read_bytes())] == [Kind.TALLY, Kind.TALLY, Kind.BATCH]
+    drain.once(now=0)
     assert counted() == (21, 21, 21, 10)
 
 

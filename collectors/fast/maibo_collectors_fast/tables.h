@@ -130,7 +130,7 @@ static inline uint32_t intern(interner *some, uint64_t seed, const void *key, si
         const size_t mask = some->index.room - 1;
         for (size_t slot = hash & mask; some->index.at[slot]; slot = (slot + 1) & mask) {
             const text *one = some->texts + (some->index.at[slot] - 1);
-            if (one->hash == hash && one->length == length && memcmp(some->bytes + one->offset, at, length) == 0)
+            if (one->hash == hash && one->length == length && (!length || memcmp(some->bytes + one->offset, at, length) == 0))
                 return some->index.at[slot] - 1;
         }
     }

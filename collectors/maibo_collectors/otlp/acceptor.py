@@ -29,11 +29,11 @@ from maibo_collectors.otlp.decoding import rules
 from maibo_collectors.otlp.log import Log
 from maibo_collectors.otlp.metrics import AcceptorMetrics
 from maibo_collectors.otlp.receiving.access import Access, Door
-from maibo_collectors.otlp.receiving.heads import CONNECTIONS, BoundedHeads
+from maibo_collectors.otlp.receiving.heads import BoundedHeads
 from maibo_collectors.otlp.receiving.http import App
 from maibo_collectors.otlp.receiving.reading import CountingReader, ForwardingReader, Reader
 from maibo_collectors.otlp.receiving.receive import Receiver
-from maibo_collectors.otlp.receiving.refusals import watch_handshakes
+from maibo_collectors.otlp.receiving.refusals import Seldom, watch_handshakes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +47,7 @@ OPEN_FILES = 8192
 """Enough for the connections over HTTP that there may be, those over gRPC, and the log."""
 STOP_SECONDS = 5
 """For the requests under way; less than the core waits."""
+HTTP2_PREFACE = b"PRI * HTTP/2.0"
 LOOK_SECONDS = 1.0
 """How often the rules' file is looked at."""
 
@@ -61,6 +62,7 @@ def main() -> None:
         format=f"%(asctime)s %(levelname)s acceptor {arguments.acceptor}: %(message)s",
     )
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(Seldom())
     _limit(resource.RLIMIT_AS, MEMORY_BYTES)
     _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
     try:
@@ -82,7 +84,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
             _raw if arguments.raw else CountingReader,
             rules.Rules() if arguments.rules is None else rules.read(arguments.rules),
         )
-        over_http = _http(App(receiver), access)
+        over_http = _http(App(receiver), access, _telling_http2(receiver, arguments.grpc))
         if over_http.config.ssl is not None:
             watch_handshakes(over_http.config.ssl, asyncio.get_running_loop(), partial(_handshake_failed, receiver))
         over_grpc = _grpc(receiver, arguments.grpc, access) if arguments.grpc else None
@@ -98,12 +100,27 @@ def _raw(_: rules.Rules) -> Reader:
     return ForwardingReader()
 
 
-def _http(app: App, access: Access) -> uvicorn.Server:
+def _telling_http2(receiver: Receiver, grpc_address: str) -> type[BoundedHeads]:
+    """A sender over gRPC that was given the port of HTTP is told so, as is the log; its own library would only say 'unavailable'."""
+    told = f"gRPC is taken at {grpc_address}" if grpc_address else "gRPC is off (--otlp-grpc)"
+
+    class TellingHttp2(BoundedHeads):
+        def data_received(self, data: bytes) -> None:
+            if self.cycle is None and data.startswith(HTTP2_PREFACE):
+                peer = self.client[0] if self.client else ""
+                receiver.door.refusals.tell(peer, f"HTTP/2, as gRPC has it, where HTTP/1.1 is: {told}", now=time.monotonic())
+                self.send_400_response(f"HTTP/1.1 is spoken here; {told}")
+                return
+            super().data_received(data)
+
+    return TellingHttp2
+
+
+def _http(app: App, access: Access, protocol: type[BoundedHeads]) -> uvicorn.Server:
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http=BoundedHeads,
-            limit_concurrency=CONNECTIONS,
+            http=protocol,
             ws="none",
             lifespan="off",
             interface="asgi3",

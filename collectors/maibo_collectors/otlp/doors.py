@@ -22,6 +22,7 @@ HTTP: Final = "otlp-http"
 GRPC: Final = "otlp-grpc"
 """Options, and the names under which addresses are announced."""
 OFF: Final = "off"
+_EXAMPLES: Final = {HTTP: "127.0.0.1:4318", GRPC: f"127.0.0.1:4317, or {OFF!r}"}
 
 logger = logging.getLogger(__name__)
 
@@ -63,9 +64,12 @@ async def open_doors(
 
 
 async def _listen(listen: Listen, address: str, option: str, guard: Access) -> socket.socket:
-    """That nobody has the port, or that it is no address, is for `listen` to say."""
-    host = address.rpartition(":")[0].removeprefix("[").removesuffix("]")
-    if host and not guard.guarded and not is_loopback(host):
+    """That nobody has the port is for `listen` to say; its example of an address is the page's."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise CollectorError(f"--{option} {address!r} is no address; write it as {_EXAMPLES[option]}")
+    host = host.removeprefix("[").removesuffix("]")
+    if not guard.guarded and not is_loopback(host):
         raise CollectorError(
             f"--{option} {address!r} can be reached by others, who must show who they are: make a token with `maibo token add NAME "
             "--scope ingest` and give its file as --otlp-tokens, or ask for certificates with --otlp-tls-client-ca; or listen on "

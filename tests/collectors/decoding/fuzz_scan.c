@@ -38,7 +38,10 @@ static int judge(scanner *s, const results *found) {
         const uint32_t *key = (const uint32_t *)(const void *)scan_shape(s, shape);
         size_t length, told = 7;
         for (size_t each = KEY_VALUES; each < KEY_VALUES + COUNT - OF_RESOURCES - 1; each++)
-            if (key[each] != NONE) state += *scan_text(s, key[each], &length) * (length > 0);
+            if (key[each] != NONE) {
+                const uint8_t *text = scan_text(s, key[each], &length);
+                if (length > 0) state += *text; /* an empty one may begin where the texts' memory ends */
+            }
         const uint64_t fates = shape % 4, overflowed = shape % 3;
         const uint64_t head[] = {shape % 5 ? NONE : shape % 7, shape % 2, shape % 11 == 0, 1 + shape % 13, (uint64_t)1 << shape % 33, fates, overflowed};
         memcpy(numbers, head, sizeof head);

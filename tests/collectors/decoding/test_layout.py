@@ -221,3 +221,13 @@ def test_of_spans_of_one_length_few_layouts_are_kept(eager, otlp_request):
         decoder.tally(otlp_request(CHECKOUT | texts, now_ns=NOW_NS).SerializeToString(), received_ns=NOW_NS)
     (sender,) = decoder._senders.values()
     assert [len(layouts) for layouts in sender.layouts.values()] == [traces._LAYOUTS]
+
+
+def test_spans_in_very_many_pieces_are_not_learned(eager, otlp_request):
+    """Their layouts would take forty times the room of their bytes."""
+    decoder = eager()
+    decoder.tally(
+        otlp_request(CHECKOUT | {f"{n}": "" for n in range(400)}, now_ns=NOW_NS).SerializeToString(), received_ns=NOW_NS
+    )
+    (sender,) = decoder._senders.values()
+    assert sender.layouts == {}

@@ -123,6 +123,8 @@ def in_few_bins(
 
     None where `in_bins` takes no more bins than `room`. What this costs depends on the buckets alone, not on what they span.
     """
+    if total(buckets) <= room:
+        return None
     across = [(*_across(lower, upper), n) for lower, upper, n in _held(buckets, unit_ns, shortest, longest)]
     if sum(min(n, last - first + 1) for first, last, n in across) <= room:
         return None
@@ -134,7 +136,7 @@ def in_few_bins(
 
 def _held(buckets: Buckets, unit_ns: int, shortest: float | None, longest: float | None) -> list[_Bucket]:
     """Buckets with events, as narrow as is known."""
-    held = [bucket for bucket in _bounded(buckets, unit_ns) if bucket.n]
+    held = list(_bounded(buckets, unit_ns))
     if held and shortest is not None:
         first = held[0]
         # Whole ns, and one less: a bucket is open below, and the shortest is in it.
@@ -147,20 +149,30 @@ def _held(buckets: Buckets, unit_ns: int, shortest: float | None, longest: float
 
 
 def _bounded(buckets: Buckets, unit_ns: int) -> Iterator[_Bucket]:
-    """Buckets with their bounds in ns, ascending."""
+    """Those with events, and their bounds in ns, ascending. Bounds of others are not worked out: ten thousand empty ones take no room in a body."""
     if isinstance(buckets, Explicit):
-        # Bounds such as 0.005 s are whole ns but for a float's last digits; grid edges must be met exactly.
-        bounds = [0.0, *(float(round(max(0.0, min(bound * unit_ns, _LONGEST_NS)))) for bound in buckets.bounds), inf]
-        yield from map(_Bucket, bounds[:-1], bounds[1:], buckets.counts)
+        bounds = buckets.bounds
+        for at, n in enumerate(buckets.counts):
+            if n:
+                lower = _explicit_bound(bounds[at - 1], unit_ns) if at else 0.0
+                yield _Bucket(lower, _explicit_bound(bounds[at], unit_ns) if at < len(bounds) else inf, n)
         return
-    yield _Bucket(0.0, buckets.zero_threshold * unit_ns, buckets.zero)
-    width = 2.0**-buckets.scale
-    unit = log2(unit_ns)
+    if buckets.zero:
+        yield _Bucket(0.0, buckets.zero_threshold * unit_ns, buckets.zero)
+    width, unit = 2.0**-buckets.scale, log2(unit_ns)
+    for at, n in enumerate(buckets.counts, buckets.offset):
+        if n:
+            yield _Bucket(_exponential_bound(at * width + unit), _exponential_bound((at + 1) * width + unit), n)
+
+
+def _explicit_bound(bound: float, unit_ns: int) -> float:
+    """Bounds such as 0.005 s are whole ns but for a float's last digits; grid edges must be met exactly."""
+    return float(round(max(0.0, min(bound * unit_ns, _LONGEST_NS))))
+
+
+def _exponential_bound(exponent: float) -> float:
     least, most = _EXPONENTS
-    upper = exp2(min(max(buckets.offset * width + unit, least), most))
-    for index, n in enumerate(buckets.counts, buckets.offset + 1):
-        lower, upper = upper, exp2(min(max(index * width + unit, least), most))
-        yield _Bucket(lower, upper, n)
+    return exp2(min(max(exponent, least), most))
 
 
 @lru_cache(maxsize=4096)  # some 100 kB of what senders send; 60 MB if each were a bucket over all bins

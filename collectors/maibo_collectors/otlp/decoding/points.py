@@ -59,6 +59,9 @@ TOO_MANY_STREAMS: Final = "too many streams"
 POINTS_LIMIT: Final = 50_000
 """Points that a request may count. Each takes a KiB until it is logged, and again until it is counted."""
 TOO_MANY_POINTS: Final = f"over the {POINTS_LIMIT} that one request may have"
+BUCKETS_LIMIT: Final = 1_000_000
+"""Buckets with events, of all points that a request may count. Each costs the core some 5 µs."""
+TOO_MANY_FILLED: Final = f"over the {BUCKETS_LIMIT} buckets with events that one request may have"
 """Why a point of a journey cannot be counted."""
 
 _COUNT_LIMIT: Final = 10**12
@@ -161,6 +164,7 @@ class _Found:
         self._received_ns = received_ns
         self._series: dict[bytes, int] = {}
         self._points: list[Point] = []
+        self._filled = 0
         self._total = self._ignored = 0
         self._rejected: Counter[str] = Counter()
         self._overflowed: Counter[str] = Counter()
@@ -271,6 +275,10 @@ class _Found:
         wrong = _wrong_explicit(point) if isinstance(point, HistogramDataPoint) else _wrong_exponential(point)
         if wrong:
             return wrong
+        filled = _filled(point)
+        if self._filled + filled > BUCKETS_LIMIT:
+            return TOO_MANY_FILLED
+        self._filled += filled
         journey = series_of(found.fates[0].series).journey  # one of several, if it counts in several: it has one state
         return "" if self._classifier.admission.stream(journey, stream) else TOO_MANY_STREAMS
 
@@ -326,6 +334,11 @@ def _wrong_exponential(point: ExponentialHistogramDataPoint) -> str:
     if not 0 <= point.zero_threshold < inf:
         return DISORDERED
     return "" if sum(counts) + point.zero_count == point.count else MISCOUNTED
+
+
+def _filled(point: HistogramDataPoint | ExponentialHistogramDataPoint) -> int:
+    counts = point.bucket_counts if isinstance(point, HistogramDataPoint) else point.positive.bucket_counts
+    return sum(map(bool, counts))
 
 
 def _buckets(point: HistogramDataPoint | ExponentialHistogramDataPoint) -> Buckets:

@@ -52,6 +52,10 @@ _LONGEST_REST: Final = 64_000
 """Then a sender whose spans never repeat costs a hundredth more."""
 _OVERHEAD: Final = 1000
 """Bytes that what is remembered takes beside its key, about."""
+_PIECE: Final = 64
+"""Bytes that a piece of a span's fixed bytes takes beside itself, about."""
+_CUT: Final = 256
+"""Bytes that a layout takes for each piece."""
 _START_TIME_KEY: Final = semconv.JOURNEY_START_TIME.encode()
 
 
@@ -181,16 +185,18 @@ class PythonTraces:
         layout = layout_of(span, asked=self._slots)
         if layout is None:
             return
+        fixed = layout.fixed(span)
+        size = sum(map(len, fixed)) + _PIECE * len(fixed)
+        if size > KEY_BYTES:
+            return
         layouts = sender.layouts.setdefault(len(span), [])
         if layout in layouts:
             layout = layouts[layouts.index(layout)]
         else:
             layouts[_LAYOUTS - 1 :] = [layout]
-        fixed = layout.fixed(span)
-        size = sum(map(len, fixed))
-        if size <= KEY_BYTES:
-            layout.judgements[fixed] = judgement
-            self._senders.grow(size + _OVERHEAD)
+            size += _CUT * len(fixed)
+        layout.judgements[fixed] = judgement
+        self._senders.grow(size + _OVERHEAD)
 
     def _judge(self, key: tuple[Any, ...]) -> Judgement:
         resource, *values, code, kind, name, digits = key

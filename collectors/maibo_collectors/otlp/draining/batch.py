@@ -12,9 +12,10 @@ import errno
 import logging
 import os
 import secrets
+import threading
 import time
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -34,6 +35,8 @@ _RESERVE_BYTES = 32 * 2**10
 BATCH_BYTES = 16 * 2**20
 BATCH_SEGMENTS = 256
 """A batch is in memory as a whole, and a stop waits for the one that is under way."""
+_writing = threading.Lock()
+"""The drain and the roll-up have one reserve, and each a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +46,15 @@ class Batch:
     id: str
     segments: tuple[str, ...]
     whole: bool = False
-    """There was no room to keep what is counted in minutes (`rollup`): it goes in with the batch."""
+    """There is no room to keep what is counted in minutes (`rollup`): it goes in with the batch, under its id."""
 
 
 class _Manifest(msgspec.Struct):
     segments: tuple[str, ...]
     crc: int
     """Of the names: a manifest that lies would be worse than none."""
-    whole: bool = False
+    whole: bool = True
+    """Versions that did not say so inserted all with the batch, and may have begun to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ def choose(log: Path, segments: Sequence[str]) -> Batch:
         path = log / f"{segment}{SEALED}"
         if (first_kind(path) or Kind.TALLY) < Kind.TALLY:
             if not chosen:
-                return Batch(segment, (segment,))
+                return Batch(segment, (segment,), whole=True)
             break
         size += path.stat().st_size
         if chosen and (size > BATCH_BYTES or len(chosen) == BATCH_SEGMENTS):
@@ -112,23 +116,29 @@ def choose(log: Path, segments: Sequence[str]) -> Batch:
     return Batch(f"{time.time_ns():020d}-batch-{secrets.token_hex(4)}", tuple(chosen))
 
 
-def write(log: Path, batch: Batch) -> None:
-    """Returns when the manifest survives a loss of power."""
-    manifest = msgspec.json.encode(_Manifest(batch.segments, _crc(batch.segments), batch.whole))
+def write(log: Path, batch: Batch) -> Batch:
+    """Returns the batch as it is written down, when that survives a loss of power.
+
+    On a full disk the manifest takes the reserve, and the batch is a whole one: nothing of it could be kept, and there is no second reserve
+    to say so later.
+    """
     path = log / f"{batch.id}{MANIFEST}"
     unnamed = path.with_suffix(UNNAMED)
-    try:
-        keep_reserve(log)
-        _write(unnamed, manifest)
-    except OSError as error:
-        reserve = log.with_name(RESERVE)
-        if error.errno != errno.ENOSPC or not reserve.exists():
-            raise
-        unnamed.unlink(missing_ok=True)
-        unnamed = reserve
-        _write(unnamed, manifest)
-    unnamed.rename(path)
+    with _writing:
+        try:
+            keep_reserve(log)
+            _write(unnamed, _manifest(batch))
+        except OSError as error:
+            unnamed.unlink(missing_ok=True)
+            reserve = log.with_name(RESERVE)
+            if error.errno != errno.ENOSPC or not reserve.exists():
+                raise
+            batch = replace(batch, whole=True)
+            unnamed = reserve
+            _write(unnamed, _manifest(batch))
+        unnamed.rename(path)
     fsync_folder(log)
+    return batch
 
 
 def keep_reserve(log: Path) -> None:
@@ -163,6 +173,10 @@ def remove(log: Path, batch: Batch) -> None:
         (log / f"{segment}{SEALED}").unlink(missing_ok=True)
     fsync_folder(log)
     (log / f"{batch.id}{MANIFEST}").unlink(missing_ok=True)
+
+
+def _manifest(batch: Batch) -> bytes:
+    return msgspec.json.encode(_Manifest(batch.segments, _crc(batch.segments), batch.whole))
 
 
 def _read(path: Path) -> Batch:

@@ -202,9 +202,9 @@ class Drain:
             self.behind = self.behind or bool(waiting)
             for segment in done:
                 (self.log / f"{segment}{SEALED}").unlink()
-            batch = Batch(batch.id, tuple(segment for segment in batch.segments if segment not in done))
+            batch = replace(batch, segments=tuple(segment for segment in batch.segments if segment not in done))
             if batch.segments:
-                batches.write(self.log, batch)
+                batch = batches.write(self.log, batch)
                 self._begun.add(batch.id)
                 yield batch
 
@@ -387,7 +387,7 @@ class _RollupThread(threading.Thread):
         self._ending = threading.Event()
 
     def end(self) -> None:
-        """Returns when the group that is under way is in."""
+        """Returns when what the pass under way has found is in."""
         self._ending.set()
         self.join()
 

@@ -21,7 +21,7 @@ import logging
 import os
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
@@ -36,7 +36,7 @@ from maibo_slo.store.counts import summed
 from maibo_slo.store.segments import SegmentRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from maibo_collectors.otlp.draining.batch import Batch
@@ -47,6 +47,8 @@ logger = logging.getLogger(__name__)
 
 _encoder = msgspec.msgpack.Encoder()
 _record = msgspec.msgpack.Decoder(SegmentRecord)
+_CELLS = 1_000_000
+"""Of one record: all that a batch of metrics may come to would be more than a record holds."""
 _MOST_KEPT = 1_000
 """Batches: where no group can be inserted, the log is what must fill up, which has a quota."""
 
@@ -73,23 +75,22 @@ class Rollup:
         unnamed = path.with_suffix(UNNAMED)
         try:
             with unnamed.open("wb") as file:
-                for kind, body in (
-                    (Kind.TALLY, tallies.encode(_tally(content))),
-                    (Kind.BATCH, _encoder.encode(record)),
-                ):
-                    file.write(header(Record(bytes(16), time.time_ns(), 0, Encoding.IDENTITY, body, kind)))
-                    file.write(body)
+                for tally in _tallies(content):
+                    _append(file, Kind.TALLY, tallies.encode(tally))
+                _append(file, Kind.BATCH, _encoder.encode(record))
                 file.flush()
                 os.fsync(file.fileno())
+            unnamed.rename(path)
+            fsync_folder(self.folder)
         except OSError:
+            # Nothing may be left: if it goes in with the batch instead, it would be counted from here as well.
+            path.unlink(missing_ok=True)
             unnamed.unlink(missing_ok=True)
             raise
-        unnamed.rename(path)
-        fsync_folder(self.folder)
 
     def is_full(self) -> bool:
         """Too much is kept: no batch is to be begun."""
-        return sum(1 for _ in self.folder.iterdir()) > _MOST_KEPT
+        return sum(path.suffix == SEALED for path in self.folder.iterdir()) > _MOST_KEPT
 
     def once(self) -> int:
         """Inserts what is kept of batches that are through; returns how many that were. Raises whatever the store or the disk raise."""
@@ -140,14 +141,23 @@ class Rollup:
         return self.folder / f"{batch}{SEALED}"
 
 
-def _tally(content: Counts) -> Tally:
-    """The batch as one tally, its cells those of whole minutes."""
-    return Tally(
-        series=[series_bytes(Series(*key)) for key in content.series],
-        cells=summed(content.cells, unit=MINUTE).tobytes(),
+def _append(file: BinaryIO, kind: Kind, body: bytes) -> None:
+    file.write(header(Record(bytes(16), time.time_ns(), 0, Encoding.IDENTITY, body, kind)))
+    file.write(body)
+
+
+def _tallies(content: Counts) -> Iterator[Tally]:
+    """The batch as one tally, or several where it has very many cells: those of whole minutes."""
+    series = [series_bytes(Series(*key)) for key in content.series]
+    cells = summed(content.cells, unit=MINUTE)
+    yield Tally(
+        series=series,
+        cells=cells[:_CELLS].tobytes(),
         flow=content.flow.tobytes(),
         sampled=content.sampled.tobytes(),
         skewed_rows=content.skewed.tobytes(),
         reasons=[Reason(each.t, each.series, each.reason, each.n) for each in content.reasons],
         exemplars=content.exemplars.tobytes(),
     )
+    for begin in range(_CELLS, len(cells), _CELLS):
+        yield Tally(series=series, cells=cells[begin : begin + _CELLS].tobytes())

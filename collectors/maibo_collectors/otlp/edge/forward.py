@@ -175,7 +175,7 @@ class Forwarder:
     def _drop(self) -> None:
         """Deletes segments that are done."""
         for path in self._through - {each.segment for each in self._ailing}:
-            path.unlink()
+            path.unlink(missing_ok=True)  # somebody may have deleted it meanwhile
             self._through.remove(path)
 
     async def _segment(self, path: Path) -> bool:
@@ -246,8 +246,12 @@ class Forwarder:
             if answer.result in _DONE or await self._given_up(each):
                 self._answered(each, answer)
                 self._ailing.remove(each)
-            elif answer.result is Result.LATER:
-                break  # of the upstream's state the others tell
+            elif answer.result is Result.LATER:  # of the upstream's state the others tell, which go on meanwhile
+                for other in self._ailing:
+                    other.due = max(other.due, each.due)
+                self._ailing.remove(each)
+                self._ailing.append(each)  # the next time, another one is the first
+                break
         self._drop()
 
     async def _given_up(self, attempt: _Try) -> bool:

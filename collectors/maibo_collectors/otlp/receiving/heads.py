@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from maibo_collectors.otlp.receiving.http import CROWDED
+
 HEAD_BYTES: Final = 2**16
 """What comes in a row and is no body; as much again as one read brings may be taken before it is noticed."""
 HEAD_SECONDS: Final = 15.0
@@ -64,6 +66,8 @@ class BoundedHeads(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._had_body_or_head = True
         self._expect_nothing()
+        if len(self.connections) >= CONNECTIONS:
+            self.scope.setdefault("state", {})[CROWDED] = True
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

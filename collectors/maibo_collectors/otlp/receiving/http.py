@@ -35,6 +35,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 
+CROWDED: Final = "crowded"
+"""In the state of a request: it came on a connection too many."""
 _SIGNALS: Final = {signal.path: signal for signal in SIGNALS}
 _PATHS: Final = ", ".join(_SIGNALS)
 _GREETING: Final = (
@@ -95,6 +97,8 @@ class App:
 
     async def _answer(self, scope: Scope, receive: Receive, content_type: bytes) -> Answer:
         path, method, headers = scope["path"], scope["method"], scope["headers"]
+        if CROWDED in scope.get("state", ()):
+            raise Refused(503, Code.UNAVAILABLE, "too many connections", (b"connection", b"close"), retry_after=1)
         self._receiver.door.require_local(_header(headers, b"host"))
         signal = _SIGNALS.get(path)
         if signal is not None:

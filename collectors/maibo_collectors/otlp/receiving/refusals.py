@@ -1,7 +1,7 @@
 """Who is turned away: told in the log, for whoever looks for a sender that is not heard (a token revoked too early, a certificate of the
 wrong authority).
 
-Strangers cause it, so it is bounded: of one address for one reason there is a line a minute, and `LINES` lines a minute in all; how many
+Strangers cause it, so it is bounded: of one address for one reason an acceptor writes a line a minute, and `LINES` a minute in all; how many
 there were is on /metrics. A line names the address and, where it is known, the token; nothing that was sent is repeated.
 """
 
@@ -42,6 +42,25 @@ class Refusals:
             return
         self._told.add((peer, why))
         logger.warning("refused %s: %s", peer or "somebody", why)
+
+
+class Seldom(logging.Filter):
+    """Of a server's own warnings, which strangers cause too (what they send is no HTTP), one of each kind a minute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told_at: dict[str, float] = {}
+        """Unix seconds, by text without what is filled in: there are as many as the server has statements."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is logged."""
+        if record.levelno != logging.WARNING:
+            return True
+        told_at = self._told_at.get(str(record.msg))
+        if told_at is not None and 0 <= record.created - told_at < WINDOW_SECONDS:
+            return False
+        self._told_at[str(record.msg)] = record.created
+        return True
 
 
 class HandshakeRefused(Exception):  # noqa: N818 -- the name says what is so
