@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -239,7 +240,8 @@ def measure_clickhouse(bodies: list[bytes]) -> dict[str, float]:
         "format_schema_message_name": "ResourceSpans",
     }
     rounds = []
-    with tempfile.TemporaryDirectory() as folder, open_store(f"chdb://{folder}") as store:
+    # The engine keeps the schema's text in a folder where it was started.
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), open_store(f"chdb://{folder}") as store:
         store.warm_up()
         columns = f"`resource.attributes` {ATTRIBUTES}, scope_spans Array(Tuple(spans Array({SPAN})))"
         for engine in ("Memory", "Null"):

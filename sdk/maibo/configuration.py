@@ -7,6 +7,7 @@ the host running.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from maibo import problems, runtime
@@ -143,7 +144,9 @@ def _start(
 
     own_endpoint = endpoint or os.environ.get("MAIBO_ENDPOINT")
     own_headers = dict(headers or parse_env_headers(os.environ.get("MAIBO_HEADERS", ""), liberal=True))
-    url = _traces_url(own_endpoint)
+    url = _with_scheme(_traces_url(own_endpoint))
+    if not url:
+        return
     secret = user_hash_key or os.environ.get("MAIBO_USER_HASH_KEY")
     pipeline = Pipeline(
         lambda: Otlp(url, own_headers, inherit_headers=own_endpoint is None),
@@ -179,6 +182,22 @@ def _traces_url(own_endpoint: str | None) -> str:
         base = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or _DEFAULT_ENDPOINT
     base = base.rstrip("/")
     return base if base.endswith(_PATH) else base + _PATH
+
+
+def _with_scheme(url: str) -> str:
+    """``HOST:PORT``, as gRPC exporters take it, is read as http://; '' for what no HTTP can be sent to. Either is told."""
+    if "://" not in url:
+        problems.tell(
+            "maibo: the endpoint %r has no scheme and is read as http://…; write it with http:// or https://", url
+        )
+        return f"http://{url}"
+    if not re.match(r"https?://[^/:]", url, re.IGNORECASE):
+        problems.tell(
+            "maibo: off, for the endpoint %r is no http:// or https:// address; maibo sends OTLP over HTTP (port 4318)",
+            url,
+        )
+        return ""
+    return url
 
 
 def _enabled(asked: bool | None) -> bool:

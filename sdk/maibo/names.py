@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from maibo import problems
@@ -68,7 +70,13 @@ class Names:
     def _meet(self, raw: str) -> str:
         name = clean(raw) or UNNAMED
         if self._declared is not None and name not in self._declared:
-            problems.noticed(problems.NAMES_REPLACED, f"maibo: {self._what} %r is not declared: {UNDECLARED}", name)
+            problems.noticed(
+                problems.NAMES_REPLACED,
+                f"maibo: {self._what} %r is not declared, and counted as {UNDECLARED}: correct the name%s, or add it to a "
+                "Journey document, and that to the catalogue given to configure()",
+                name,
+                _NearMiss(name, self._declared),
+            )
             return UNDECLARED
         if len(self._known) >= self._limit:
             problems.noticed(
@@ -85,6 +93,18 @@ class Names:
             )
         self._known[raw] = name
         return name
+
+
+@dataclass(frozen=True, slots=True)
+class _NearMiss:
+    """Looked for when it is told, which is once: a service may call an undeclared name often."""
+
+    name: str
+    declared: frozenset[str]
+
+    def __str__(self) -> str:
+        near = get_close_matches(self.name.lower(), sorted(self.declared), 1)
+        return f" ({near[0]!r}?)" if near else ""
 
 
 class Catalogue:

@@ -14,13 +14,17 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
+from http.client import BadStatusLine, RemoteDisconnected
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # has no types
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http import trace_exporter as stock
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from maibo.names import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +36,11 @@ _NO_RETRIES: Final = 0.1
 """The exporter's own timeout: shorter than its first back-off, so that it never sleeps."""
 _RETRYABLE: Final = frozenset({429, 502, 503, 504})
 _LONGEST_WAIT: Final = 30.0
+_UNAUTHORIZED: Final = frozenset({401, 403})
+_NO_HTTP: Final = (
+    "what answers there does not speak HTTP/1.1: maibo sends OTLP over HTTP, to port 4318 of a collector, not to gRPC's 4317; a port "
+    "with TLS needs https://"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +119,25 @@ def _read(response: requests.Response) -> Answer:
         return Answer(delivered=True, rejected=_rejected(response.content))
     if 200 <= status < 300:
         return Answer(delivered=True)
-    return Answer(
-        delivered=False,
-        retry=status in _RETRYABLE,
-        wait_seconds=_seconds(response.headers.get("Retry-After")),
-        why=f"HTTP {status} {response.reason}",
-    )
+    if status in _RETRYABLE:
+        wait = _seconds(response.headers.get("Retry-After"))
+        return Answer(delivered=False, retry=True, wait_seconds=wait, why=_told(response))
+    why = f"the collector at {response.url} answered {_told(response)}"
+    if status in _UNAUTHORIZED:
+        why += "; a token goes into MAIBO_HEADERS=authorization=Bearer TOKEN, or configure(headers=…)"
+    return Answer(delivered=False, why=why)
+
+
+def _told(response: requests.Response) -> str:
+    """The status, and the collector's own sentence, a `Status` by the OTLP specification."""
+    status = f"HTTP {response.status_code} {response.reason}"
+    if not response.headers.get("Content-Type", "").startswith("application/x-protobuf"):
+        return status  # a proxy's page
+    try:
+        sentence = clean(Status.FromString(response.content).message, 200)
+    except Exception:  # noqa: BLE001 -- whoever it was, the status tells enough
+        return status
+    return f"{status}: {sentence}" if sentence else status
 
 
 def _rejected(body: bytes) -> int:
@@ -137,6 +159,8 @@ def _short(error: Exception) -> str:
     cause: BaseException = error
     following: BaseException | None = error
     while following is not None:
+        if isinstance(following, BadStatusLine) and not isinstance(following, RemoteDisconnected):
+            return _NO_HTTP
         cause = following if isinstance(following, OSError) else cause
         following = following.__cause__ or following.__context__
     return shorten(f"{type(error).__name__}: {cause}", 200, placeholder=" …")

@@ -72,7 +72,12 @@ def read(path: Path) -> tuple[Token, ...]:
         ) from None
     except (OSError, ValueError) as error:
         told = error.strerror if isinstance(error, OSError) else error
-        raise TokensError(f"token file {path} cannot be read: {told}") from None
+        mend = (
+            "let this user read it"
+            if isinstance(error, OSError)
+            else "put back a copy of it, or move it away and make new tokens with `maibo token add NAME`"
+        )
+        raise TokensError(f"token file {path} cannot be read: {told}; {mend}") from None
 
 
 def add(path: Path, name: str, scope: Scope, *, now: datetime) -> str:

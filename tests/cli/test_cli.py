@@ -286,11 +286,12 @@ def test_a_name_is_asked_for_whole_whatever_is_in_it() -> None:
 
 
 def test_a_wrong_window_is_used_wrongly_and_told_in_the_services_words() -> None:
-    problem = b'{"detail": "query window: a window is between 10s and 400d long"}'
+    problem = b'{"detail": "query window: a window is between 10s and 400d long; query limit: too many"}'
     with answering(problem, status=422, kind="application/problem+json") as (url, _):
         result = run("journey", "list", "--window", "500d", "--url", url)
     assert result.exit_code == 2
-    assert "between 10s and 400d" in result.stderr
+    assert "--window: a window is between 10s and 400d long; --limit: too many" in " ".join(result.stderr.split())
+    assert "query" not in result.stderr
 
 
 def test_names_from_outside_are_text_and_neither_markup_nor_a_terminals_commands() -> None:
@@ -470,3 +471,23 @@ def test_version_tells_every_distribution() -> None:
     said = json.loads(run("version", "--output", "json").stdout)
     assert {"maibo", "maibo-slo", "python"} <= said.keys()
     assert "maibo-slo" in run("version").stdout
+
+
+def test_without_an_slo_the_list_says_whether_there_are_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    from maibo_slo.cli import slo
+    from maibo_slo.service import examples
+
+    scorecard = examples.SCORECARD
+    answers = {"/v1/slos": examples.SLOS.model_copy(update={"slos": []})}
+    monkeypatch.setattr(slo, "ask", lambda _, path, *__: answers.get(path, scorecard))
+    assert "the documents in force hold none" in run("slo", "list").stdout
+    scorecard = examples.SCORECARD.model_copy(update={"rows": []})
+    assert "start the service with documents" in run("slo", "list").stdout
+
+
+def test_a_token_without_a_scope_is_one_to_send_and_a_broken_file_is_told_with_its_mend(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.json"
+    assert run("token", "add", "shop", "--file", str(file)).stdout.startswith("maibo_ingest_")
+    file.write_text("{")
+    broken = run("token", "list", "--file", str(file))
+    assert (broken.exit_code, "put back a copy of it" in broken.stderr) == (1, True)

@@ -52,3 +52,11 @@ def test_a_sparkline_has_gaps_where_there_is_no_data() -> None:
     assert sparkline([0, 1, None, 2]) == "▁▄ █"
     assert sparkline([]) == ""
     assert sparkline([0, 0]) == "▁▁"
+
+
+def test_a_sparkline_of_many_values_fits_one_line_and_keeps_its_peaks() -> None:
+    many = sparkline([0.0] * 398 + [9.0])
+    assert len(many) == 57
+    assert many.endswith("█")
+    assert len(sparkline([1.0] * 60)) == 60
+    assert sparkline([None, None, 1, None], most=2) == " █"

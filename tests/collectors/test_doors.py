@@ -33,6 +33,16 @@ async def test_both_addresses_are_announced_as_they_came_to_be():
         }
 
 
+@pytest.mark.parametrize("text", ["banana", "4318", ":4318", "127.0.0.1:", "127.0.0.1:70000", ""])
+@pytest.mark.parametrize(
+    ("option", "example"), [("otlp_http", r"127\.0\.0\.1:4318"), ("otlp_grpc", r"127\.0\.0\.1:4317, or 'off'")]
+)
+async def test_what_is_no_address_is_refused_with_one_of_this_options(text, option, example):
+    with pytest.raises(CollectorError, match=f"'{text}' is no address; write it as {example}$"):
+        async with opened(**{option: text}):
+            pass
+
+
 async def test_grpc_can_be_off():
     told = {}
     async with opened(told, otlp_grpc="off") as doors:
@@ -82,10 +92,3 @@ async def test_with_tokens_any_address_will_do(tmp_path, caplog):
         assert doors.http.getsockname()[0] == "0.0.0.0"
         assert doors.grpc.startswith("0.0.0.0:")
     assert "unencrypted" in caplog.text
-
-
-async def test_what_is_no_address_is_said_to_be_none():
-    for wrong in ("4317", "somewhere", "127.0.0.1:", "127.0.0.1:99999", ""):
-        with pytest.raises(MaiboError, match="is no address"):
-            async with opened(otlp_grpc=wrong):
-                pass

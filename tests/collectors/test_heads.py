@@ -61,6 +61,20 @@ async def test_what_is_no_body_is_cut_off_when_it_is_too_large(core, journey, ot
     assert core.send(otlp_body(journey)).code == 200
 
 
+async def test_grpc_on_the_port_of_http_is_told_where_grpc_is_in_the_answer_and_once_in_the_log(core):
+    for _ in range(3):
+        with socket.create_connection(core.address, timeout=10) as connection:
+            connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9))
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            assert (answer.status, answer.read().decode()) == (
+                400,
+                f"HTTP/1.1 is spoken here; gRPC is taken at {core.grpc}",
+            )
+    line = f"refused 127.0.0.1: HTTP/2, as gRPC has it, where HTTP/1.1 is: gRPC is taken at {core.grpc}\n"
+    assert core.stderr().count(line) == 1
+
+
 async def test_a_large_head_that_is_within_the_bounds_is_taken_again_and_again(core):
     with socket.create_connection(core.address, timeout=10) as connection:
         for _ in range(5):

@@ -50,6 +50,7 @@ def test_importing_takes_at_most_four_tenths_of_a_second():
 
 
 DISTRIBUTIONS = {
+    "google.rpc": "googleapis-common-protos",
     "opentelemetry.exporter": "opentelemetry-exporter-otlp-proto-http",
     "opentelemetry.instrumentation": "opentelemetry-instrumentation",
     "opentelemetry.proto": "opentelemetry-proto",

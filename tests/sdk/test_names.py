@@ -64,6 +64,18 @@ def test_documents_declare_their_steps_too():
     assert catalogue.step("search", "index") == "index"
 
 
+@pytest.mark.parametrize(
+    ("name", "mend"), [("Check Out", "correct the name ('checkout'?)"), ("zzz", "correct the name, or add it")]
+)
+def test_an_undeclared_name_is_told_once_with_what_to_do_about_it(caplog, name, mend):
+    catalogue = Catalogue([DOCUMENT, "search"])
+    for _ in range(3):
+        assert catalogue.journeys.admit(name) == "_undeclared"
+    (told,) = caplog.messages
+    assert told.startswith(f"maibo: journey {name!r} is not declared, and counted as _undeclared: {mend}")
+    assert "to a Journey document" in told
+
+
 def test_tiers_variants_and_reasons_are_bounded_too():
     with capture() as captured:
         for n in range(300):

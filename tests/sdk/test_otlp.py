@@ -2,14 +2,18 @@ import gzip
 import hashlib
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import RemoteDisconnected
 
+import grpc
 import pytest
 import requests
+from google.rpc.status_pb2 import Status
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 import maibo
-from maibo import carriers
+from maibo import carriers, configuration
 from maibo.carriers import Identity
 from maibo.otlp import Otlp
 
@@ -150,6 +154,75 @@ def test_a_refusal_for_good_is_not_tried_again(receiver, status, caplog):
     assert len(receiver.bodies) == 1
     assert (maibo.stats().exported, maibo.stats().lost) == (0, 1)
     assert [record.name for record in caplog.records] == ["maibo"]
+
+
+def test_a_refusal_is_told_with_the_collectors_own_sentence_and_where_a_token_goes(receiver, caplog):
+    status = Status(code=16, message="no token; make one with `maibo token add`\n").SerializeToString()
+    receiver.answers = [(401, {"Content-Type": "application/x-protobuf"}, status)]
+    maibo.configure(endpoint=receiver.url)
+    with maibo.journey("checkout"):
+        pass
+    assert maibo.flush(5)
+    (told,) = caplog.messages
+    assert told.startswith(
+        f"maibo: spans are lost: the collector at {receiver.url}/v1/traces answered HTTP 401 Unauthorized: no token; make one with "
+        "`maibo token add`; a token goes into MAIBO_HEADERS=authorization=Bearer TOKEN"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"), [("text/html", b"<h1>a proxy's page</h1>"), ("application/x-protobuf", b"\xff\xff")]
+)
+def test_of_an_answer_that_is_no_collectors_the_status_is_told(receiver, caplog, content_type, body):
+    receiver.answers = [(404, {"Content-Type": content_type}, body)]
+    maibo.configure(endpoint=receiver.url)
+    with maibo.journey("checkout"):
+        pass
+    assert maibo.flush(5)
+    assert f"the collector at {receiver.url}/v1/traces answered HTTP 404 Not Found (further" in caplog.text
+
+
+def test_on_a_port_of_grpc_the_port_to_use_is_told():
+    with ThreadPoolExecutor(1) as pool:
+        server = grpc.server(pool)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        otlp = Otlp(f"http://127.0.0.1:{port}/v1/traces", {}, inherit_headers=False)
+        answer = otlp.send([], timeout=5)
+        otlp.close()
+        server.stop(None).wait()
+    assert answer.retry
+    assert "maibo sends OTLP over HTTP, to port 4318" in answer.why
+
+
+def test_a_collector_that_hangs_up_is_not_taken_for_one_without_http(monkeypatch):
+    def hung_up(*_, **__):
+        raise requests.ConnectionError from RemoteDisconnected("it hung up")
+
+    otlp = Otlp("http://127.0.0.1:9/v1/traces", {}, inherit_headers=False)
+    monkeypatch.setattr(requests.Session, "request", hung_up)
+    answer = otlp.send([], timeout=1)
+    assert answer.retry
+    assert answer.why == "ConnectionError: it hung up"
+
+
+def test_an_endpoint_without_a_scheme_is_read_as_http_and_told(receiver, monkeypatch, caplog):
+    monkeypatch.setenv("MAIBO_ENDPOINT", receiver.url.removeprefix("http://"))
+    maibo.configure()
+    with maibo.journey("checkout"):
+        pass
+    assert maibo.flush()
+    assert len(receiver.spans) == 1
+    (told,) = caplog.messages
+    assert f"{receiver.url.removeprefix('http://')}/v1/traces' has no scheme and is read as http://" in told
+
+
+@pytest.mark.parametrize("endpoint", ["grpc://127.0.0.1:4317", "https://:4318"])
+def test_with_an_endpoint_that_no_http_can_be_sent_to_maibo_is_off_and_says_so(endpoint, caplog):
+    maibo.configure(endpoint=endpoint)
+    assert not configuration.configured()
+    (told,) = caplog.messages
+    assert told.startswith("maibo: off, for the endpoint")
 
 
 def test_a_partial_success_is_read(receiver, rejecting):

@@ -183,6 +183,77 @@ def test_a_time_that_nothing_is_kept_of_is_a_422_problem(service, path: str, beg
     assert service.http.get(f"{path}begin={oldest}&end={oldest + 999}").status_code == 200
 
 
+@pytest.mark.parametrize("window", ["6h", "3d", "35d", "840h", "5w", "60d", "61d", "121d", "400d"])
+@pytest.mark.parametrize("second", [0, 9, 59])
+def test_a_series_has_at_most_sixty_points_at_any_moment(service, monkeypatch, window: str, second: int) -> None:
+    monkeypatch.setattr(service, "now", service.now // 60 * 60 + 60 + second)
+    for said in (
+        get(service, "/v1/journeys/checkout", window=window),
+        get(service, "/v1/journeys", window=window, series=True)["journeys"][0],
+    ):
+        assert said["count"] == 100
+        assert 20 <= len(said["series"]) <= 60
+
+
+def test_one_journey_tells_when_and_of_which_window_it_was_asked(service) -> None:
+    every, one = (get(service, path, window="7h") for path in ("/v1/journeys", "/v1/journeys/checkout"))
+    assert (one["now"], one["window"]) == (every["now"], every["window"])
+    assert one["window"]["seconds"] >= 7 * 3600
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("begin={0}&end={1}&window=5m", "leave one out"),
+        ("end=2000000000", "in the future"),
+        ("begin={2}&window=1h", "in the future"),
+        ("begin=1999999000&end=2000000000", "in the future"),
+    ],
+)
+def test_a_window_that_cannot_be_counted_as_asked_is_refused(service, query: str, told: str) -> None:
+    asked = query.format(int(service.now) - 600, int(service.now) - 60, int(service.now) + 60)
+    assert told in problem(service.http.get(f"/v1/journeys?{asked}"), 422)["detail"]
+
+
+def test_a_begin_and_a_window_make_an_end(service) -> None:
+    begin = int(service.now) // 60 * 60 - 120
+    assert get(service, "/v1/journeys", begin=begin, window="1m")["window"]["seconds"] == 60
+    over = get(service, "/v1/journeys", begin=begin, window="1h")["window"]
+    assert over["seconds"] == int(service.now) + 1 - begin
+
+
+PATHS = (
+    "/v1/journeys",
+    "/v1/journeys/checkout",
+    "/v1/journeys/checkout/histogram",
+    "/v1/journeys/checkout/exemplars",
+    "/v1/slos",
+    "/v1/slos/checkout-fast",
+    "/v1/scorecard",
+    "/v1/ingest",
+)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_misspelled_parameter_is_refused_wherever_it_is_asked(service, path: str) -> None:
+    said = problem(service.http.get(f"{path}?tire=vip&windwo=1h"), 422)
+    assert [error.partition(":")[0] for error in said["errors"]] == ["query tire", "query windwo"]
+    if path.startswith("/v1/journeys"):
+        assert "did you mean 'tier'?" in said["errors"][0]
+    if path != "/v1/ingest" and "slos" not in path:
+        assert "did you mean 'window'?" in said["errors"][1]
+
+
+@pytest.mark.parametrize("rest", ["", "/histogram", "/exemplars"])
+def test_a_step_that_there_is_not_is_a_404_problem_that_names_those_that_there_are(service, rest: str) -> None:
+    said = problem(service.http.get(f"/v1/journeys/checkout{rest}?step=paymnt"), 404)
+    assert "no step 'paymnt'" in said["detail"]
+    assert "there are: 'cart', 'payment', 'gift', 'unlisted'" in said["detail"]
+    for step in ("gift", "unlisted"):
+        assert service.http.get(f"/v1/journeys/checkout{rest}?step={step}&tier=nobody").status_code == 200
+    assert service.http.get(f"/v1/journeys/silent{rest}?step=gift").status_code == 200
+
+
 def test_slos_have_attainment_budget_and_burn_rates(service) -> None:
     fast, idle = get(service, "/v1/slos")["slos"]
     assert (fast["name"], fast["window"], fast["journey"], fast["threshold_us"]) == (

@@ -90,3 +90,8 @@ def test_openmetrics_is_spoken_when_asked_for(service) -> None:
     response = service.http.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert response.headers["content-type"].startswith("application/openmetrics-text")
     assert response.text.endswith("# EOF\n")
+
+
+def test_what_came_in_is_said_to_be_more_than_spans(service) -> None:
+    said = service.http.get("/metrics").text
+    assert "# HELP maibo_ingest_spans_total Spans, log records and data points" in said

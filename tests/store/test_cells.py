@@ -366,6 +366,20 @@ def test_slices_older_than_anything_kept_are_no_data(store: Store, present: int,
     assert series(store, window, CellFilter(), slice_seconds=HOUR, now=present) == []
 
 
+@pytest.mark.parametrize("length", [6 * HOUR, 3 * DAY, 35 * DAY, 400 * DAY])
+@pytest.mark.parametrize("begun", [0, 3 * DAY, 35 * DAY])
+def test_slices_of_a_widened_window_are_told_at_any_moment(
+    store: Store, present: int, key: Callable, length: int, begun: int
+):
+    insert_cells(store, {key(present): 3}, token="a")
+    for now in (present + 10 + odd for odd in (0, 1, 7, 29, 49, 1_777, 3_599)):
+        begin = now + 1 - max(begun, length)
+        window = covered(Window(begin, begin + length), now=now)
+        found = series(store, window, CellFilter(), slice_seconds=DAY, now=now)
+        held = window.widened(DAY).begin <= present < window.widened(DAY).end
+        assert [each.outcomes for each in found] == ([{"success": 3}] if held else [])
+
+
 def test_a_slice_of_abandoned_journeys_alone_has_counts_and_no_latency(store: Store, present: int, key: Callable):
     insert_cells(store, {key(present, outcome="abandoned"): 4}, token="a")
     (slice_,) = series(store, Window(present, present + 10), CellFilter(), slice_seconds=10)

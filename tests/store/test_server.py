@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +120,30 @@ def test_what_a_server_did_without_telling_is_not_done_twice(server: Any, presen
         assert claim(store, "a", [body]) == {body}
         assert [_events(store, tier) for tier in ("10s", "1m", "1h")] == [3, 3, 3]
         assert totals(store).counted == 3
+
+
+def test_a_server_that_is_not_there_is_told_in_one_line_with_what_to_look_at():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))  # not listening
+        asked = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "from maibo_slo.cli import main; main()",
+                "store",
+                "info",
+                "--store",
+                f"clickhouse://me@127.0.0.1:{free.getsockname()[1]}/mine",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert asked.returncode == 1
+    (line,) = asked.stderr.splitlines()
+    assert "cannot be reached (Connection refused)" in line
+    assert "is the server running, and are these the host and port of its HTTP interface (8123, or 8443" in line
 
 
 def test_a_server_goes_away_and_comes_back_and_the_same_store_goes_on(own_server: Any, present: int, key: Callable):

@@ -108,7 +108,9 @@ def _telling_http2(receiver: Receiver, grpc_address: str) -> type[BoundedHeads]:
         def data_received(self, data: bytes) -> None:
             if self.cycle is None and data.startswith(HTTP2_PREFACE):
                 peer = self.client[0] if self.client else ""
-                receiver.door.refusals.tell(peer, f"HTTP/2, as gRPC has it, where HTTP/1.1 is: {told}", now=time.monotonic())
+                receiver.door.refusals.tell(
+                    peer, f"HTTP/2, as gRPC has it, where HTTP/1.1 is: {told}", now=time.monotonic()
+                )
                 self.send_400_response(f"HTTP/1.1 is spoken here; {told}")
                 return
             super().data_received(data)
@@ -116,7 +118,7 @@ def _telling_http2(receiver: Receiver, grpc_address: str) -> type[BoundedHeads]:
     return TellingHttp2
 
 
-def _http(app: App, access: Access, protocol: type[BoundedHeads]) -> uvicorn.Server:
+def _http(app: App, access: Access, protocol: type[BoundedHeads] = BoundedHeads) -> uvicorn.Server:
     server = uvicorn.Server(
         uvicorn.Config(
             app,

@@ -84,7 +84,8 @@ def cli(*, debug: bool) -> None:
         stream=sys.stderr,
     )
     if not debug:  # what the driver of a store tells of a failure is in the error that follows
-        for noisy in ("urllib3", "clickhouse_connect"):
+        # Not urllib3 as a whole: its level is set by the driver, which is loaded later.
+        for noisy in ("urllib3.connectionpool", "clickhouse_connect"):
             logging.getLogger(noisy).setLevel(logging.CRITICAL)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     A = TypeVar("A", bound=Answer)
 
 TIMEOUT_SECONDS: Final = 30.0
+_PARAMETER: Final = re.compile(r"(^|; )query (\w+): ")
+"""How the service names a parameter; here each is an option of that name."""
 
 url_option = click.option(
     "--url",
@@ -53,7 +56,7 @@ def ask(url: str, path: str, model: type[A], parameters: Mapping[str, str] | Non
             f"cannot reach the service at {url}: {error}; start one with `maibo serve`, or say where it is with --url"
         ) from error
     if response.status_code == 422:
-        raise click.UsageError(_problem(response))
+        raise click.UsageError(_PARAMETER.sub(r"\1--\2: ", _problem(response)))
     if response.status_code != 200:
         raise ServiceError(f"{address}: {_problem(response)}")
     try:

@@ -81,7 +81,7 @@ def list_(*, window: str, limit: int, url: str, output: str) -> None:
             duration(one.p90_us),
             duration(one.p99_us),
             ago(one.age_seconds),
-            sparkline([point.rate_per_second for point in one.series]),
+            sparkline([point.rate_per_second for point in one.series], most=30),
         )
     console().print(rows if answer.journeys else "no journey is declared, or was seen in this window")
     if answer.omitted:
@@ -101,12 +101,12 @@ def show(name: str, *, step: str, window: str, url: str, output: str) -> None:
 
     Ended counts what ended in the window, whenever it began, as all tables do; began, what became of the journeys that began in it.
     """
-    from maibo_slo.service.answers import ExemplarsAnswer, JourneyAnswer
+    from maibo_slo.service.answers import ExemplarsAnswer, OneJourneyAnswer
     from maibo_slo.service.pages import words
     from maibo_slo.service.pages.causes import doubts
 
     path, asked = f"/v1/journeys/{escaped(name)}", {"window": window, "step": step}
-    answer = ask(url, path, JourneyAnswer, asked)
+    answer = ask(url, path, OneJourneyAnswer, asked)
     if output == "json":
         print_json(answer.model_dump(mode="json"))
         return

@@ -123,12 +123,19 @@ def ago(seconds: float | None) -> str:
     return f"{seconds / size:.0f} {unit}"
 
 
-def sparkline(values: Sequence[float | None]) -> str:
-    """One character a value; a gap where there is none.
+def sparkline(values: Sequence[float | None], *, most: int = 60) -> str:
+    """One character a value, a gap where there is none; of more than `most`, neighbours share one, the highest of them.
 
-    >>> sparkline([0, 1, None, 2])
-    '▁▄ █'
+    >>> sparkline([0, 1, None, 2]), sparkline([0, 1, None, 2], most=2)
+    ('▁▄ █', '▄█')
     """
+    together = -(-len(values) // most) or 1
+    if together > 1:
+        groups = (
+            [value for value in values[at : at + together] if value is not None]
+            for at in range(0, len(values), together)
+        )
+        values = [max(group, default=None) for group in groups]
     highest = max((value for value in values if value is not None), default=0)
     return "".join(" " if value is None else _bar(value, highest) for value in values)
 

@@ -87,7 +87,7 @@ def list_(*, url: str, output: str) -> None:
                 _burn(objective, "1h"),
                 ago(objective.age_seconds),
             )
-    console().print(rows if answer.slos else "no SLO: start the service with documents, `maibo serve slos/`")
+    console().print(rows if answer.slos else _no_slo(url))
 
 
 @slo.command(epilog=examples("maibo slo show checkout-fast"))
@@ -124,6 +124,15 @@ def show(name: str, *, url: str, output: str) -> None:
         for burn in objective.burn_rates:
             burns.add_row(burn.window, _rate(burn.burn_rate), str(burn.good), str(burn.bad), percent(burn.coverage, 0))
         out.print(burns)
+
+
+def _no_slo(url: str) -> str:
+    """Without an SLO the scorecard still has the services and journeys of the documents."""
+    from maibo_slo.service.answers import ScorecardAnswer
+
+    if ask(url, "/v1/scorecard", ScorecardAnswer, {"window": "10s"}).rows:
+        return "no SLO: the documents in force hold none; add one of `kind: SLO`, and check it with `maibo validate`"
+    return "no SLO: start the service with documents, `maibo serve slos/`"
 
 
 def _age(objective: ObjectiveAnswer) -> str:

@@ -43,7 +43,7 @@ def token() -> None:
 
 @token.command(
     epilog=examples(
-        "maibo token add shop --scope ingest",
+        "maibo token add shop",
         "maibo token add shop-2 --scope ingest --file /etc/maibo/tokens.json",
     )
 )
@@ -52,7 +52,8 @@ def token() -> None:
     "--scope",
     callback=_scope,
     metavar="[ingest]",
-    required=True,
+    default=tokens.Scope.INGEST.value,
+    show_default=True,
     help="What it allows: sending telemetry.",
 )
 @_file_option

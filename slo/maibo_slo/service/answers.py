@@ -139,6 +139,13 @@ class JourneyAnswer(Flow):
     sampled: Evidence | None = Field(default=None, description="null: every event was one span")
 
 
+class OneJourneyAnswer(JourneyAnswer):
+    """GET /v1/journeys/{name}"""
+
+    now: datetime
+    window: Span
+
+
 class JourneysAnswer(Answer):
     """GET /v1/journeys"""
 
@@ -285,12 +292,12 @@ class ScorecardAnswer(Answer):
 
 
 class IngestAnswer(Answer):
-    """GET /v1/ingest: what came in since the store was made."""
+    """GET /v1/ingest: what came in since the store was made. `spans` are spans, log records and data points together."""
 
     now: datetime
     bodies: int
     duplicate_bodies: int
-    spans: int
+    spans: int = Field(description="spans, log records and data points; the counts below are of the same")
     counted: int
     ignored: int
     rejected: int

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import unquote
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from maibo_slo.service import examples
@@ -15,13 +16,13 @@ from maibo_slo.service.answers import (
     ExemplarsAnswer,
     HistogramAnswer,
     IngestAnswer,
-    JourneyAnswer,
     JourneysAnswer,
+    OneJourneyAnswer,
     ScorecardAnswer,
     SloAnswer,
     SlosAnswer,
 )
-from maibo_slo.service.parameters import DayOf, FiltersOf, OutcomeOf, WindowOf
+from maibo_slo.service.parameters import DayOf, FiltersOf, OutcomeOf, WindowOf, require_known
 from maibo_slo.service.problems import Problem
 from maibo_slo.service.questions import EXEMPLARS, JOURNEYS, Questions
 
@@ -30,11 +31,17 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
 A = TypeVar("A", bound=Answer)
+STEPS = 20
+"""So many are named to who asked for one that there is not: spans may bring any number."""
 StepText = Annotated[str, Query(description="One step; the journey as a whole where not given.")]
 
 
-class EscapedNames(APIRoute):
-    """Finds its route by the path as it was sent: a name may hold ``/``, written as ``%2F``, and even end in ``/histogram``."""
+class StrictRoute(APIRoute):
+    """Takes questions by the letter.
+
+    It is found by the path as it was sent (a name may hold ``/``, written as ``%2F``, and even end in ``/histogram``), and refuses
+    parameters that it does not know.
+    """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Like its parent's, on the path before it was unescaped."""
@@ -44,10 +51,26 @@ class EscapedNames(APIRoute):
             found = {**found, "path_params": names}
         return match, found
 
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Its parent's, behind a look at the parameters' names."""
+        answer = super().get_route_handler()
+        known = _parameters(self.dependant)
+
+        async def answer_what_is_known(request: Request) -> Response:
+            require_known(request.query_params.keys(), known)
+            return await answer(request)
+
+        return answer_what_is_known
+
+
+def _parameters(of: Dependant) -> set[str]:
+    """Names of the query parameters that a route takes, itself and by what it depends on."""
+    return {each.alias for each in of.query_params}.union(*map(_parameters, of.dependencies))
+
 
 def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
     """Routes over these questions. Plain functions: FastAPI runs them in worker threads, never on the event loop."""
-    routes = APIRouter(prefix="/v1", route_class=EscapedNames)
+    routes = APIRouter(prefix="/v1", route_class=StrictRoute)
     _journey_routes(routes, questions, now=now)
     _service_routes(routes, questions, now=now)
     return routes
@@ -77,12 +100,15 @@ def _journey_routes(routes: APIRouter, questions: Questions, *, now: Callable[[]
         *,
         step: StepText = "",
         series: Annotated[bool, Query(description="With at most 60 points of rate, outcomes and P99.")] = True,
-    ) -> JourneyAnswer:
+    ) -> OneJourneyAnswer:
         """One journey or one of its steps, by tier, version and region; with all steps, each by version."""
         at = now()
         begin, end = asked.at(at)
         answer = questions.journey(name, step=step, begin=begin, end=end, where=filters, series=series, now=at)
-        return _known(answer, f"no journey {name!r} is declared or was seen within 35 days")
+        found = _known(answer, _no_journey(name))
+        if not found.count:
+            _require_step(questions, name, step, now=at)
+        return found
 
     @routes.get("/journeys/{name}/histogram", responses=_answers(examples.HISTOGRAM, 404), tags=["journeys"])
     def histogram(
@@ -95,8 +121,8 @@ def _journey_routes(routes: APIRouter, questions: Questions, *, now: Callable[[]
         at = now()
         begin, end = asked.at(at)
         answer = questions.histogram(name, step=step, where=filters, begin=begin, end=end, now=at)
-        if not answer.count and not questions.knows(name, now=at):
-            raise HTTPException(404, f"no journey {name!r} is declared or was seen within 35 days")
+        if not answer.count:
+            _require_journey(questions, name, step, now=at)
         return answer
 
     @routes.get("/journeys/{name}/exemplars", responses=_answers(examples.EXEMPLARS, 404), tags=["journeys"])
@@ -117,8 +143,8 @@ def _journey_routes(routes: APIRouter, questions: Questions, *, now: Callable[[]
         begin, end = asked.at(at)
         where = {**filters, **outcomes}
         answer = questions.exemplars(name, step=step, where=where, limit=limit, begin=begin, end=end, now=at)
-        if not answer.exemplars and not questions.knows(name, now=at):
-            raise HTTPException(404, f"no journey {name!r} is declared or was seen within 35 days")
+        if not answer.exemplars:
+            _require_journey(questions, name, step, now=at)
         return answer
 
 
@@ -144,6 +170,27 @@ def _service_routes(routes: APIRouter, questions: Questions, *, now: Callable[[]
     def ingest() -> IngestAnswer:
         """What came in since the store was made, and what became of it."""
         return questions.ingest(now())
+
+
+def _require_journey(questions: Questions, name: str, step: str | None, *, now: float) -> None:
+    """Nothing was found: was it asked for by a name that there is? 404 if not."""
+    if not questions.knows(name, now=now):
+        raise HTTPException(404, _no_journey(name))
+    _require_step(questions, name, step, now=now)
+
+
+def _require_step(questions: Questions, name: str, step: str | None, *, now: float) -> None:
+    """A misspelled step would look like one without failures. Of a journey without any step known, none is wrong."""
+    steps = questions.steps(name, now=now) if step else []
+    if steps and step not in steps:
+        known = ", ".join(map(repr, steps[:STEPS])) + (f" and {len(steps) - STEPS} more" if len(steps) > STEPS else "")
+        raise HTTPException(
+            404, f"no step {step!r} of journey {name!r} is declared or was seen within 35 days; there are: {known}"
+        )
+
+
+def _no_journey(name: str) -> str:
+    return f"no journey {name!r} is declared or was seen within 35 days"
 
 
 def _known(answer: A | None, otherwise: str) -> A:

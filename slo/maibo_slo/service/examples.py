@@ -13,10 +13,10 @@ from maibo_slo.service.answers import (
     ExemplarsAnswer,
     HistogramAnswer,
     IngestAnswer,
-    JourneyAnswer,
     JourneyFlow,
     JourneysAnswer,
     ObjectiveAnswer,
+    OneJourneyAnswer,
     Overflow,
     Part,
     Point,
@@ -34,7 +34,9 @@ from maibo_slo.service.causes import OVERFLOW_MEND
 _NOW: Final = datetime(2026, 1, 31, 12, 0, 4, tzinfo=UTC)
 _WINDOW: Final = Span(begin=_NOW - timedelta(seconds=304), end=_NOW, seconds=304)
 
-JOURNEY: Final = JourneyAnswer(
+JOURNEY: Final = OneJourneyAnswer(
+    now=_NOW,
+    window=_WINDOW,
     name="checkout",
     display_name="Checkout",
     declared=True,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from maibo_slo.documents import Journey
 
-SLICES: Final = (10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400)
+SLICES: Final = (10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400, 172_800, 345_600, 604_800)
 POINTS: Final = 60
 """A series has at most this many points: more cannot be read on a phone."""
 

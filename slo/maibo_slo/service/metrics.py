@@ -108,7 +108,9 @@ class ServiceCollector(Collector):
         except StoreError:
             return  # absent rather than wrong; the engine's part says that the store fails
         spans = CounterMetricFamily(
-            "maibo_ingest_spans", "Spans drained into the store, by what became of them.", labels=("result",)
+            "maibo_ingest_spans",
+            "Spans, log records and data points drained into the store, by what became of them.",
+            labels=("result",),
         )
         for result in ("counted", "ignored", "rejected", "skewed"):
             spans.add_metric((result,), getattr(ingest, result))
@@ -121,7 +123,7 @@ class ServiceCollector(Collector):
         yield bodies
         yield CounterMetricFamily(
             "maibo_ingest_overflowed_spans",
-            "Spans counted under __overflow__ instead of their own dimensions, over a limit of series or journeys.",
+            "Spans, log records and data points counted under __overflow__ instead of their own dimensions, over a limit of series or journeys.",
             value=ingest.overflowed,
         )
         overflow = GaugeMetricFamily(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from fastapi import Depends, Query
 from fastapi.exceptions import RequestValidationError
 
 from maibo_slo.service.flows import utc
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 SHORTEST_WINDOW_SECONDS: Final = 10
 LONGEST_WINDOW_SECONDS: Final = 400 * 86_400
@@ -28,25 +32,39 @@ class Asked:
     begin: int | None
     end: int | None
     window_seconds: int
+    """Until `end`, where there is no `begin`."""
 
     def at(self, now: float) -> tuple[int, int]:
         """``(begin, end)`` in unix seconds; RequestValidationError when that is no window."""
-        end = int(now) + 1 if self.end is None else self.end
+        present = int(now) + 1
+        end = present if self.end is None else self.end
         begin = end - self.window_seconds if self.begin is None else self.begin
         if not 0 < end - begin <= LONGEST_WINDOW_SECONDS:
             raise invalid("begin", "begin must be before end (now, where not given), by 400 days at most")
-        oldest = int(now) + 1 - LONGEST_WINDOW_SECONDS
+        if begin > present:
+            raise invalid(
+                "end", f"the window from {utc(begin).isoformat()} on is in the future, nothing of it is over yet"
+            )
+        oldest = present - LONGEST_WINDOW_SECONDS
         if begin < oldest:
             raise invalid("begin", f"counts are kept for 400 days: ask for {utc(oldest).isoformat()} or later")
         return begin, end
 
 
 WindowText = Annotated[
-    str, Query(description="Length of the window that ends at `end`, 10s to 400d.", examples=["5m", "6h", "7d"])
+    str | None,
+    Query(
+        description="Length of the window that ends at `end`, or begins at `begin`, 10s to 400d. Where nothing is said: 5m, of "
+        "the scorecard 1d.",
+        examples=["5m", "6h", "7d"],
+    ),
 ]
 BeginText = Annotated[
     str | None,
-    Query(description="Instead of `window`: RFC 3339 with zone, or unix seconds.", examples=["2026-01-31T12:00:00Z"]),
+    Query(
+        description="RFC 3339 with zone, or unix seconds; with `window` or `end`, else until now.",
+        examples=["2026-01-31T12:00:00Z"],
+    ),
 ]
 EndText = Annotated[
     str | None, Query(description="Now, where not given.", examples=["2026-01-31T13:00:00Z", "1769864400"])
@@ -54,14 +72,14 @@ EndText = Annotated[
 Values = Annotated[list[str] | None, Query(description="Only these values; may be given several times.")]
 
 
-def asked_window(window: WindowText = "5m", begin: BeginText = None, end: EndText = None) -> Asked:
+def asked_window(window: WindowText = None, begin: BeginText = None, end: EndText = None) -> Asked:
     """Five minutes where nothing is said."""
-    return _asked(window, begin, end)
+    return _asked(window, begin, end, usual="5m")
 
 
-def asked_day(window: WindowText = "1d", begin: BeginText = None, end: EndText = None) -> Asked:
+def asked_day(window: WindowText = None, begin: BeginText = None, end: EndText = None) -> Asked:
     """A day where nothing is said."""
-    return _asked(window, begin, end)
+    return _asked(window, begin, end, usual="1d")
 
 
 def asked_filters(
@@ -97,10 +115,31 @@ def invalid(name: str, message: str) -> RequestValidationError:
     return RequestValidationError([{"loc": ("query", name), "msg": message, "type": "value_error"}])
 
 
-def _asked(window: str, begin: str | None, end: str | None) -> Asked:
-    return Asked(
-        begin=_unix_seconds("begin", begin), end=_unix_seconds("end", end), window_seconds=_window_seconds(window)
-    )
+def require_known(given: Iterable[str], known: Collection[str]) -> None:
+    """RequestValidationError for each parameter that is none here: misspelled, it would restrict nothing."""
+    there = f"there are: {', '.join(sorted(known))}" if known else "there are none here"
+    wrong = [
+        {"loc": ("query", name), "msg": f"no such parameter{_near(name, known)}; {there}", "type": "extra_forbidden"}
+        for name in dict.fromkeys(given)
+        if name not in known
+    ]
+    if wrong:
+        raise RequestValidationError(wrong)
+
+
+def _near(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    return f", did you mean {near[0]!r}?" if near else ""
+
+
+def _asked(window: str | None, begin: str | None, end: str | None, *, usual: str) -> Asked:
+    seconds = _window_seconds(usual if window is None else window)
+    first, last = _unix_seconds("begin", begin), _unix_seconds("end", end)
+    if window is not None and first is not None:
+        if last is not None:
+            raise invalid("window", "a window is said by two of begin, end and window: leave one out")
+        last = first + seconds
+    return Asked(begin=first, end=last, window_seconds=seconds)
 
 
 def _window_seconds(text: str) -> int:

@@ -16,8 +16,8 @@ from maibo_slo.service.answers import (
     ExemplarsAnswer,
     HistogramAnswer,
     IngestAnswer,
-    JourneyAnswer,
     JourneysAnswer,
+    OneJourneyAnswer,
     Point,
     ScorecardAnswer,
     SloAnswer,
@@ -138,7 +138,7 @@ class Questions:
         steps: bool = True,
         details: bool = True,
         where: Mapping[str, Sequence[str]] | None = None,
-    ) -> JourneyAnswer | None:
+    ) -> OneJourneyAnswer | None:
         """One journey, or one step of it, with parts and all steps; None when it is neither declared nor seen within 35 days.
 
         The version of a whole journey is that of the service which ended it; a step's is that of the service which did it. So it is
@@ -158,7 +158,7 @@ class Questions:
         step: str = "",
         window_seconds: int = 300,
         where: Mapping[str, Sequence[str]] | None = None,
-    ) -> tuple[JourneyAnswer, HistogramAnswer] | None:
+    ) -> tuple[OneJourneyAnswer, HistogramAnswer] | None:
         """Both answers from the same counts, read once."""
         window, span = flows.window_of(None, None, window_seconds, now=now)
         which = CellFilter(journey=name, step=step, where=where or {})
@@ -176,7 +176,7 @@ class Questions:
         steps: bool,
         details: bool,
         now: float,
-    ) -> tuple[JourneyAnswer, Sequence[Distribution]] | None:
+    ) -> tuple[OneJourneyAnswer, Sequence[Distribution]] | None:
         """The answer, and the counts it was made of."""
         name, step, where = which.journey or "", which.step or "", which.where
         declared = self._catalogue().journeys.get(name)
@@ -222,7 +222,7 @@ class Questions:
             if details
             else None,
         )
-        return answer, parts
+        return OneJourneyAnswer(**dict(answer), now=flows.utc(now), window=span), parts
 
     def exemplars(
         self,
@@ -246,6 +246,14 @@ class Questions:
     def knows(self, name: str, *, now: float) -> bool:
         """Whether this journey is declared, or was seen within 35 days."""
         return name in self._catalogue().journeys or bool(self._last_events([name], now=now))
+
+    def steps(self, name: str, *, now: float) -> list[str]:
+        """The steps of a journey that are declared, in their order, and then those that were counted within 35 days."""
+        declared = self._catalogue().journeys.get(name)
+        named = [each.name for each in declared.steps] if declared else []
+        window = Window(int(now) + 1 - EVER_SECONDS, int(now) + 1)
+        seen = cells.distributions(self._store, window, CellFilter(journey=name, step=None), by=("step",), now=int(now))
+        return list(dict.fromkeys([*named, *(one.group[0] for one in seen)]))
 
     def histogram(
         self,

@@ -277,11 +277,14 @@ def _slice(t: int, group: tuple[str, ...], outcomes: Mapping[str, Histogram]) ->
 
 
 def _tier_for_slices(window: Window, slice_seconds: int, *, now: int | None) -> Tier:
-    """The window's own tier, or a finer one if the slices ask for it."""
+    """The window's own tier, or a finer one if the slices ask for it.
+
+    Its own is never judged again: widened to that tier's grid, a window may begin a little before what the tier promises to hold.
+    """
     wanted = tier_of(window, now=now)
     age = (int(time.time()) if now is None else now) - window.begin
     for tier in reversed(TIERS[: TIERS.index(wanted) + 1]):
-        holds = tier is TIERS[-1] or age <= tier.retention_seconds
+        holds = tier is wanted or age <= tier.retention_seconds
         if slice_seconds > 0 and slice_seconds % tier.seconds == 0 and holds:
             return tier
     raise ValueError(

@@ -52,6 +52,9 @@ SETTINGS: Final[Mapping[str, str | int]] = {
 _M_ARENA_MAX: Final = -8
 _M_MMAP_THRESHOLD: Final = -3
 _UNKNOWN_DATABASE: Final = 81
+_MEND: Final = (
+    "is the server running, and are these the host and port of its HTTP interface (8123, or 8443 with ?secure=1)?"
+)
 _WRONG_USER: Final = (192, 193, 194, 516)
 LOCK_FILE: Final = "maibo.lock"
 TEMPORARY_FOLDER: Final = "maibo.tmp"
@@ -244,7 +247,8 @@ def _told(store: Store, doing: str, error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError):
-            return f"the store {store} cannot be reached ({cause.strerror or cause}), or went away"
+            told = f"the store {store} cannot be reached ({cause.strerror or cause}), or went away"
+            return told if store.embedded else f"{told}; {_MEND}"
         cause = cause.__cause__ or (cause.__context__ if isinstance(cause, HTTPError) else None)
     return f"the store {store} failed ({doing.strip()[:200]}): {error}"
 
