@@ -2,7 +2,7 @@
 
 A batch's 10 s cells go into the store with the batch: they are what is looked at, and acted upon, within seconds. All else that it comes
 to is of minutes (cells of 1 min and 1 h, flow, reasons, exemplars, samples, skew), or a note that it is done. An insert costs some 20 ms
-however little is in it, so that these were nine tenths of what a batch cost the store. The drain keeps them here instead, in one
+however little is in it, so that these were four fifths of what a batch cost the store. The drain keeps them here instead, in one
 file a batch, and every few seconds the files that are here are added up and inserted under one token.
 
 Each batch counts once here too:
@@ -55,7 +55,7 @@ _MOST_KEPT = 1_000
 
 @dataclass(slots=True)
 class Rollup:
-    """The batches in one folder on their way into the coarser tables. For the drain's thread alone."""
+    """The batches in one folder on their way into the coarser tables. `keep` is for the drain's thread, `once` for one thread at a time."""
 
     store: Store
     folder: Path
