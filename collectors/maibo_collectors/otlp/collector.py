@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from prometheus_client import CollectorRegistry
+
     from maibo_slo.documents import Catalogue
     from maibo_slo.plugins import Context
 
@@ -48,13 +50,7 @@ async def run(context: Context) -> None:
             held = stack.enter_context(contextlib.ExitStack())
             folders = held.enter_context(open_folders(context.data_dir / NAME))
             doors = await stack.enter_async_context(open_doors(context.options, context.listen, context.announce))
-            metrics = CoreMetrics(
-                context.registry,
-                folders.metrics,
-                lag_seconds=partial(oldest_age_seconds, folders.log),
-                segments_waiting=partial(waiting_segments, folders.log),
-            )
-            stack.callback(metrics.close)
+            metrics = stack.enter_context(open_metrics(context.registry, folders))
             documents = _Documents(context.catalogue, folders.rules, settings.series_limit)
             documents.write()
             acceptors = Acceptors(
@@ -233,6 +229,21 @@ def open_folders(root: Path) -> Iterator[Folders]:
         yield folders
     finally:
         os.close(lock)
+
+
+@contextlib.contextmanager
+def open_metrics(registry: CollectorRegistry, folders: Folders) -> Iterator[CoreMetrics]:
+    """What the core and its acceptors tell of themselves, for as long as they run."""
+    metrics = CoreMetrics(
+        registry,
+        folders.metrics,
+        lag_seconds=partial(oldest_age_seconds, folders.log),
+        segments_waiting=partial(waiting_segments, folders.log),
+    )
+    try:
+        yield metrics
+    finally:
+        metrics.close()
 
 
 def _keep_to_ourselves(folder: Path) -> None:

@@ -25,7 +25,7 @@ from blake3 import blake3
 from maibo_collectors.otlp.body import BODY_LIMIT, Encoding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -141,6 +141,22 @@ def parse(data: bytes) -> Iterator[Record | Damage]:
         else:
             yield Record(digest, received_ns, spans, Encoding(encoding), body, kind)
         position = end
+
+
+def records(path: Path, damaged: Callable[[str, bytes, str], None]) -> Iterator[Record]:
+    """A sealed segment's whole records. `damaged` is given the name, bytes and reason of what is to be set aside; a segment that has been taken away
+    is logged.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        logger.error("%s has been taken away: what is in it is not counted", path)  # noqa: TRY400 -- the path says it all
+        return
+    for item in parse(data):
+        if isinstance(item, Damage):
+            damaged(f"{path.stem}-{item.begin}", data[item.begin : item.end], "its checksum is wrong")
+        else:
+            yield item
 
 
 def first_kind(path: Path) -> int | None:

@@ -37,7 +37,7 @@ from maibo_collectors.otlp.draining.content import Contents
 from maibo_collectors.otlp.draining.rollup import Rollup
 from maibo_collectors.otlp.draining.settlement import settled
 from maibo_collectors.otlp.log import folder_bytes
-from maibo_collectors.otlp.segment import OPEN, SEALED, Damage, Record, age_seconds, parse, recover_all, set_aside
+from maibo_collectors.otlp.segment import OPEN, SEALED, age_seconds, records, recover_all, set_aside
 from maibo_slo.store import Store, counts, segments
 from maibo_slo.store.tables import DEDUPLICATION_WINDOW
 
@@ -234,9 +234,10 @@ class Drain:
 
     def _drain(self, batch: Batch) -> None:
         with self.metrics.drain_seconds.time():
-            records = [record for segment in batch.segments for record in self._read(segment)]
-            own = self._claim(batch, [each.body_hash for each in records])
-            content = self._contents.read(records, own, settle=partial(self._settle, batch))
+            paths = [self.log / f"{segment}{SEALED}" for segment in batch.segments]
+            found = [record for path in paths for record in records(path, self._set_aside)]
+            own = self._claim(batch, [each.body_hash for each in found])
+            content = self._contents.read(found, own, settle=partial(self._settle, batch))
             for each in content.unreadable:
                 self._set_aside(f"{batch.id}-{each.body_hash.hex()}", each.body, "its format is not understood")
             counts.insert_cells(self.store, content.counts, token=batch.id)
@@ -274,20 +275,6 @@ class Drain:
         for begin in range(0, len(hashes), _CLAIMS):
             own |= segments.claim(self.store, batch.id, hashes[begin : begin + _CLAIMS])
         return own
-
-    def _read(self, segment: str) -> Iterator[Record]:
-        """The segment's good records; the bytes of bad ones are set aside, for a person to look at."""
-        path = self.log / f"{segment}{SEALED}"
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            logger.error("segment %s has been taken away: what is in it is not counted", segment)  # noqa: TRY400 -- the path says it all
-            return
-        for item in parse(data):
-            if isinstance(item, Damage):
-                self._set_aside(f"{segment}-{item.begin}", data[item.begin : item.end], "its checksum is wrong")
-            else:
-                yield item
 
     def _set_aside(self, name: str, data: bytes, reason: str) -> None:
         target = self.corrupt / name

@@ -17,7 +17,6 @@ Their record in the store comes last. It tells the engine that minutes have chan
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from dataclasses import dataclass, field
@@ -30,7 +29,7 @@ from maibo_collectors.otlp.decoding import tally as tallies
 from maibo_collectors.otlp.decoding.tally import Reason, Series, Tally, series_bytes
 from maibo_collectors.otlp.draining import batch as batches
 from maibo_collectors.otlp.draining.merge import MINUTE, Merge, SeriesMemo
-from maibo_collectors.otlp.segment import SEALED, UNNAMED, Damage, Kind, Record, fsync_folder, header, parse
+from maibo_collectors.otlp.segment import SEALED, UNNAMED, Kind, Record, fsync_folder, header, records
 from maibo_slo.store import counts, segments
 from maibo_slo.store.counts import summed
 from maibo_slo.store.segments import SegmentRecord
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
     from maibo_collectors.otlp.draining.batch import Batch
     from maibo_slo.store import Store
     from maibo_slo.store.counts import Counts
-
-logger = logging.getLogger(__name__)
 
 _encoder = msgspec.msgpack.Encoder()
 _record = msgspec.msgpack.Decoder(SegmentRecord)
@@ -117,22 +114,14 @@ class Rollup:
         merge = Merge(self._known)
         done: list[SegmentRecord] = []
         for batch in group.segments:
-            try:
-                data = self._path(batch).read_bytes()
-            except FileNotFoundError:
-                logger.error("what was kept of batch %s has been taken away: its minutes are not counted", batch)  # noqa: TRY400 -- the path says it all
-                continue
-            for item in parse(data):
-                if isinstance(item, Damage):
-                    self.set_aside(f"{batch}-{item.begin}", data[item.begin : item.end], "its checksum is wrong")
-                    continue
+            for record in records(self._path(batch), self.set_aside):
                 try:
-                    if item.kind == Kind.BATCH:
-                        done.append(_record.decode(item.body))
+                    if record.kind == Kind.BATCH:
+                        done.append(_record.decode(record.body))
                     else:
-                        merge.add(tallies.decode(item.body))
+                        merge.add(tallies.decode(record.body))
                 except ValueError:
-                    self.set_aside(f"{batch}-{item.kind}", item.body, "its format is not understood")
+                    self.set_aside(f"{batch}-{record.kind}", record.body, "its format is not understood")
         counts.insert_minutes(self.store, merge.counts(), token=group.id)
         if done:
             segments.record_all(self.store, done, token=group.id)

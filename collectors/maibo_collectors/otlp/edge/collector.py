@@ -7,14 +7,12 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Counter
 
-from maibo_collectors.otlp.collector import NAME, Settings, open_folders
+from maibo_collectors.otlp.collector import NAME, Settings, open_folders, open_metrics
 from maibo_collectors.otlp.doors import open_doors
-from maibo_collectors.otlp.draining.drain import oldest_age_seconds, waiting_segments
 from maibo_collectors.otlp.edge.forward import Forwarder
 from maibo_collectors.otlp.metrics import CoreMetrics
 from maibo_collectors.otlp.supervisor import Acceptors
@@ -59,13 +57,7 @@ async def run(upstream: Upstream, around: Surroundings) -> None:
     async with contextlib.AsyncExitStack() as stack:
         folders = stack.enter_context(open_folders(around.data_dir / NAME))
         doors = await stack.enter_async_context(open_doors(around.options, around.listen, around.announce))
-        metrics = CoreMetrics(
-            around.registry,
-            folders.metrics,
-            lag_seconds=partial(oldest_age_seconds, folders.log),
-            segments_waiting=partial(waiting_segments, folders.log),
-        )
-        stack.callback(metrics.close)
+        metrics = stack.enter_context(open_metrics(around.registry, folders))
         forwarded = Counter(
             "maibo_otlp_forwarded_bodies", "Bodies that upstream answered", ["result"], registry=around.registry
         )
