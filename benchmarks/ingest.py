@@ -444,7 +444,7 @@ class Service:
 
     def _mb(self, field_: str, *, core: bool) -> float:
         pids = self.processes()
-        return max(status_kb(pid, field_) for pid in (pids[:1] if core else pids[1:])) / 1000
+        return max(status_kb(pid, field_) for pid in (pids[:1] if core else pids[1:])) / 1024
 
     def watching(self) -> Watching:
         return Watching(self.url)
@@ -452,7 +452,7 @@ class Service:
 
 @dataclass
 class Watching:
-    """Asks some six times a second how many probes are visible; freshness is told too long by as much, rather than the service kept
+    """Asks some seven times a second how many probes are visible; freshness is told too long by as much, rather than the service kept
     busy with answers.
     """
 
@@ -473,7 +473,7 @@ class Watching:
 
     def _run(self) -> None:
         with httpx2.Client(base_url=self.url, timeout=60) as client:
-            while not self._done.wait(0.15):
+            while not self._done.wait(0.1):
                 answer = client.get("/v1/journeys/probe/histogram", params={"window": "5m"})
                 if answer.status_code == 200:
                     self.seen.append((time.time(), int(answer.json()["count"])))

@@ -39,6 +39,9 @@ def test_several_acceptors_share_one_address_and_a_retry_at_another_one_counts_o
     core = core_at(tmp_path, acceptors="3").start()
     pids = core.acceptors()
     assert len(pids) == 3
+    assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in pids} == {
+        os.getpriority(os.PRIO_PROCESS, 0) + acceptor._NICE
+    }
     retried = otlp_body("retried", 2)
     for chosen in pids:
         others = [pid for pid in pids if pid != chosen]

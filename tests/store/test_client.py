@@ -6,16 +6,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from maibo_slo.errors import StoreError, StoreInUse
 from maibo_slo.store import Store, open_store
 from maibo_slo.store.client import TEMPORARY_FOLDER
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HOLD = "import sys; from maibo_slo.store import open_store; s = open_store(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
 
@@ -115,6 +112,15 @@ def test_warming_up_may_be_repeated_and_leaves_no_table(store: Store):
     store.warm_up()
     with pytest.raises(StoreError, match="warm_up"):
         store.rows("SELECT * FROM warm_up")
+
+
+def test_merges_of_an_embedded_engine_yield_to_everything_else(store: Store):
+    store.warm_up()
+    nice = {
+        thread.joinpath("comm").read_text().strip(): os.getpriority(os.PRIO_PROCESS, int(thread.name))
+        for thread in Path("/proc/self/task").iterdir()
+    }
+    assert nice["MergeMutate"] > nice["ThreadPool"]
 
 
 def test_a_closed_store_says_so(store_dsn: str):

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
 import resource
 import signal
 import socket
@@ -48,6 +49,8 @@ OPEN_FILES = 8192
 STOP_SECONDS = 5
 """For the requests under way; less than the core waits."""
 HTTP2_PREFACE = b"PRI * HTTP/2.0"
+_NICE = 5
+"""Below the core: what is acknowledged should soon be seen, and an acknowledgement is the quicker of the two by far."""
 LOOK_SECONDS = 1.0
 """How often the rules' file is looked at."""
 
@@ -63,6 +66,7 @@ def main() -> None:
     )
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(Seldom())
+    os.nice(_NICE)
     _limit(resource.RLIMIT_AS, MEMORY_BYTES)
     _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
     try:

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 QUOTA_BYTES = 4 * 2**30
 SEGMENT_BYTES = 16 * 2**20
-SEGMENT_SECONDS = 0.25
+SEGMENT_SECONDS = 0.1
 """Segments are sealed at multiples of this on the machine's clock: all acceptors at once, so that the drain finds all there is."""
 _MEASURE_SECONDS = 1.0
 _LEFT_BYTES = 16 * 2**20

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from maibo_slo.store.client import Store
 
-_MERGE_BASE: Final = 32
+_MERGE_BASE: Final = 64
 """Parts of one size that are merged at once, about; the engine's own is 5."""
 _FIRST_COUNTS: Final = ("bodies", "duplicate_bodies", "spans", "counted", "ignored", "rejected")
 """What version 1 counted of a segment."""

@@ -55,9 +55,9 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.05
 """Between looks into the log's folder, which cost some 0.1 ms each."""
-_LONGEST_REST_SECONDS = 0.5
-_REST = 2.0
-"""After a pass the drain rests twice as long as that took, up to half a second. What a pass costs grows slower than what is in it, so that few
+_LONGEST_REST_SECONDS = 0.3
+_REST = 1.5
+"""After a pass the drain rests half as long again as that took, up to 0.3 s. What a pass costs grows slower than what is in it, so that few
 large ones leave the cores to those who take spans.
 """
 _ROLL_UP_REST = 20.0
