@@ -369,7 +369,7 @@ def test_validate_counts_warnings_and_tells_them_where_it_tells_errors(monkeypat
     from maibo_slo import documents
 
     warning = documents.Problem("a.yaml", 1, 1, "", "is old", severity="warning")
-    monkeypatch.setattr(documents, "load", lambda _: documents.Catalogue(warnings=(warning,)))
+    monkeypatch.setattr(documents, "load", lambda _, **__: documents.Catalogue(warnings=(warning,)))
     result = run("validate", "a.yaml")
     assert result.exit_code == 0
     assert result.stdout == "valid: 0 services, 0 journeys, 0 SLOs, 1 warning\n"

@@ -76,13 +76,15 @@ class Judge:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return path
 
-    def check(self) -> tuple[Catalogue | None, list[str]]:
-        catalogue, problems = check([self.folder])
+    def check(self, *, strict: bool = False, standard: bool = False) -> tuple[Catalogue | None, list[str]]:
+        catalogue, problems = check([self.folder], strict=strict, standard=standard)
         return catalogue, [str(problem).replace(f"{self.folder}/", "") for problem in problems]
 
-    def problems(self, text: str | bytes, name: str = "docs.yaml") -> list[str]:
+    def problems(
+        self, text: str | bytes, name: str = "docs.yaml", *, strict: bool = False, standard: bool = False
+    ) -> list[str]:
         self.write(text, name)
-        return self.check()[1]
+        return self.check(strict=strict, standard=standard)[1]
 
     def catalogue(self, text: str | bytes, name: str = "docs.yaml") -> Catalogue:
         self.write(text, name)

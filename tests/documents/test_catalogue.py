@@ -9,8 +9,8 @@ import pytest
 
 from maibo_slo.documents import CellSelector, DocumentsError, check, durations, load
 from maibo_slo.documents.catalogue import Catalogue
-from maibo_slo.documents.openslo import MAX_WINDOW_DAYS
 from maibo_slo.documents.selectors import BUILT_IN, SELECTABLE, beyond
+from maibo_slo.documents.windows import MAX_WINDOW_DAYS
 from maibo_slo.store.cells import DIMENSIONS
 from maibo_slo.store.histogram import EDGES_NS
 
@@ -147,7 +147,7 @@ def test_a_metric_type_of_a_stranger_can_be_handed_in(judge, valid):
         return selector
 
     assert load([path], metric_types={**BUILT_IN, "echo": echo}).slos["available"].indicator.total.journey == "hi"
-    with pytest.raises(DocumentsError, match="unknown metricSource type 'echo'"):
+    with pytest.raises(DocumentsError, match="a metricSource of type 'echo' is valid OpenSLO"):
         load([path])
 
 

@@ -65,8 +65,15 @@ def of_manual(page: str) -> list[str]:
 
 def test_the_documents_of_the_manual_are_valid(judge):
     catalogue = judge.catalogue("---\n".join(of_manual("documents.md")))
-    assert catalogue.warnings == ()
+    [warning] = catalogue.warnings
+    assert "is judged by generated rules" in warning.message
     assert set(catalogue.slos) == {"checkout-available", "checkout-fast"}
+    assert set(catalogue.prom_slos) == {"orders-accepted"}
+    assert set(catalogue.alert_policies) == {"page"}
+
+
+def test_the_documents_of_the_manual_are_openslo_to_its_own_validator(judge):
+    assert judge.problems("---\n".join(of_manual("documents.md")), strict=True, standard=True) == []
 
 
 @pytest.mark.parametrize("block", of_manual("signals.md"))

@@ -2,11 +2,17 @@
 
 from maibo_slo.documents.catalogue import Catalogue, check, load
 from maibo_slo.documents.kinds import (
+    AlertCondition,
+    AlertNotificationTarget,
+    AlertPolicy,
     CellSelector,
     Condition,
+    DataSource,
     Journey,
     Objective,
     Origin,
+    PromQuery,
+    PromSlo,
     Service,
     SignalRule,
     Sli,
@@ -16,14 +22,20 @@ from maibo_slo.documents.kinds import (
 from maibo_slo.documents.problems import DocumentsError, Problem
 
 __all__ = [
+    "AlertCondition",
+    "AlertNotificationTarget",
+    "AlertPolicy",
     "Catalogue",
     "CellSelector",
     "Condition",
+    "DataSource",
     "DocumentsError",
     "Journey",
     "Objective",
     "Origin",
     "Problem",
+    "PromQuery",
+    "PromSlo",
     "Service",
     "SignalRule",
     "Sli",

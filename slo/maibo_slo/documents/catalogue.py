@@ -12,22 +12,33 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from maibo_slo.documents import openslo
+from maibo_slo.documents.alerts import condition, policy, target
 from maibo_slo.documents.document import Document, Known, open_document
 from maibo_slo.documents.fields import Fields
 from maibo_slo.documents.journeys import journey
+from maibo_slo.documents.kinds import PromSlo, Sli, Slo
 from maibo_slo.documents.problems import DocumentsError, Position, Problem, Report, TooManyProblems
 from maibo_slo.documents.selectors import BUILT_IN, MetricType
+from maibo_slo.documents.services import service
+from maibo_slo.documents.slis import sli
+from maibo_slo.documents.slos import slo
+from maibo_slo.documents.sources import data_source
 from maibo_slo.documents.yaml import MAX_BYTES, List, Map, Node, Scalar, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from maibo_slo.documents.kinds import Journey, Service, Sli, Slo
+    from maibo_slo.documents.kinds import (
+        AlertCondition,
+        AlertNotificationTarget,
+        AlertPolicy,
+        DataSource,
+        Journey,
+        Service,
+    )
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 STDIN: Final = "-"
-_READ: Final = ("Service", "Journey", "SLI", "SLO")
 _T = TypeVar("_T")
 
 
@@ -41,25 +52,45 @@ class Catalogue:
     warnings: tuple[Problem, ...] = ()
     slis: Mapping[str, Sli] = field(default_factory=dict)
     """SLIs that are documents of their own; an inline one is in its SLO alone."""
+    prom_slos: Mapping[str, PromSlo] = field(default_factory=dict)
+    """SLOs whose events a Prometheus counts; never in `slos`, which the engine judges."""
+    data_sources: Mapping[str, DataSource] = field(default_factory=dict)
+    alert_policies: Mapping[str, AlertPolicy] = field(default_factory=dict)
+    alert_conditions: Mapping[str, AlertCondition] = field(default_factory=dict)
+    notification_targets: Mapping[str, AlertNotificationTarget] = field(default_factory=dict)
 
     def slos_of_journey(self, journey: str) -> tuple[Slo, ...]:
         """SLOs that count this journey or a step of it, by name."""
         return tuple(slo for _, slo in sorted(self.slos.items()) if slo.indicator.total.journey == journey)
 
 
-def load(sources: Sequence[str | Path], *, metric_types: Mapping[str, MetricType] = BUILT_IN) -> Catalogue:
-    """Files, folders (every .yaml, .yml and .json below, sorted) or ``-`` for stdin. Raises DocumentsError with every problem."""
-    catalogue, problems = check(sources, metric_types=metric_types)
+def load(
+    sources: Sequence[str | Path],
+    *,
+    metric_types: Mapping[str, MetricType] = BUILT_IN,
+    strict: bool = False,
+    standard: bool = False,
+) -> Catalogue:
+    """Files, folders (every .yaml, .yml and .json below, sorted) or ``-`` for stdin. Raises DocumentsError with every problem.
+
+    `strict`: what OpenSLO's own validator refuses is an error; else, where it is understood, a warning. `standard`: only whether the
+    documents are OpenSLO is asked; what this version cannot judge is then no error, and the catalogue has no SLIs and SLOs.
+    """
+    catalogue, problems = check(sources, metric_types=metric_types, strict=strict, standard=standard)
     if catalogue is None:
         raise DocumentsError(problems)
     return catalogue
 
 
 def check(
-    sources: Sequence[str | Path], *, metric_types: Mapping[str, MetricType] = BUILT_IN
+    sources: Sequence[str | Path],
+    *,
+    metric_types: Mapping[str, MetricType] = BUILT_IN,
+    strict: bool = False,
+    standard: bool = False,
 ) -> tuple[Catalogue | None, tuple[Problem, ...]]:
     """As `load`, but tells everything, errors and warnings, instead of raising; the catalogue is None when there is an error."""
-    report = Report()
+    report = Report(strict=strict, standard=standard)
     catalogue = None
     with suppress(TooManyProblems):  # the report says so itself
         documents = [open_document(fields) for fields in _mappings(sources, report)]
@@ -74,27 +105,44 @@ def _read(opened: Sequence[Document], types: Mapping[str, MetricType], report: R
         if document.kind and document.name:
             known.declare(document)
     documents = [document for document in opened if document.usable]
-    services = _sound(documents, "Service", openslo.service, report)
-    known.journeys = _sound(documents, "Journey", lambda document: journey(document, known), report)
-    known.slis = _sound(documents, "SLI", lambda document: openslo.sli(document, known, types), report)
-    slos = _sound(documents, "SLO", lambda document: openslo.slo(document, known, types), report)
-    for document in documents:
-        if document.kind not in _READ:
-            document.fields.warning("kind", f"{document.kind} is a kind of OpenSLO that this version ignores")
-    warnings = tuple(problem for problem in report.problems() if problem.severity == "warning")
-    return Catalogue(services, known.journeys, slos, warnings, known.slis)
+
+    def sound(kind: str, read: Callable[[Document, Known], _T | None]) -> dict[str, _T]:
+        return _sound([document for document in documents if document.kind == kind], known, read, report)
+
+    services = sound("Service", service)
+    known.journeys = sound("Journey", journey)
+    known.data_sources = sound("DataSource", data_source)
+    known.slis = sound("SLI", lambda document, known: sli(document, known, types))
+    known.conditions = sound("AlertCondition", condition)
+    known.targets = sound("AlertNotificationTarget", target)
+    known.policies = sound("AlertPolicy", policy)
+    slos = sound("SLO", lambda document, known: slo(document, known, types))
+    counted = {name: indicator.counts for name, indicator in known.slis.items()}
+    return Catalogue(
+        services=services,
+        journeys=known.journeys,
+        slos={name: each for name, each in slos.items() if isinstance(each, Slo)},
+        warnings=tuple(problem for problem in report.problems() if problem.severity == "warning"),
+        slis={name: each for name, each in counted.items() if isinstance(each, Sli)},
+        prom_slos={name: each for name, each in slos.items() if isinstance(each, PromSlo)},
+        data_sources=known.data_sources,
+        alert_policies=known.policies,
+        alert_conditions=known.conditions,
+        notification_targets=known.targets,
+    )
 
 
-def _sound(documents: Sequence[Document], kind: str, read: Callable[[Document], _T], report: Report) -> dict[str, _T]:
-    """The documents of a kind that have no errors, by name."""
+def _sound(
+    documents: Sequence[Document], known: Known, read: Callable[[Document, Known], _T | None], report: Report
+) -> dict[str, _T]:
+    """What is read of those documents that have no errors, by name."""
     found = {}
     for document in documents:
-        if document.kind == kind:
-            errors_before = report.errors
-            value = read(document)
-            document.fields.close()
-            if report.errors == errors_before:
-                found[document.name] = value
+        errors_before = report.errors
+        value = read(document, known)
+        document.fields.close()
+        if value is not None and report.errors == errors_before:
+            found[document.name] = value
     return found
 
 

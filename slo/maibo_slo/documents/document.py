@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from maibo_slo.documents.fields import Fields, at_most, dns_label, meant, text_of
-from maibo_slo.documents.kinds import Journey, Origin, Sli
+from maibo_slo.documents.kinds import Origin
 from maibo_slo.documents.yaml import List
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from maibo_slo.documents.kinds import AlertCondition, AlertNotificationTarget, AlertPolicy, DataSource, Journey
     from maibo_slo.documents.problems import Position
+    from maibo_slo.documents.slis import Indicator
 
 OPENSLO: Final = "openslo/v1"
 MAIBO: Final = "maibo.dev/v1"
@@ -31,19 +33,29 @@ _ANNOTATION_PREFIX: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9
 
 
 @dataclass(frozen=True, slots=True)
+class Metadata:
+    """``metadata``: of a document, or of what is inlined in one."""
+
+    name: str
+    display_name: str
+    """The name where none is given."""
+    labels: Mapping[str, tuple[str, ...]]
+    annotations: Mapping[str, str]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """One document, its head checked, its spec not yet read. `usable` is false where kind and version are not ours to read."""
 
     kind: str
-    name: str
-    display_name: str
-    labels: Mapping[str, tuple[str, ...]]
+    head: Metadata
     fields: Fields
     usable: bool
 
     @property
-    def origin(self) -> Origin:
-        return Origin(self.fields.at.file, self.fields.at.line)
+    def name(self) -> str:
+        return self.head.name
 
 
 @dataclass(slots=True)
@@ -52,7 +64,11 @@ class Known:
 
     places: dict[str, dict[str, Position]] = field(default_factory=dict)
     journeys: dict[str, Journey] = field(default_factory=dict)
-    slis: dict[str, Sli] = field(default_factory=dict)
+    slis: dict[str, Indicator] = field(default_factory=dict)
+    data_sources: dict[str, DataSource] = field(default_factory=dict)
+    conditions: dict[str, AlertCondition] = field(default_factory=dict)
+    targets: dict[str, AlertNotificationTarget] = field(default_factory=dict)
+    policies: dict[str, AlertPolicy] = field(default_factory=dict)
     begun_by: dict[tuple[str, str], str] = field(default_factory=dict)
     """(service, route) that begins a journey -> the journey."""
     mapped: dict[tuple[object, ...], dict[str, Position]] = field(default_factory=dict)
@@ -73,14 +89,13 @@ class Known:
         document.fields.mapping("metadata").error("name", message, "rename one of them")
 
     def refer(self, fields: Fields, name: str, kind: str) -> str:
-        """The field's text, which must name a declared document of the kind."""
-        wanted = fields.text(name)
+        """The field's text, which must name a declared document of the kind; for the standard alone it may be elsewhere."""
+        standard = fields.report.standard
+        wanted = fields.text(name, rule=dns_label if standard and kind != "Service" else None)
         if wanted and wanted not in self.names(kind):
-            fields.error(
-                name,
-                f"there is no {kind} named {wanted!r}",
-                choose(wanted, self.names(kind), f"add a document of kind {kind}"),
-            )
+            tell = fields.warning if standard else fields.error
+            mend = choose(wanted, self.names(kind), f"add a document of kind {kind}")
+            tell(name, f"there is no {kind} named {wanted!r}", mend)
         return wanted
 
 
@@ -96,19 +111,23 @@ def choose(wanted: str, known: Mapping[str, object], otherwise: str) -> str:
 def open_document(fields: Fields) -> Document:
     """Check apiVersion, kind and metadata."""
     kind, usable = _kind(fields)
-    name, display_name, labels = metadata(fields)
-    return Document(kind, name, display_name, labels, fields, usable)
+    return Document(kind, metadata(fields), fields, usable)
 
 
-def metadata(fields: Fields) -> tuple[str, str, Mapping[str, tuple[str, ...]]]:
-    """``metadata``: name, displayName (the name where there is none), labels."""
+def metadata(fields: Fields) -> Metadata:
+    """Check and read ``metadata``."""
     head = fields.mapping("metadata")
     name = head.text("name", rule=dns_label)
     display_name = head.text("displayName", default="", rule=at_most(63))
-    labels = _labels(head)
-    _check_annotations(head)
+    origin = Origin(fields.at.file, fields.at.line)
+    result = Metadata(name, display_name or name, _labels(head), _annotations(head), origin)
     head.close()
-    return name, display_name or name, labels
+    return result
+
+
+def description(spec: Fields) -> str:
+    """``description``, optional in every spec."""
+    return spec.text("description", default="", rule=at_most(1050))
 
 
 def _kind(fields: Fields) -> tuple[str, bool]:
@@ -148,7 +167,8 @@ def _labels(head: Fields) -> dict[str, tuple[str, ...]]:
     return labels
 
 
-def _check_annotations(head: Fields) -> None:
+def _annotations(head: Fields) -> dict[str, str]:
+    annotations = {}
     for key, at, path, node in head.pairs("annotations"):
         prefix, slash, name = key.rpartition("/")
         if not _LABEL_KEY.fullmatch(name) or (
@@ -157,4 +177,5 @@ def _check_annotations(head: Fields) -> None:
             head.report.error(at, path, "is not an annotation's key", "write name or example.com/name")
         elif prefix == "openslo.com":
             head.report.error(at, path, "the prefix openslo.com/ is reserved", "use a prefix of your own")
-        text_of(node, path, head.report)
+        annotations[key] = text_of(node, path, head.report) or ""
+    return annotations

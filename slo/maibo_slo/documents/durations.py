@@ -19,6 +19,7 @@ _SECONDS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800, "M": 30 * 86_4
 """A month is 30 days, a quarter 90, a year 365, as in OpenSLO's own SDK."""
 _MICROSECONDS: Final = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 _SHORTHAND: Final = re.compile(r"([0-9]{1,9})([mhdwMQY])")
+_ZERO: Final = re.compile(r"0{1,9}[mhdwMQY]")
 _ELAPSED: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(us|ms|s|m|h|d)")
 
 
@@ -32,6 +33,21 @@ def window_seconds(text: str) -> int:
     if found is None or int(found[1]) == 0:
         raise ValueError(text)
     return int(found[1]) * _SECONDS[found[2]]
+
+
+def shorthand_seconds(
+    fields: Fields, name: str, *, example: str = "28d", required: bool = True, zero: bool = False
+) -> int:
+    """A duration-shorthand in a field; 0 when absent, wrong, or allowed to be that."""
+    text = fields.text(name, default=None if required else "", mend=f"such as {example}")
+    if not text or (zero and _ZERO.fullmatch(text)):
+        return 0
+    try:
+        return window_seconds(text)
+    except ValueError:
+        mend = f"write a whole number above 0 and one of m (minutes), h, d, w, M (months), Q, Y: such as {example}"
+        fields.error(name, f"{text!r} is not an OpenSLO duration", mend)
+        return 0
 
 
 def elapsed_us(text: str) -> int:

@@ -50,12 +50,20 @@ class Fields:
         """Whether the field is there and not null; asking makes the field a known one."""
         return self._take(name) is not None
 
+    def given(self, *names: str) -> list[str]:
+        """Those of the fields that are there; asking makes all of them known ones."""
+        return [name for name in names if self.has(name)]
+
     def text(self, name: str, *, default: str | None = None, rule: Rule | None = None, mend: str = "") -> str:
         """A text; required when there is no default. The mend is for an absent field and for one that is no text."""
         node = self._take(name)
         if node is None:
             return self._absent(name, default, mend)
         return text_of(node, self.path_of(name), self.report, rule=rule, mend=mend) or ""
+
+    def node_of(self, name: str) -> Node | None:
+        """The field's value as it is; None when absent or null."""
+        return self._take(name)
 
     def texts(self, name: str) -> list[Text]:
         """One text or a list of texts; empty when absent."""
@@ -145,6 +153,12 @@ class Fields:
 
     def warning(self, name: str, message: str, mend: str = "") -> None:
         self.report.warning(self.position(name), self.path_of(name), message, mend)
+
+    def deviation(self, name: str, message: str, mend: str = "") -> None:
+        self.report.deviation(self.position(name), self.path_of(name), message, mend)
+
+    def unjudged(self, name: str, what: str, mend: str = "") -> None:
+        self.report.unjudged(self.position(name), self.path_of(name), what, mend)
 
     def close(self) -> None:
         """Report every field that nobody asked for."""

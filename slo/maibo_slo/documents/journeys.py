@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from maibo_slo.documents.document import description
 from maibo_slo.documents.durations import elapsed_text, latency_us, time_us
 from maibo_slo.documents.fields import Fields, Text, at_most, dns_label
 from maibo_slo.documents.kinds import Journey, Step
@@ -25,14 +26,14 @@ def journey(document: Document, known: Known) -> Journey:
     spec = document.fields.mapping("spec")
     result = Journey(
         name=document.name,
-        display_name=document.display_name,
-        description=spec.text("description", default="", rule=at_most(1050)),
+        display_name=document.head.display_name,
+        description=description(spec),
         service=known.refer(spec, "service", "Service") if spec.has("service") else "",
         timeout_seconds=_timeout_seconds(spec),
         threshold_us=latency_us(spec, "threshold"),
         steps=_steps(spec, document.name, known),
-        labels=document.labels,
-        origin=document.origin,
+        labels=document.head.labels,
+        origin=document.head.origin,
         signals=signals(spec, document.name, known),
     )
     if result.threshold_us is not None and result.threshold_us > result.timeout_seconds * 1_000_000:

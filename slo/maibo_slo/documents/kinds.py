@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from decimal import Decimal
+
+_WINDOW: Final = re.compile(r"\{\{\s*\.window\s*\}\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,4 +150,123 @@ class Slo:
     objectives: tuple[Objective, ...]
     window_seconds: int
     labels: Mapping[str, tuple[str, ...]]
+    origin: Origin
+    alert_policies: tuple[AlertPolicy, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PromQuery:
+    """A metricSource of type ``prometheus``: which events a Prometheus counts."""
+
+    query: str
+    """PromQL that counts over ``{{.window}}``; without it, the selector of a counter."""
+
+    def over(self, window: str) -> str:
+        """The expression that gives the events of a window, as one sample.
+
+        >>> PromQuery('http_requests_total{job="shop"}').over("5m")
+        'sum(increase(http_requests_total{job="shop"}[5m]))'
+        >>> PromQuery("sum(increase(paid_total[{{ .window }}]))").over("1h")
+        'sum(increase(paid_total[1h]))'
+        """
+        if self.has_window:
+            return _WINDOW.sub(lambda _: window, self.query)
+        return f"sum(increase({self.query}[{window}]))"
+
+    @property
+    def has_window(self) -> bool:
+        """Whether the query says itself where the window goes."""
+        return _WINDOW.search(self.query) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class PromSli:
+    """OpenSLO ``SLI`` whose events a Prometheus counts; exactly one of good and bad is given."""
+
+    name: str
+    total: PromQuery
+    good: PromQuery | None = None
+    bad: PromQuery | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromSlo:
+    """An OpenSLO ``SLO`` whose events a Prometheus counts: rules are generated for it; this version's engine does not judge it.
+
+    Exactly one of good and bad is given.
+    """
+
+    name: str
+    display_name: str
+    description: str
+    service: str
+    total: PromQuery
+    good: PromQuery | None
+    bad: PromQuery | None
+    objectives: tuple[Objective, ...]
+    window_seconds: int
+    labels: Mapping[str, tuple[str, ...]]
+    origin: Origin
+    alert_policies: tuple[AlertPolicy, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """OpenSLO ``DataSource``: where a metricSource's numbers come from."""
+
+    name: str
+    display_name: str
+    description: str
+    type: str
+    """As written: ``Prometheus``, ``datadog``."""
+    connection_details: Mapping[str, str] = field(repr=False)
+    """As written, a list or mapping as JSON. Not in the repr: people put passwords there."""
+    labels: Mapping[str, tuple[str, ...]]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class AlertCondition:
+    """OpenSLO ``AlertCondition``: when the budget burns too fast."""
+
+    name: str
+    display_name: str
+    description: str
+    severity: str
+    """Free text: ``page``, ``ticket``."""
+    op: str
+    """``lte``, ``gte``, ``lt`` or ``gt``."""
+    threshold: Decimal
+    """Burn rate."""
+    lookback_seconds: int
+    alert_after_seconds: int
+    """How long it must hold; 0 when at once."""
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class AlertNotificationTarget:
+    """OpenSLO ``AlertNotificationTarget``: where alerts go."""
+
+    name: str
+    display_name: str
+    description: str
+    target: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPolicy:
+    """OpenSLO ``AlertPolicy``, with its condition and targets resolved."""
+
+    name: str
+    display_name: str
+    description: str
+    when_no_data: bool
+    when_resolved: bool
+    when_breaching: bool
+    condition: AlertCondition
+    targets: tuple[AlertNotificationTarget, ...]
     origin: Origin

@@ -59,9 +59,13 @@ class Report:
 
     At most `MAX_PROBLEMS` of them: then the last says so and `TooManyProblems` ends the reading, so that a hostile file costs
     bounded time. Texts are bounded too, and whatever would move a terminal's cursor is escaped.
+
+    It knows what is asked of the documents: `strict`, that OpenSLO's own validator accept them; `standard`, that they be OpenSLO,
+    whether this version can judge them or not.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, strict: bool = False, standard: bool = False) -> None:
+        self.strict, self.standard = strict, standard
         self._problems: set[Problem] = set()  # the same place read twice (an alias) is one problem
         self.errors = 0
 
@@ -71,6 +75,16 @@ class Report:
 
     def warning(self, at: Position, path: str, message: str, mend: str = "") -> None:
         self._add(Problem(*at, _clean(path), _clean(message), _clean(mend), severity="warning"))
+
+    def deviation(self, at: Position, path: str, message: str, mend: str = "") -> None:
+        """What people write, is understood, and OpenSLO's validator refuses."""
+        tell = self.error if self.strict else self.warning
+        tell(at, path, f"{message}; OpenSLO's validator refuses it", mend)
+
+    def unjudged(self, at: Position, path: str, what: str, mend: str = "") -> None:
+        """What is valid and cannot be judged: an error, since an objective that silently is not judged is worse than none."""
+        if not self.standard:
+            self.error(at, path, f"{what} is valid OpenSLO, but this version does not judge it", mend)
 
     def problems(self) -> tuple[Problem, ...]:
         """Every problem so far, in the order of file and line."""

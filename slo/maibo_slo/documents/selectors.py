@@ -1,4 +1,4 @@
-"""A metricSource into a selector of cells. The type ``journey`` is built in; others may be handed to `load`."""
+"""A metricSource's spec into a selector of cells. The type ``journey`` is built in; others may be handed to `load`."""
 
 from __future__ import annotations
 
@@ -16,26 +16,6 @@ SELECTABLE: Final = ("tier", "region", "version", "service", "environment", "clu
 
 MetricType = Callable[[Fields, frozenset[str], Known], CellSelector]
 """Reads ``metricSource.spec``; the second argument is the outcomes to count where the spec names none."""
-
-
-def metric(fields: Fields, outcomes: frozenset[str], known: Known, types: Mapping[str, MetricType]) -> CellSelector:
-    """OpenSLO's ``{metricSource: {type, spec}}``."""
-    source = fields.mapping("metricSource")
-    fields.close()
-    type_name = source.text("type", mend=f"known: {', '.join(types)}")
-    if source.has("metricSourceRef"):
-        source.error(
-            "metricSourceRef",
-            "data sources are valid OpenSLO, but not read by this version",
-            "use type: journey, which needs none",
-        )
-    spec = source.mapping("spec")
-    source.close()
-    if type_name not in types:
-        if type_name:
-            source.error("type", f"unknown metricSource type {type_name!r}", choose(type_name, types, ""))
-        return CellSelector("")
-    return types[type_name](spec, outcomes, known)
 
 
 def journey_selector(spec: Fields, outcomes: frozenset[str], known: Known) -> CellSelector:
