@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from maibo_slo.store.ledger import Interval, WindowSum, append, minutes_from_elsewhere, window_sums
+from maibo_slo.store.ledger import (
+    SLOS_AT_ONCE,
+    Interval,
+    WindowSum,
+    append,
+    hours,
+    minutes,
+    minutes_from_elsewhere,
+    window_sums,
+)
 
 if TYPE_CHECKING:
     from maibo_slo.store import Store
@@ -131,6 +140,52 @@ def test_names_may_be_anything(store: Store, present: int):
     ]
     assert minutes_from_elsewhere(store, {(name, name): "journey"}, present, present + 1) == {}
     assert minutes_from_elsewhere(store, {(name, name): name}, present, present + 1) == {(name, name): {present}}
+
+
+def test_minutes_are_as_last_written_and_of_whom_and_when_was_asked(store: Store, present: int):
+    append(store, [_interval(present + n * MINUTE, n, 1) for n in range(5)], version=1)
+    append(store, [_interval(present + 2 * MINUTE, 7, 0), _interval(present + 3 * MINUTE, 0, 0)], version=2)
+    append(
+        store,
+        [_interval(present + MINUTE, 9, 9, slo="other"), _interval(present + MINUTE, 9, 9, group="vip")],
+        version=3,
+    )
+    (found,) = minutes(store, ["checkout", "no such"], present + MINUTE, present + 4 * MINUTE)
+    assert (found.slo, found.objective) == ("checkout", "fast")
+    assert sorted(zip(found.t.tolist(), found.good.tolist(), found.bad.tolist(), strict=True)) == [
+        (present + MINUTE, 1, 1),
+        (present + 2 * MINUTE, 7, 0),
+        (present + 3 * MINUTE, 0, 0),
+    ]
+    assert list(minutes(store, [], present, present + HOUR)) == []
+
+
+def test_hours_tell_how_many_minutes_had_events_and_which_was_the_newest(store: Store, present: int):
+    hour = present // HOUR * HOUR
+    append(store, [_interval(hour + n * MINUTE, 2**33, n) for n in (0, 5, 9)], version=1)
+    append(store, [_interval(hour + 9 * MINUTE, 0, 0), _interval(hour - MINUTE, 1, 1)], version=2)
+    append(store, [_interval(hour - HOUR, 0, 0), _interval(hour - 9 * HOUR, 4, 4)], version=3)
+    (found,) = hours(store, ["checkout"], [hour, hour - HOUR, hour - 5 * HOUR])
+    columns = (found.t, found.good, found.bad, found.observed, found.last)
+    assert sorted(zip(*(each.tolist() for each in columns), strict=True)) == [
+        (hour - HOUR, 1, 1, 1, 60),
+        (hour, 2**34, 5, 2, 6),
+    ]
+    assert list(hours(store, ["checkout"], [])) == []
+
+
+def test_an_hour_without_events_is_told_when_its_minutes_were_blanked(store: Store, present: int):
+    hour = present // HOUR * HOUR
+    append(store, [_interval(hour, 0, 0)], version=1)
+    (found,) = hours(store, ["checkout"], [hour])
+    assert (found.observed.tolist(), found.last.tolist()) == ([0], [0])
+
+
+def test_more_slos_than_are_asked_about_at_once_are_all_told(store: Store, present: int):
+    names = [f"slo-{n}" for n in range(2 * SLOS_AT_ONCE + 1)]
+    append(store, [_interval(present, 1, 0, slo=name) for name in names], version=1)
+    assert sorted(each.slo for each in minutes(store, names, present, present + MINUTE)) == sorted(names)
+    assert sorted(each.slo for each in hours(store, names, [present // HOUR * HOUR])) == sorted(names)
 
 
 def test_minutes_from_another_source_are_found_by_objective(store: Store, present: int):

@@ -35,9 +35,9 @@ class MinuteCells:
     """The cells of some minutes, split by journey and step once, so that each SLO looks at its own alone."""
 
     def __init__(self, cells: pd.DataFrame) -> None:
-        self._by_journey: Mapping[tuple[str, str], pd.DataFrame] = {
-            (str(journey), str(step)): part
-            for (journey, step), part in cells.groupby(["journey", "step"], observed=True, sort=False)
+        self._by_journey: Mapping[tuple[str, str], _JourneyCells] = {
+            (str(journey), str(step)): _JourneyCells(part)
+            for (journey, step), part in cells.sort_values("t").groupby(["journey", "step"], observed=True, sort=False)
         }
 
     def count(self, sli: Sli) -> dict[int, GoodBad]:
@@ -45,14 +45,47 @@ class MinuteCells:
         cells = self._by_journey.get((sli.total.journey, sli.total.step))
         if cells is None:
             return {}
-        total = _selected(cells, sli.total)
+        total = cells.selected(sli.total)
         named = _named(cells, sli)
-        minutes = cells["t"].to_numpy(dtype=np.int64)
-        n = cells["n"].to_numpy(dtype=np.int64)
-        picked = _sum_by_minute(minutes, n, total & named)
-        rest = _sum_by_minute(minutes, n, total & ~named)
+        picked, rest = cells.by_minute(total & named), cells.by_minute(total & ~named)
         good, bad = (rest, picked) if sli.good is None else (picked, rest)
-        return {t: GoodBad(good.get(t, 0), bad.get(t, 0)) for t in sorted(good.keys() | bad.keys())}
+        return {t: GoodBad(*each) for t, *each in zip(cells.minutes, good, bad, strict=True) if any(each)}
+
+
+class _JourneyCells:
+    """The cells of one journey or step, by minute. Many SLOs ask for the same outcomes and tiers: what was once selected is kept."""
+
+    def __init__(self, cells: pd.DataFrame) -> None:
+        """`cells`: in the order of their minutes."""
+        minutes, self._begins = np.unique(cells["t"].to_numpy(dtype=np.int64), return_index=True)
+        self.minutes: list[int] = minutes.tolist()
+        self._cells = cells
+        self._n = cells["n"].to_numpy(dtype=np.int64)
+        self._bins = cells["bin"].to_numpy()
+        self._among: dict[tuple[str, frozenset[str]], NDArray[np.bool_]] = {}
+
+    def selected(self, selector: CellSelector) -> NDArray[np.bool_]:
+        mask = self._is_among("outcome", selector.outcomes)
+        if selector.max_duration_us is not None:
+            mask = mask & (self._bins <= last_bin_within(selector.max_duration_us))
+        for dimension, values in selector.where.items():
+            mask = mask & self._is_among(dimension, frozenset(values))
+        return mask
+
+    def by_minute(self, mask: NDArray[np.bool_]) -> list[int]:
+        """How many events, for each of `minutes`."""
+        sums: list[int] = np.add.reduceat(np.where(mask, self._n, 0), self._begins).tolist()
+        return sums
+
+    def none(self) -> NDArray[np.bool_]:
+        return np.zeros(len(self._n), dtype=np.bool_)
+
+    def _is_among(self, column: str, values: frozenset[str]) -> NDArray[np.bool_]:
+        found = self._among.get((column, values))
+        if found is None:
+            found = self._cells[column].isin(list(values)).to_numpy(dtype=np.bool_)
+            self._among[column, values] = found
+        return found
 
 
 def source_of(sli: Sli) -> str:
@@ -74,29 +107,9 @@ def _plain(selector: CellSelector | None) -> dict[str, object] | None:
     }
 
 
-def _named(cells: pd.DataFrame, sli: Sli) -> NDArray[np.bool_]:
+def _named(cells: _JourneyCells, sli: Sli) -> NDArray[np.bool_]:
     """What the indicator's good (or else its bad) selects among the cells of its total."""
     selector = sli.good if sli.good is not None else sli.bad
     if selector is None or (selector.journey, selector.step) != (sli.total.journey, sli.total.step):
-        return np.zeros(len(cells), dtype=np.bool_)
-    return _selected(cells, selector)
-
-
-def _selected(cells: pd.DataFrame, selector: CellSelector) -> NDArray[np.bool_]:
-    mask = _isin(cells, "outcome", selector.outcomes)
-    if selector.max_duration_us is not None:
-        mask = mask & (cells["bin"].to_numpy() <= last_bin_within(selector.max_duration_us))
-    for dimension, values in selector.where.items():
-        mask = mask & _isin(cells, dimension, values)
-    return mask
-
-
-def _isin(cells: pd.DataFrame, column: str, values: frozenset[str] | tuple[str, ...]) -> NDArray[np.bool_]:
-    return cells[column].isin(list(values)).to_numpy(dtype=np.bool_)
-
-
-def _sum_by_minute(minutes: NDArray[np.int64], n: NDArray[np.int64], mask: NDArray[np.bool_]) -> dict[int, int]:
-    seen, at = np.unique(minutes[mask], return_inverse=True)
-    sums = np.zeros(len(seen), dtype=np.int64)
-    np.add.at(sums, at, n[mask])
-    return dict(zip(seen.tolist(), sums.tolist(), strict=True))
+        return cells.none()
+    return cells.selected(selector)

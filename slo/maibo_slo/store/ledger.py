@@ -11,18 +11,24 @@ under the same version (unix ms) either may win.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from maibo_slo.store.client import dictionary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
     from maibo_slo.store.client import Store
 
 MINUTE: Final = 60
+HOUR: Final = 3600
+SLOS_AT_ONCE: Final = 200
+"""Whose history is read in one query: three days of minutes of 200 objectives are 20 MB in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class WindowSum:
 
 
 def window_sums(store: Store, *, now: int, windows: Mapping[str, Sequence[int]]) -> list[WindowSum]:
-    """Sums over each SLO's windows, in one query.
+    """Sums over each SLO's windows, in one query of the whole history: for any moment, and for comparing. The engine keeps its own (`engine.sums`).
 
     `windows`: SLO name -> lengths in seconds, multiples of 60. A window is the length/60 minutes that end with the running
     one. An objective or group that has no interval in an SLO's longest window is absent; one that has, but none in a
@@ -117,6 +123,84 @@ def window_sums(store: Store, *, now: int, windows: Mapping[str, Sequence[int]])
         for (slo, objective, group), sums_by_ring in sorted(rings.items())
         for answer in _sums(slo, objective, group, lengths, sums_by_ring, set(windows[slo]))
     ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Minutes:
+    """Some minutes of an objective, each once, in no order; those without an interval are absent."""
+
+    slo: str
+    objective: str
+    t: NDArray[np.int64]
+    """Begins, unix s."""
+    good: NDArray[np.uint64]
+    bad: NDArray[np.uint64]
+
+
+def minutes(store: Store, slos: Collection[str], begin: int, end: int) -> Iterator[Minutes]:
+    """What the ledger holds of these SLOs in [begin, end), without groups; an objective without any interval there is absent."""
+    for table in _histories(
+        store,
+        "SELECT slo, objective, groupArray(toUnixTimestamp(s.t)) AS ts, groupArray(good) AS goods, groupArray(bad) AS bads "
+        "FROM sli AS s FINAL WHERE {condition} GROUP BY slo, objective",
+        slos,
+        {"begin": begin, "end": end},
+    ):
+        yield from (Minutes(*row) for row in _arrays(table, "ts", "goods", "bads"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hours:
+    """Some hours of an objective, each once, in no order; those without an interval are absent."""
+
+    slo: str
+    objective: str
+    t: NDArray[np.int64]
+    """Begins, unix s."""
+    good: NDArray[np.uint64]
+    bad: NDArray[np.uint64]
+    observed: NDArray[np.uint8]
+    """Minutes with good + bad > 0: at most 60."""
+    last: NDArray[np.uint8]
+    """Which minute of the hour was the newest of these, from 1; 0 when there is none."""
+
+
+def hours(store: Store, slos: Collection[str], wanted: Collection[int]) -> Iterator[Hours]:
+    """Sums of these SLOs over the hours that begin at `wanted`, without groups."""
+    if not wanted:
+        return
+    for table in _histories(
+        store,
+        "SELECT slo, objective, groupArray(hour) AS ts, groupArray(goods) AS goods, groupArray(bads) AS bads, "
+        "groupArray(observed) AS observed, groupArray(last) AS last FROM ("
+        "SELECT slo, objective, intDiv(toUnixTimestamp(s.t), 3600) * 3600 AS hour, sum(good) AS goods, sum(bad) AS bads, "
+        "toUInt8(countIf(good + bad > 0)) AS observed, "
+        "toUInt8(maxIf(intDiv(toUnixTimestamp(s.t) - hour, 60) + 1, good + bad > 0)) AS last "
+        "FROM sli AS s FINAL WHERE {condition} AND hour IN {hours:Array(UInt32)} GROUP BY slo, objective, hour"
+        ") GROUP BY slo, objective",
+        slos,
+        {"begin": min(wanted), "end": max(wanted) + HOUR, "hours": sorted(wanted)},
+    ):
+        yield from (Hours(*row) for row in _arrays(table, "ts", "goods", "bads", "observed", "last"))
+
+
+def _histories(store: Store, sql: str, slos: Collection[str], parameters: Mapping[str, object]) -> Iterator[pa.Table]:
+    """The query's answers for some SLOs at a time; ``{condition}`` in it is which rows they are about."""
+    condition = (
+        "s.t >= toDateTime({begin:UInt32}, 'UTC') AND s.t < toDateTime({end:UInt32}, 'UTC') "
+        "AND slo IN {slos:Array(String)} AND grp = ''"
+    )
+    sql = sql.replace("{condition}", condition) + " SETTINGS do_not_merge_across_partitions_select_final = 1"
+    # In order, so that those asked about at once lie side by side in the table.
+    names = sorted(set(slos))
+    for begin in range(0, len(names), SLOS_AT_ONCE):
+        yield store.arrow(sql, {**parameters, "slos": names[begin : begin + SLOS_AT_ONCE]})
+
+
+def _arrays(table: pa.Table, *lists: str) -> Iterator[tuple[Any, ...]]:
+    """Row by row: SLO, objective, and the list columns as arrays."""
+    columns = [[np.from_dlpack(each.values) for chunk in table[name].chunks for each in chunk] for name in lists]
+    return zip(table["slo"].to_pylist(), table["objective"].to_pylist(), *columns, strict=True)
 
 
 def minutes_from_elsewhere(
