@@ -1,0 +1,53 @@
+"""What a rule about one SLO must know of the others, gathered once: a catalogue may have thousands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from maibo_slo.documents import Slo
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    from maibo_slo.documents import Catalogue, CellSelector, PromSlo
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """A catalogue, and what follows from all of it."""
+
+    catalogue: Catalogue
+    twins: Mapping[str, str]
+    """SLO -> the first by name that promises the same."""
+    whole: frozenset[str]
+    """Journeys of which some SLO counts the journey as a whole."""
+
+
+def others(catalogue: Catalogue) -> Others:
+    slos: dict[str, Slo | PromSlo] = {**catalogue.slos, **catalogue.prom_slos}
+    first: dict[Hashable, str] = {}
+    twins = {}
+    for name in sorted(slos):
+        original = first.setdefault(_promise(slos[name]), name)
+        if original != name:
+            twins[name] = original
+    totals = (slo.indicator.total for slo in catalogue.slos.values())
+    return Others(catalogue, twins, frozenset(total.journey for total in totals if not total.step))
+
+
+def _promise(slo: Slo | PromSlo) -> Hashable:
+    """What an SLO promises, apart from its names."""
+    targets = tuple(sorted(objective.target for objective in slo.objectives))
+    if isinstance(slo, Slo):
+        indicator = slo.indicator
+        parts = (indicator.total, indicator.good, indicator.bad)
+        return *(_counted(part) for part in parts), slo.window_seconds, targets
+    return slo.total, slo.good, slo.bad, slo.window_seconds, targets
+
+
+def _counted(selector: CellSelector | None) -> Hashable:
+    if selector is None:
+        return None
+    where = frozenset((dimension, frozenset(values)) for dimension, values in selector.where.items())
+    return selector.journey, selector.step, selector.outcomes, selector.max_duration_us, where
