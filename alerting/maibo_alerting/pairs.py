@@ -15,11 +15,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from maibo_alerting.prometheus.durations import seconds_of, spoken
 from maibo_slo.engine.budget import error_budget
-from maibo_slo.engine.burn import BURN_WINDOWS, REACHABLE
+from maibo_slo.engine.burn import REACHABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from maibo_slo.documents import Objective
 
 Severity = Literal["page", "ticket"]
 
@@ -31,7 +34,15 @@ class Shape:
     severity: Severity
     long: str
     short: str
-    budget_percent: int
+    budget_percent: float
+
+    @property
+    def long_seconds(self) -> int:
+        return seconds_of(self.long)
+
+    @property
+    def short_seconds(self) -> int:
+        return seconds_of(self.short)
 
 
 SHAPES: Final[Sequence[Shape]] = (
@@ -53,26 +64,38 @@ class Pair:
 
     @property
     def long_seconds(self) -> int:
-        return BURN_WINDOWS[self.shape.long]
+        return self.shape.long_seconds
 
 
-def pairs(window_seconds: int, *, target: float) -> tuple[Pair, ...]:
+def pairs(window_seconds: int, *, target: float, shapes: Sequence[Shape] = SHAPES) -> tuple[Pair, ...]:
     """The pairs of an objective over an SLO's window, pages first.
 
     >>> [round(pair.factor, 2) for pair in pairs(30 * 86400, target=0.999)]
     [14.4, 6.0, 3.0, 1.0]
     """
-    shapes = (shape for shape in SHAPES if BURN_WINDOWS[shape.long] <= window_seconds)
-    return tuple(_fitted(shape, window_seconds, target=target) for shape in shapes)
+    fitting = (shape for shape in shapes if shape.long_seconds <= window_seconds)
+    return tuple(_fitted(shape, window_seconds, target=target) for shape in fitting)
 
 
-def left_out(window_seconds: int) -> tuple[Shape, ...]:
+def left_out(window_seconds: int, *, shapes: Sequence[Shape] = SHAPES) -> tuple[Shape, ...]:
     """Shapes that an SLO's window is too short for."""
-    return tuple(shape for shape in SHAPES if BURN_WINDOWS[shape.long] > window_seconds)
+    return tuple(shape for shape in shapes if shape.long_seconds > window_seconds)
+
+
+def fitted_notes(
+    slo: str, window_seconds: int, objectives: Sequence[Objective], shapes: Sequence[Shape] = SHAPES
+) -> Iterator[str]:
+    """What was left out or fitted, for people who read the rules."""
+    for shape in left_out(window_seconds, shapes=shapes):
+        yield f"{slo}: no {shape.severity} over {shape.long}, which is longer than the SLO's {spoken(window_seconds)}"
+    for objective in objectives:
+        for pair in pairs(window_seconds, target=objective.target, shapes=shapes):
+            if pair.note:
+                yield f"{slo} {objective.name}: {pair.shape.severity} over {pair.shape.long}: {pair.note}"
 
 
 def _fitted(shape: Shape, window_seconds: int, *, target: float) -> Pair:
-    scaled = shape.budget_percent * window_seconds / (100 * BURN_WINDOWS[shape.long])
+    scaled = shape.budget_percent * window_seconds / (100 * shape.long_seconds)
     reachable = REACHABLE / error_budget(target)
     if scaled > reachable:
         return Pair(

@@ -13,14 +13,12 @@ Every selector is aggregated by slo and objective, so that several maibo instanc
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-import yaml
-
-from maibo_alerting.pairs import Pair, Severity, left_out, pairs
+from maibo_alerting.pairs import Pair, Severity, fitted_notes, pairs
+from maibo_alerting.prometheus.durations import spoken
+from maibo_alerting.prometheus.rulefile import Alert, Group, own_labels, plain, selector
 from maibo_slo.engine.burn import MIN_BAD_EVENTS
 
 if TYPE_CHECKING:
@@ -33,52 +31,19 @@ MIN_OBSERVED: Final = 0.1
 NO_DATA_AFTER_SECONDS: Final = 1800
 STALE_AFTER_SECONDS: Final = 60
 
-_OWN_LABELS: Final = frozenset(
-    {"alertname", "slo", "objective", "service", "journey", "severity", "window", "job", "instance"}
-)
+
+def groups(catalogue: Catalogue, *, url: str) -> list[Group]:
+    """Of all journey SLOs, linking to the pages under `url`, and of maibo itself; comments say what was fitted or left out."""
+    return [*(_slo_group(catalogue.slos[name], url) for name in sorted(catalogue.slos)), _own_group()]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One alert rule, as Prometheus spells it."""
-
-    alert: str
-    expr: str
-    severity: Severity
-    summary: str
-    description: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    wait: str = ""
-
-    def document(self) -> dict[str, object]:
-        rule: dict[str, object] = {"alert": self.alert, "expr": _Block(self.expr)}
-        if self.wait:
-            rule["for"] = self.wait
-        return rule | {
-            "labels": {"severity": self.severity, **self.labels},
-            "annotations": {"summary": self.summary, "description": self.description, **self.annotations},
-        }
-
-
-def rule_file(catalogue: Catalogue, *, url: str) -> str:
-    """The whole file, linking to the pages under `url`; what was fitted or left out is a comment above the group it is about."""
-    slos = [catalogue.slos[name] for name in sorted(catalogue.slos)]
-    parts = [
-        "# Made from documents by `maibo generate rules`; edit those instead.\ngroups:\n",
-        *(_slo_group(slo, url) for slo in slos),
-        _own_group(),
-    ]
-    return "".join(parts)
-
-
-def _slo_group(slo: Slo, url: str) -> str:
+def _slo_group(slo: Slo, url: str) -> Group:
     rules = [rule for objective in slo.objectives for rule in _rules(slo, objective, _links(slo, url))]
-    return _group(f"maibo-{slo.name}", rules, comments=list(_notes(slo)))
+    return Group(f"maibo-{slo.name}", rules, comments=list(fitted_notes(slo.name, slo.window_seconds, slo.objectives)))
 
 
-def _own_group() -> str:
-    stale = Rule(
+def _own_group() -> Group:
+    stale = Alert(
         alert="MaiboNotEvaluating",
         expr=f"max(maibo_slo_evaluation_age_seconds) > {STALE_AFTER_SECONDS}\nor\nabsent(maibo_slo_evaluation_age_seconds)",
         wait="2m",
@@ -87,10 +52,10 @@ def _own_group() -> str:
         description="The engine's last evaluation is over a minute old, has never been, or /metrics is not scraped. See /readyz for the "
         "part that fails.",
     )
-    return _group("maibo", [stale], comments=[])
+    return Group("maibo", [stale])
 
 
-def _rules(slo: Slo, objective: Objective, links: Mapping[str, str]) -> Iterator[Rule]:
+def _rules(slo: Slo, objective: Objective, links: Mapping[str, str]) -> Iterator[Alert]:
     fitted = pairs(slo.window_seconds, target=objective.target)
     for severity in ("page", "ticket"):
         chosen = [pair for pair in fitted if pair.shape.severity == severity]
@@ -99,15 +64,15 @@ def _rules(slo: Slo, objective: Objective, links: Mapping[str, str]) -> Iterator
     yield replace(_no_data_rule(slo, objective), annotations=links)
 
 
-def _burn_rule(slo: Slo, objective: Objective, severity: Severity, chosen: Sequence[Pair]) -> Rule:
+def _burn_rule(slo: Slo, objective: Objective, severity: Severity, chosen: Sequence[Pair]) -> Alert:
     name = _title(slo, objective)
     windows = " or ".join(f"{pair.shape.long} and still {pair.shape.short}" for pair in chosen)
-    return Rule(
+    return Alert(
         alert="MaiboBudgetBurn",
         expr="\nor\n".join(_pair_expr(slo, objective, pair) for pair in chosen),
         severity=severity,
         summary=f"{name}: the error budget burns {{{{ $value | humanize }}}} times as fast as it lasts",
-        description=f"Burn rate over {windows}. 1 would spend exactly the budget of {objective.target:.10g} over {_days(slo)}.",
+        description=f"Burn rate over {windows}. 1 would spend exactly the budget of {objective.target:.10g} over {spoken(slo.window_seconds)}.",
         labels=_labels(slo, objective),
     )
 
@@ -125,8 +90,8 @@ def _pair_expr(slo: Slo, objective: Objective, pair: Pair) -> str:
     )
 
 
-def _no_data_rule(slo: Slo, objective: Objective) -> Rule:
-    return Rule(
+def _no_data_rule(slo: Slo, objective: Objective) -> Alert:
+    return Alert(
         alert="MaiboNoData",
         expr=f"{_of('maibo_slo_age_seconds', slo, objective)} > {NO_DATA_AFTER_SECONDS}\n"
         f"or\nabsent({_selector('maibo_slo_age_seconds', slo, objective)})",
@@ -144,21 +109,13 @@ def _of(metric: str, slo: Slo, objective: Objective, **more: str) -> str:
 
 
 def _selector(metric: str, slo: Slo, objective: Objective, **more: str) -> str:
-    labels = {"slo": slo.name, "objective": objective.name, **more}
-    return (
-        metric
-        + "{"
-        + ",".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in labels.items())
-        + "}"
-    )
+    return selector(metric, {"slo": slo.name, "objective": objective.name, **more})
 
 
 def _labels(slo: Slo, objective: Objective) -> dict[str, str]:
-    """What alerts are routed and told apart by: the SLO's own labels too, where Prometheus allows their names."""
+    """What alerts are routed and told apart by: the SLO's own labels too."""
     own = {"slo": slo.name, "objective": objective.name, "service": slo.service, "journey": slo.indicator.total.journey}
-    theirs = {re.sub(r"[^a-zA-Z0-9_]", "_", key): ",".join(values) for key, values in sorted(slo.labels.items())}
-    kept = {key: _plain(value) for key, value in theirs.items() if key not in _OWN_LABELS and not key[0].isdigit()}
-    return {key: _plain(value) for key, value in own.items()} | kept
+    return {key: plain(value) for key, value in (own | own_labels(slo.labels)).items()}
 
 
 def _links(slo: Slo, url: str) -> dict[str, str]:
@@ -166,49 +123,4 @@ def _links(slo: Slo, url: str) -> dict[str, str]:
 
 
 def _title(slo: Slo, objective: Objective) -> str:
-    return _plain(f"{slo.display_name or slo.name} {objective.name}")
-
-
-def _plain(text: str) -> str:
-    """Prometheus expands templates in labels and annotations: braces of a document are said as text."""
-    return text.replace("{{", '{{"{{"}}')
-
-
-def _days(slo: Slo) -> str:
-    for unit, seconds in (("days", 86_400), ("hours", 3_600)):
-        if slo.window_seconds % seconds == 0:
-            return f"{slo.window_seconds // seconds} {unit}"
-    return f"{slo.window_seconds // 60} minutes"
-
-
-def _notes(slo: Slo) -> Iterator[str]:
-    for shape in left_out(slo.window_seconds):
-        yield f"{slo.name}: no {shape.severity} over {shape.long}, which is longer than the SLO's {_days(slo)}"
-    for objective in slo.objectives:
-        for pair in pairs(slo.window_seconds, target=objective.target):
-            if pair.note:
-                yield f"{slo.name} {objective.name}: {pair.shape.severity} over {pair.shape.long}: {pair.note}"
-
-
-def _group(name: str, rules: Sequence[Rule], *, comments: Sequence[str]) -> str:
-    group = {"name": name, "rules": [rule.document() for rule in rules]}
-    text = yaml.dump([group], Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000)
-    return "".join(f"# {' '.join(comment.split())}\n" for comment in comments) + text
-
-
-class _Block(str):
-    """A string that is written over several lines, as it reads."""
-
-    __slots__ = ()
-
-
-class _Dumper(yaml.SafeDumper):
-    """PyYAML's, without aliases, and with `_Block`."""
-
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 -- asked about everything: nothing is an alias
-        return True
-
-
-_Dumper.add_representer(
-    _Block, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style="|")
-)
+    return plain(f"{slo.display_name or slo.name} {objective.name}")

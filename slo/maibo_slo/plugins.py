@@ -39,13 +39,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A setting of `maibo serve` that a plugin brings: ``--NAME`` on the command line, ``MAIBO_NAME`` in the environment."""
+    """A setting of `maibo serve` that a plugin brings: ``--NAME`` on the command line, ``MAIBO_NAME`` in the environment.
+
+    Or one of a `Generator`, on the command line alone.
+    """
 
     name: str
     default: str
     help: str
     least: int | None = None
     """A whole number from this on, refused otherwise before anything starts; None: any text."""
+    choices: Sequence[str] = ()
+    """The values that there are; () any."""
 
     @property
     def parameter(self) -> str:
@@ -84,6 +89,8 @@ class Context:
     announce: Callable[[str, str], None]
     """``announce("otlp-http", "http://127.0.0.1:4318")``: where this plugin serves, told to people when the service is ready; under
     ``otlp-http``, the page tells it to those who have sent nothing yet."""
+    snapshot: Callable[[], Any] = lambda: None
+    """What the engine's last tick found: a `maibo_slo.engine.snapshot.Snapshot` (which is above this module); None without an engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,9 @@ class Generator:
 
     name: str
     help: str
-    generate: Callable[[Catalogue], Iterable[Artefact]]
+    generate: Callable[..., Iterable[Artefact]]
+    """Called with the catalogue, and by keyword (``-`` is ``_``) with the value of each of `options`."""
+    options: Sequence[Option] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +173,7 @@ def with_options(brought: Sequence[Option]) -> Callable[[Callable[..., None]], C
                 f"--{option.name}",
                 option.parameter,
                 default=option.default,
+                type=click.Choice(option.choices) if option.choices else None,
                 metavar=None if option.least is None else f"INTEGER>={option.least}",
                 callback=None if option.least is None else partial(_whole_number, least=option.least),
                 envvar=f"MAIBO_{option.name.upper().replace('-', '_')}",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from maibo_alerting.plugin import generate
-from maibo_slo.documents import Catalogue, CellSelector, Objective, Origin, Sli, Slo
+from maibo_slo.documents import Catalogue, CellSelector, Objective, Origin, PromQuery, PromSlo, Sli, Slo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +44,55 @@ def _slo(
 @pytest.fixture
 def slo() -> Callable[..., Slo]:
     return _slo
+
+
+_EVENTS = 'http_requests_total{job="shop"}'
+_BAD = 'http_requests_total{job="shop",code=~"5.."}'
+
+
+def _prom_slo(
+    name: str = "checkout",
+    *,
+    targets: Sequence[float] = (0.999,),
+    days: float = 30,
+    total: str = _EVENTS,
+    good: str = "",
+    bad: str = "",
+    labels: Mapping[str, tuple[str, ...]] | None = None,
+) -> PromSlo:
+    return PromSlo(
+        name=name,
+        display_name=f"{name}, which is {{{{ hot }}}} and 'quoted'",
+        description="",
+        service="shop",
+        total=PromQuery(total),
+        good=PromQuery(good) if good else None,
+        bad=None if good else PromQuery(bad or _BAD),
+        objectives=tuple(Objective(str(target), target) for target in targets),
+        window_seconds=int(days * DAY),
+        labels=labels or {},
+        origin=Origin("slos.yaml", 1),
+    )
+
+
+@pytest.fixture
+def prom_slo() -> Callable[..., PromSlo]:
+    """An SLO whose events a Prometheus counts."""
+    return _prom_slo
+
+
+@pytest.fixture
+def promtool_says(tmp_path: Path) -> Callable[..., str]:
+    """What `promtool` prints, run in `tmp_path`; '' when all is well."""
+    if promtool is None:
+        pytest.fail("promtool is missing: install Debian's prometheus")
+
+    def run(*arguments: str) -> str:
+        command = [str(promtool), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=tmp_path)
+        return done.stdout + done.stderr if done.returncode else ""
+
+    return run
 
 
 @pytest.fixture

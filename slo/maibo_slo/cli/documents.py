@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -13,18 +13,30 @@ from maibo_slo.cli.output import output_option, print_json
 from maibo_slo.errors import MaiboError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from maibo_slo.documents import Problem
-    from maibo_slo.plugins import Artefact, Generator
+    from maibo_slo.plugins import Artefact, Generator, Option
+
+_COUNTED: Final = {"services": "service", "journeys": "journey", "slos": "SLO", "prom_slos": "Prometheus SLO"}
 
 
 @click.command(
-    epilog=examples("maibo validate slos/", "maibo validate journeys.yaml slos.yaml", "cat slo.yaml | maibo validate -")
+    epilog=examples(
+        "maibo validate slos/",
+        "maibo validate --strict journeys.yaml slos.yaml",
+        "cat slo.yaml | maibo validate --standard -",
+    )
 )
 @click.argument("documents", nargs=-1, required=True)
+@click.option("--strict", is_flag=True, help="What OpenSLO's own validator refuses is an error, not a warning.")
+@click.option(
+    "--standard",
+    is_flag=True,
+    help="Ask only whether it is OpenSLO: what this version cannot judge, and references to other files, are no errors.",
+)
 @output_option
-def validate(documents: tuple[str, ...], *, output: str) -> None:
+def validate(documents: tuple[str, ...], *, strict: bool, standard: bool, output: str) -> None:
     """Check documents: every problem of every file at once, with its place and its mend.
 
     DOCUMENTS are files, folders, or - for standard input. Problems go to standard error, the verdict on valid documents to standard
@@ -34,13 +46,13 @@ def validate(documents: tuple[str, ...], *, output: str) -> None:
 
     catalogue = Catalogue()
     try:
-        catalogue = load(documents)
+        catalogue = load(documents, strict=strict, standard=standard)
         problems: Sequence[Problem] = catalogue.warnings
     except DocumentsError as error:
         problems = error.problems
     errors = sum(problem.severity == "error" for problem in problems)
     warnings = len(problems) - errors
-    counts = {name: len(getattr(catalogue, name)) for name in ("services", "journeys", "slos")}
+    counts = {} if standard else {name: len(getattr(catalogue, name)) for name in _COUNTED}
     if output == "json":
         print_json({"valid": errors == 0, **counts, "problems": [asdict(problem) for problem in problems]})
     else:
@@ -50,22 +62,19 @@ def validate(documents: tuple[str, ...], *, output: str) -> None:
         if errors:
             click.echo(", ".join(told), err=True)
         else:
-            click.echo(
-                ", ".join(
-                    [
-                        f"valid: {_many(counts['services'], 'service')}",
-                        _many(counts["journeys"], "journey"),
-                        _many(counts["slos"], "SLO"),
-                        *told,
-                    ]
-                )
-            )
+            found = [_many(count, _COUNTED[name]) for name, count in counts.items() if count or name != "prom_slos"]
+            click.echo(": ".join(filter(None, ("valid OpenSLO" if standard else "valid", ", ".join(found + told)))))
     if errors:
         raise SystemExit(1)
 
 
 class _Generate(click.Command):
-    """Its help lists what the installed plugins know to make."""
+    """Its help lists what the installed plugins know to make; it takes the options of each."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Its own, and those of the generators; of two with one name, the first."""
+        brought = {option.name: option for one in _generators().values() for option in one.options}
+        return [*super().get_params(ctx), *map(_parameter, brought.values())]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options, and after them the generators."""
@@ -88,7 +97,10 @@ class _Generate(click.Command):
     help="Folder to write to; it is made when it is not there.",
 )
 @output_option
-def generate(what: str, documents: tuple[str, ...], *, out: Path, output: str) -> None:
+@click.pass_context
+def generate(
+    ctx: click.Context, /, what: str, documents: tuple[str, ...], *, out: Path, output: str, **of_plugins: str
+) -> None:
     """Make files from documents: dashboards, rules, whatever the installed plugins know to make.
 
     WHAT is the name of a generator; DOCUMENTS are files, folders, or - for standard input.
@@ -96,7 +108,8 @@ def generate(what: str, documents: tuple[str, ...], *, out: Path, output: str) -
     from maibo_slo.documents import load
 
     generator = _generator(what)
-    written = [_write(artefact, out) for artefact in generator.generate(load(documents))]
+    settings = _settings(ctx, generator, of_plugins)
+    written = [_write(artefact, out) for artefact in generator.generate(load(documents), **settings)]
     if output == "json":
         print_json({"generator": generator.name, "written": [str(path) for path in written]})
         return
@@ -120,6 +133,26 @@ def _generator(name: str) -> Generator:
         there = ", ".join(f"{one.name} ({one.help})" for one in known.values()) or "none; see `maibo plugins`"
         raise click.UsageError(f"there is no generator {name!r}; installed: {there}")
     return known[name]
+
+
+def _settings(ctx: click.Context, generator: Generator, values: Mapping[str, str]) -> dict[str, str]:
+    """The generator's options by keyword; one of another generator is refused, since it would say nothing here."""
+    known = {option.parameter: option for option in generator.options}
+    for name in values:
+        if name not in known and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = name.removeprefix("plugin_").replace("_", "-")
+            raise click.UsageError(f"the generator {generator.name!r} has no option --{option}")
+    return {option.name.replace("-", "_"): values[name] for name, option in known.items()}
+
+
+def _parameter(option: Option) -> click.Option:
+    return click.Option(
+        [f"--{option.name}", option.parameter],
+        default=option.default,
+        type=click.Choice(option.choices) if option.choices else None,
+        show_default=bool(option.default),
+        help=option.help,
+    )
 
 
 def _write(artefact: Artefact, out: Path) -> Path:
