@@ -1,14 +1,16 @@
-"""The entry point: `maibo generate rules`."""
+"""The entry point: `maibo generate rules`, `maibo alert`, and alerts beside the service."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Final
 
-from maibo_slo.plugins import Artefact, Generator, Plugin
+from maibo_slo.plugins import Artefact, Generator, Option, Plugin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
+
+    import click
 
     from maibo_slo.documents import Catalogue
 
@@ -17,20 +19,58 @@ DEFAULT_URL: Final = "http://127.0.0.1:8080"
 
 
 def plugin() -> Plugin:
+    from maibo_alerting.service import DESTINATIONS, Alerting
+
+    alerting = Alerting()
     return Plugin(
         name="alerting",
-        summary="Prometheus alert rules for error budgets, on maibo's own metrics",
+        options=(
+            Option(DESTINATIONS, "", "File that says where alerts go; without it they are only shown (/v1/alerts)."),
+        ),
+        task=alerting.run,
+        routes=alerting.routes,
+        commands=_commands,
+        summary="Prometheus alert rules for error budgets: on maibo's own metrics, or on a Prometheus' own counters",
         generators=(
             Generator(
-                "rules", "Prometheus alert rules: burn rates, no data, a maibo that no longer evaluates", generate
+                "rules",
+                "Prometheus rules: burn rates, budgets, no data, a maibo that no longer evaluates; with tests for promtool",
+                generate,
+                options=(
+                    Option("dialect", "maibo", "Whose metric names and labels.", choices=("maibo", "sloth")),
+                    Option(
+                        "format",
+                        "prometheus",
+                        "Rule files, or the operator's PrometheusRule objects.",
+                        choices=("prometheus", "operator"),
+                    ),
+                    Option("windows", "", "File of kind AlertWindows: pairs of windows instead of the usual ones."),
+                ),
             ),
         ),
     )
 
 
-def generate(catalogue: Catalogue) -> Iterator[Artefact]:
-    """One rule file for all SLOs. The same documents, and the same ``MAIBO_URL``, give the same bytes."""
-    from maibo_alerting.rules import rule_file
+def _commands() -> tuple[click.Command, ...]:
+    from maibo_alerting.commands import alert
 
-    url = os.environ.get("MAIBO_URL") or DEFAULT_URL
-    yield Artefact("prometheus/maibo.rules.yaml", rule_file(catalogue, url=url))
+    return (alert,)
+
+
+def generate(
+    catalogue: Catalogue,
+    *,
+    dialect: str = "maibo",
+    format: str = "prometheus",  # noqa: A002 -- named as the option is
+    windows: str = "",
+) -> Iterable[Artefact]:
+    """Rule files. The same documents, options and ``MAIBO_URL`` give the same bytes."""
+    from maibo_alerting.prometheus.files import files
+
+    return files(
+        catalogue,
+        url=os.environ.get("MAIBO_URL") or DEFAULT_URL,
+        dialect="sloth" if dialect == "sloth" else "maibo",
+        form="operator" if format == "operator" else "prometheus",
+        windows=windows,
+    )

@@ -127,6 +127,7 @@ class Runtime:
             report=self.health.report,
             stopping=self.stopping,
             listen=listen.listen,
+            snapshot=self.engine.snapshot,
             announce=self._announced.__setitem__,
         )
         ProcessCollector(registry=self.registry)

@@ -1,0 +1,98 @@
+"""What is known of an alert, and what is said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import tzinfo
+
+ChangeKind = Literal["version", "deployment", "scale_up", "scale_down"]
+LinkKind = Literal["page", "dashboard", "runbook"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that became different at about the time of the trouble. It need not be the cause, and is not told as one."""
+
+    at: float
+    kind: ChangeKind
+    what: str
+    """The service or workload."""
+    before: str = ""
+    """The version or number of replicas; '' where unknown."""
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything about an alert that may be told. None and '' are: not known. Times are unix seconds, ratios are of 1."""
+
+    now: float
+    """When this is told: forecasts and durations count from here."""
+    slo: str
+    kind: Literal["burn", "no_data"] = "burn"
+    objective: str = ""
+    target: float | None = None
+    """0.999."""
+    window_seconds: float | None = None
+    """The SLO's own."""
+    journey: str = ""
+    step: str = ""
+    tier: str = ""
+    group: str = ""
+    since: float | None = None
+    until: float | None = None
+    """When it was over; None while it fires."""
+    over_seconds: float | None = None
+    """How long a time `total`, `bad`, `customers`, `p99_seconds` and `burn_rate` are counted over, up to `now`."""
+    total: int | None = None
+    """Journeys, or whatever events the SLO counts."""
+    bad: int | None = None
+    customers: int | None = None
+    """Distinct customers among the bad."""
+    p99_seconds: float | None = None
+    threshold_seconds: float | None = None
+    """What the objective asks of the latency."""
+    burn_rate: float | None = None
+    """1 spends exactly the budget over the window."""
+    budget_remaining: float | None = None
+    """Share of the error budget that is left; below 0 when more than all of it was spent."""
+    age_seconds: float | None = None
+    """Since the last event that was counted."""
+    changes: Sequence[Change] = ()
+    page: str = ""
+    dashboard: str = ""
+    runbook: str = ""
+    zone: tzinfo = UTC
+    """Whose clock times are told by."""
+
+    @property
+    def budget_lasts_seconds(self) -> float | None:
+        """Until the budget is gone if it goes on burning like this."""
+        if self.burn_rate is None or self.budget_remaining is None or self.window_seconds is None:
+            return None
+        if self.burn_rate <= 0 or self.budget_remaining <= 0:
+            return None
+        return self.budget_remaining * self.window_seconds / self.burn_rate
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An address to read on at; http or https."""
+
+    kind: LinkKind
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Plain text without markup: one line of title, and lines. A destination escapes it for what it speaks."""
+
+    title: str
+    lines: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()

@@ -1,0 +1,207 @@
+"""Beside a service: what the engine's ticks say becomes alerts, once, over restarts; and ``/v1/alerts`` tells them."""
+
+from __future__ import annotations
+
+import asyncio
+import http.server
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from prometheus_client import CollectorRegistry
+
+from maibo_alerting.delivery.config import DestinationsError
+from maibo_alerting.service import DESTINATIONS, Alerting
+from maibo_slo.documents import Catalogue
+from maibo_slo.engine.burn import BURN_WINDOWS, Counts
+from maibo_slo.engine.snapshot import Snapshot
+from maibo_slo.engine.state import Observed
+from maibo_slo.plugins import Context
+from maibo_slo.service.listen import listen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from maibo_slo.documents import Slo
+
+DAY = 86_400
+
+
+@dataclass
+class Hook:
+    """A webhook on loopback: (status, SLO, severity) of each alert, in the order in which they came."""
+
+    url: str
+    told: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            told.extend((one["status"], one["labels"]["slo"], one["labels"]["severity"]) for one in said["alerts"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        found = Hook(f"http://127.0.0.1:{server.server_address[1]}/hook")
+        told = found.told
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield found
+        server.shutdown()
+        thread.join()
+
+
+def burning(slo: Slo, *, bad_share: float, at: float) -> Snapshot:
+    """A thousand events a minute for 28 days, of which this share is bad in every window."""
+    windows = {*BURN_WINDOWS.values(), slo.window_seconds}
+    counts = {
+        seconds: Counts(
+            round(seconds / 60 * 1000 * (1 - bad_share)), round(seconds / 60 * 1000 * bad_share), seconds // 60
+        )
+        for seconds in windows
+    }
+    last = int(at) // 60 * 60
+    return Snapshot(
+        evaluated_at=at,
+        observed=tuple(Observed(slo, each, counts, last - slo.window_seconds, last) for each in slo.objectives),
+    )
+
+
+@dataclass
+class Service:
+    """A context whose engine says what the test says."""
+
+    folder: Path
+    options: dict[str, str]
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    reports: list[tuple[str, str | None]] = field(default_factory=list)
+
+    def run(self, alerting: Alerting, until: Callable[[], bool]) -> None:
+        """The task, from a start to a stop in order."""
+
+        async def scenario() -> None:
+            stopping = asyncio.Event()
+            context = Context(
+                None,  # type: ignore[arg-type]  # nothing here asks the store
+                self.folder,
+                Catalogue,
+                self.options,
+                CollectorRegistry(),
+                lambda part, error: self.reports.append((part, error)),
+                stopping,
+                listen,
+                {}.__setitem__,
+                lambda: self.snapshot,
+            )
+            task = asyncio.create_task(alerting.run(context))
+            async with asyncio.timeout(20):
+                while not until() and not task.done():
+                    await asyncio.sleep(0.02)
+            stopping.set()
+            await task
+
+        asyncio.run(scenario())
+
+
+@pytest.fixture
+def service(tmp_path: Path, hook: Hook) -> Service:
+    file = tmp_path / "destinations.yaml"
+    file.write_text(f"destinations:\n- {{name: hook, type: webhook, url: '{hook.url}'}}\n")
+    return Service(tmp_path, {DESTINATIONS: str(file)})
+
+
+def alerting() -> Alerting:
+    return Alerting(every_seconds=0.05)
+
+
+def answered(one: Alerting) -> Any:
+    app = FastAPI()
+    app.include_router(one.routes(None))  # type: ignore[arg-type]  # routes ask the context nothing
+    with TestClient(app) as client:
+        return client.get("/v1/alerts").json()
+
+
+def test_an_outage_is_told_once_over_a_restart_and_its_end_after_it(service: Service, hook: Hook, slo):
+    checkout = slo("checkout", targets=[0.999], days=28)
+    service.snapshot = burning(checkout, bad_share=0.5, at=time.time())
+    first = alerting()
+    service.run(first, lambda: len(hook.told) >= 2)
+    assert sorted(hook.told) == [("firing", "checkout", "page"), ("firing", "checkout", "ticket")]
+    assert ("alerting", None) in service.reports
+
+    service.snapshot = burning(checkout, bad_share=0.5, at=time.time())
+    second, before = alerting(), len(service.reports)
+    service.run(second, lambda: len(service.reports) > before + 20)
+    assert len(hook.told) == 2, "it was told again after a restart"
+
+    service.snapshot = burning(checkout, bad_share=0.0, at=time.time())
+    service.run(alerting(), lambda: len(hook.told) >= 4)
+    assert sorted(hook.told[2:]) == [("resolved", "checkout", "page"), ("resolved", "checkout", "ticket")]
+
+
+def test_the_api_tells_what_fires_and_how_destinations_fare(service: Service, hook: Hook, slo):
+    service.snapshot = burning(slo("checkout", targets=[0.999], days=28), bad_share=0.5, at=time.time())
+    one = alerting()
+    said: list[Any] = []
+
+    def asked() -> bool:
+        said[:] = [answered(one)]
+        return len(hook.told) >= 2 and said[0]["destinations"][0]["last_taken_at"] is not None
+
+    service.run(one, asked)
+    assert {(each["slo"], each["severity"], each["state"]) for each in said[0]["alerts"]} == {
+        ("checkout", "page", "firing"),
+        ("checkout", "ticket", "firing"),
+    }
+    (destination,) = said[0]["destinations"]
+    assert (destination["name"], destination["trouble"]) == ("hook", None)
+    assert hook.url not in json.dumps(said)
+
+
+def test_without_destinations_alerts_are_evaluated_and_shown(service: Service, slo):
+    service.options = {}
+    service.snapshot = burning(slo("checkout", targets=[0.999], days=28), bad_share=0.5, at=time.time())
+    one = alerting()
+    service.run(one, lambda: bool(answered(one)["alerts"]))
+    assert answered(one)["destinations"] == []
+    assert {each["severity"] for each in answered(one)["alerts"]} == {"page", "ticket"}
+
+
+def test_before_the_engines_first_tick_nothing_is_said_to_be_over(service: Service, hook: Hook, slo):
+    service.snapshot = burning(slo("checkout", targets=[0.999], days=28), bad_share=0.5, at=time.time())
+    service.run(alerting(), lambda: len(hook.told) >= 2)
+    service.snapshot, before = Snapshot(), len(service.reports)
+    service.run(alerting(), lambda: len(service.reports) > before + 20)
+    assert len(hook.told) == 2
+
+
+def test_a_file_of_destinations_that_cannot_be_used_ends_the_task_with_its_place(service: Service, tmp_path: Path):
+    (tmp_path / "destinations.yaml").write_text("destinations:\n- {name: hook, type: pigeon}\n")
+    with pytest.raises(DestinationsError, match=r"destinations\.yaml:2:\d+: .*pigeon"):
+        service.run(alerting(), lambda: False)
+
+
+def test_an_evaluation_that_fails_is_reported_and_tried_again(service: Service, hook: Hook, slo):
+    service.snapshot = "no snapshot"  # type: ignore[assignment]
+    one = alerting()
+
+    def heals() -> bool:
+        if any(error for _, error in service.reports):
+            service.snapshot = burning(slo("checkout", targets=[0.999], days=28), bad_share=0.5, at=time.time())
+        return len(hook.told) >= 2
+
+    service.run(one, heals)
+    assert "cannot be evaluated" in str(service.reports[0][1])
+    assert service.reports[-1] == ("alerting", None)
