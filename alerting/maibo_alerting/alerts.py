@@ -35,6 +35,8 @@ class Alert:
     """What people read; may change while it fires."""
     link: str = ""
     """The page about it."""
+    changed_at: float = 0.0
+    """When it came into its present state: tells its second fire from its first."""
     test: bool = False
     """Sent to try the way out, not because of trouble."""
 

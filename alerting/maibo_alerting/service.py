@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from maibo_alerting.evaluating.evaluator import Evaluator
+from maibo_slo.engine.state import is_stale
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,7 @@ class Alerting:
         """The plugin's task. Raises DestinationsError when the file of destinations cannot be used."""
         url = os.environ.get("MAIBO_URL", "")
         with ExitStack() as leaving:
-            sender = self._sender = _deliver(context, leaving)
+            sender = self._sender = await asyncio.to_thread(_deliver, context, leaving)
             evaluator = self._evaluator = Evaluator(context.data_dir / "alerts.state", url=url)
             while not context.stopping.is_set():
                 try:
@@ -53,8 +54,10 @@ class Alerting:
                     log.exception("alerts cannot be evaluated")
                     context.report(PART, f"alerts cannot be evaluated: {error}")
                 else:
-                    context.report(PART, None)
+                    context.report(PART, _standstill(context, self._now()))
                 await _wait(context.stopping, self._every_seconds)
+            if sender is not None:
+                await asyncio.to_thread(sender.stop)
 
     def routes(self, _: Context) -> APIRouter:
         """``GET /v1/alerts``."""
@@ -70,6 +73,14 @@ def _evaluate(evaluator: Evaluator, sender: Sender | None, context: Context, now
         log.warning("alert (%s) of %s: %s, was %s", change.key.severity, change.key.slo, change.after, change.before)
     if sender is not None:
         sender.put(outcome.alerts, now=now)
+        if evaluator.evaluated_at is not None and context.snapshot().pending_minutes == 0:
+            sender.end_others(outcome.alerts, now=now)
+
+
+def _standstill(context: Context, now: float) -> str | None:
+    """Why nothing new can fire; None when it can. Who is paged by nothing else should watch ``/readyz`` (`MaiboNotEvaluating`)."""
+    stale = is_stale(context.snapshot().evaluated_at, now=now)
+    return "the engine has not evaluated for a minute: alerts stand still" if stale else None
 
 
 def _deliver(context: Context, leaving: ExitStack) -> Sender | None:
@@ -86,7 +97,7 @@ def _deliver(context: Context, leaving: ExitStack) -> Sender | None:
     outbox = leaving.enter_context(Outbox(context.data_dir / "alerts.outbox"))
     sender = Sender(outbox, routes)
     sender.start()
-    leaving.callback(sender.stop)
+    leaving.callback(sender.stop, within_seconds=0.0)
     return sender
 
 

@@ -173,7 +173,7 @@ def accepted(answer: Answer, where: str) -> Answer:
 
 
 async def _exchange(url: str, body: bytes, headers: Mapping[str, str], tls: ssl.SSLContext | None) -> Answer:
-    sent = {"User-Agent": "maibo", **headers}
+    sent = {"User-Agent": "maibo", "Accept-Encoding": "identity", **headers}  # the answer is read as it comes
     verify = True if tls is None else tls
     async with (
         asyncio.timeout(DEADLINE_SECONDS),

@@ -22,7 +22,7 @@ import logging
 import os
 import sqlite3
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
 from maibo_alerting.alerts import Alert
@@ -30,7 +30,7 @@ from maibo_alerting.delivery.http import LONGEST_RETRY_AFTER_SECONDS
 from maibo_slo.errors import MaiboError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -136,6 +136,18 @@ class Outbox:
                 raise OutboxError(
                     f"the outbox {self._path} is full: more than {self._capacity:,} transitions wait; see which destination takes none"
                 )
+
+    def end_others(self, told: Mapping[str, Collection[str]], *, now: float) -> None:
+        """Resolve what a destination of `told` takes for firing and is not among its keys there: its end was missed."""
+        with self._transaction() as run:
+            fires = run.execute(
+                "SELECT destination, key, alert FROM held WHERE firing AND NOT EXISTS"
+                " (SELECT 1 FROM waiting WHERE waiting.destination = held.destination AND waiting.key = held.key)"
+                " UNION ALL SELECT destination, key, alert FROM waiting WHERE firing"
+            ).fetchall()
+            for destination, key, text in fires:
+                if destination in told and key not in told[destination]:
+                    _put(run, replace(_alert(text), ends_at=now), destination, now, self._dead_before)
 
     # --- who sends
 
@@ -318,7 +330,7 @@ def _count(run: sqlite3.Connection) -> int:
 
 
 def _put(run: sqlite3.Connection, alert: Alert, destination: str, now: float, dead_before: int) -> None:
-    """`dead_before`: what died up to this id is tried again, if it still fires: a restart is how a configuration is mended."""
+    """`dead_before`: what died up to this id is tried again: a restart is how a configuration is mended."""
     key, firing, starts = alert.key, alert.ends_at is None, alert.starts_at
     text = json.dumps(asdict(alert))
     where = (destination, key)
@@ -331,7 +343,7 @@ def _put(run: sqlite3.Connection, alert: Alert, destination: str, now: float, de
             run.execute(
                 "UPDATE held SET alert = ?1 WHERE destination = ?2 AND key = ?3 AND alert <> ?1", (text, *where)
             )
-        elif not (firing and _is_dead(run, where, starts, dead_before)):
+        elif not _is_dead(run, where, starts, dead_before, firing=firing):
             run.execute(
                 "DELETE FROM dead WHERE destination = ? AND key = ? AND firing = ? AND starts_at = ?",
                 (*where, firing, starts),
@@ -362,10 +374,10 @@ def _nothing_changed(held: tuple[int, float] | None, *, firing: bool, starts: fl
     return held is None or not held[0]
 
 
-def _is_dead(run: sqlite3.Connection, where: tuple[str, str], starts: float, dead_before: int) -> bool:
+def _is_dead(run: sqlite3.Connection, where: tuple[str, str], starts: float, dead_before: int, *, firing: bool) -> bool:
     found = run.execute(
-        "SELECT 1 FROM dead WHERE destination = ? AND key = ? AND firing AND starts_at = ? AND id > ?",
-        (*where, starts, dead_before),
+        "SELECT 1 FROM dead WHERE destination = ? AND key = ? AND firing = ? AND starts_at = ? AND id > ?",
+        (*where, firing, starts, dead_before),
     )
     return found.fetchone() is not None
 

@@ -97,6 +97,16 @@ class Sender:
         for wake in self._wakes.values():
             wake.set()
 
+    def end_others(self, alerts: Sequence[Alert], *, now: float) -> None:
+        """End what destinations take for firing and is not among these, which are all that there are. OutboxError."""
+        self._outbox.end_others(
+            {
+                name: {alert.key for alert in alerts if alert.severity in lane.route.severities}
+                for name, lane in self._lanes.items()
+            },
+            now=now,
+        )
+
     def start(self) -> None:
         self._outbox.retain(tuple(self._lanes), now=self._clock())
         for name in self._lanes:

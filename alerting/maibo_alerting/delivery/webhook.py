@@ -108,7 +108,9 @@ class Webhook:
 
 def transition(alert: Alert) -> str:
     """Which change of which alert this tells; the same however often it is sent."""
-    return hashlib.sha256(f"{alert.key}\0{alert.status}\0{alert.starts_at!r}".encode()).hexdigest()[:32]
+    return hashlib.sha256(
+        f"{alert.key}\0{alert.status}\0{alert.starts_at!r}\0{alert.changed_at!r}".encode()
+    ).hexdigest()[:32]
 
 
 def signature(secret: str, body: bytes, *, at: int) -> str:

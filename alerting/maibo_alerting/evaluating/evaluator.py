@@ -34,6 +34,11 @@ class Evaluator:
         """Of the last step; may be read from any thread."""
         return self._outcome
 
+    @property
+    def evaluated_at(self) -> float | None:
+        """The engine's tick of the last step of this process, unix s; None before the first."""
+        return self._evaluated_at
+
     def evaluate(self, snapshot: Snapshot, *, now: float) -> Outcome:
         """One step, if the engine has ticked since the last one and its tick is fresh; otherwise what was true stays.
 

@@ -216,4 +216,5 @@ def _alert(state: State) -> Alert:
         labels=state.labels,
         annotations={**state.annotations, "ended": _ENDED[state.reason]} if resolved else state.annotations,
         link=state.link,
+        changed_at=state.since,
     )

@@ -30,7 +30,8 @@ STEP_SECONDS: Final = 300
 NO_DATA_SECONDS: Final = 1800
 EVENTS: Final = "maibo:slo_events:increase"
 BAD: Final = "maibo:slo_bad_events:increase"
-_PER_SECOND: Final = re.compile(r"\bi?rate\s*\(")
+_PER_SECOND: Final = re.compile(r"\b(?:i?rate|deriv|avg_over_time)\s*\(")
+"""What gives events a second, or, of a gauge of 0 and 1, the share of the time: times the seconds, both are counts."""
 
 
 def windows(slo: PromSlo, shapes: Iterable[Shape]) -> tuple[int, ...]:
@@ -86,4 +87,5 @@ def _events(query: PromQuery, seconds: int) -> str:
     if not query.has_window:
         return expr
     times = f" * {seconds}" if _PER_SECOND.search(query.query) else ""
-    return f"sum({expr}){times} >= 0"
+    inner = f"\n{expr}\n" if "#" in expr else expr  # a comment must not reach our own parenthesis
+    return f"sum({inner}){times} >= 0"

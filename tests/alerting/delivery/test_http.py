@@ -199,3 +199,9 @@ def test_tls_trusts_the_given_authority_alone(tmp_path) -> None:
         finally:
             listening.shutdown()
             thread.join()
+
+
+def test_answers_are_asked_for_uncompressed(server) -> None:
+    post_json(server.url, {})
+    (said,) = server.said
+    assert {name.lower(): text for name, text in said.headers.items()}["accept-encoding"] == "identity"

@@ -354,3 +354,26 @@ def test_whatever_happens_a_destination_knows_the_last_state_in_the_end(tmp_path
     (last,) = known.values() or [replace(alert, ends_at=0)]
     assert (last.ends_at is None) == (now_firing is not None)
     assert len(pages) == len(set(pages)), "no incident pages twice at a destination that knows keys"
+
+
+def test_what_ended_unseen_is_resolved_once_where_it_was_told(outbox, fired) -> None:
+    outbox.put([fired("a"), fired("b")], CHAT, now=1000)
+    assert told(outbox) == [("a", "firing"), ("b", "firing")]
+    for now in (1100, 1101):
+        outbox.end_others({"chat": {fired("b").key}}, now=now)
+    assert told(outbox) == [("a", "resolved")]
+    outbox.end_others({"chat": {fired("b").key}}, now=1200)
+    assert told(outbox) == []
+    outbox.end_others({"mail": set()}, now=1300)
+    assert told(outbox) == [], "a destination that is not spoken of keeps what it has"
+
+
+def test_a_resolve_that_was_refused_for_good_is_not_tried_again(outbox, fired) -> None:
+    outbox.put([fired()], CHAT, now=1000)
+    assert told(outbox) == [("checkout", "firing")]
+    ended = fired(ends_at=1100.0)
+    outbox.put([ended], CHAT, now=1100)
+    outbox.bury(claimed(outbox), "gone", now=1101)
+    outbox.put([ended], CHAT, now=1102)
+    outbox.end_others({"chat": set()}, now=1103)
+    assert claimed(outbox) == ()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from maibo_alerting.delivery.destination import DeliveryError, Secrets
-from maibo_alerting.delivery.webhook import Webhook
+from maibo_alerting.delivery.webhook import Webhook, transition
 
 PAGE = Path(__file__).parents[3] / "docs" / "delivery-of-alerts.md"
 
@@ -108,3 +108,9 @@ def test_nothing_shown_of_it_tells_its_address_or_secret(server, fired) -> None:
     with pytest.raises(DeliveryError) as caught:
         way.send([fired()], now=1.0)
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_second_fire_is_another_transition_than_the_first(fired) -> None:
+    first, again = fired(changed_at=1000.0), fired(changed_at=1600.0)
+    assert transition(first) == transition(fired(changed_at=1000.0))
+    assert transition(first) != transition(again)

@@ -162,6 +162,25 @@ def test_a_rate_and_an_increase_of_the_same_counter_are_the_same_counts(
     assert promtool_says("test", "rules", str(folder / "own_test.yaml")) == ""
 
 
+def test_a_mean_of_a_recorded_rate_and_a_rate_are_counts_alike(
+    prom_slo: Callable[..., PromSlo], made: Callable[..., Path], promtool_says: Callable[..., str]
+) -> None:
+    folder = made(prom_slo(total="sum(avg_over_time(job:http_requests:rate5m[{{.window}}]))"))
+    asked(
+        folder,
+        {"job:http_requests:rate5m": "5x240"},
+        [("2h", "abs(sum(maibo:slo_events:increase1h) - 5 * 3600) < bool 1e-6", TRUE)],
+    )
+    assert promtool_says("test", "rules", str(folder / "own_test.yaml")) == ""
+
+
+def test_a_comment_at_a_querys_end_does_not_break_the_file(
+    prom_slo: Callable[..., PromSlo], made: Callable[..., Path], promtool_says: Callable[..., str]
+) -> None:
+    folder = made(prom_slo(total="sum(rate(http_requests_total[{{.window}}])) # all of them"))
+    assert promtool_says("check", "rules", str(folder / "checkout.rules.yaml")) == ""
+
+
 @pytest.mark.parametrize(("days", "window"), [(30, "30d"), (28, "4w"), (7, "1w")])
 def test_sloths_names_are_all_there(
     prom_slo: Callable[..., PromSlo], made: Callable[..., Path], days: int, window: str
