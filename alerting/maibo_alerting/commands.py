@@ -11,7 +11,6 @@ import click
 
 from maibo_slo.cli.example import examples
 from maibo_slo.cli.output import output_option, print_json
-from maibo_slo.documents.durations import window_seconds
 
 LONGEST_WINDOW_SECONDS: Final = 365 * 86_400
 _ELSEWHERE: Final = {"list": "maibo_alerting.listing:list_", "test": "maibo_alerting.delivery.commands:test"}
@@ -44,6 +43,8 @@ def _target(_: click.Context, __: click.Parameter, value: str) -> float:
 
 
 def _window(_: click.Context, __: click.Parameter, value: str) -> int:
+    from maibo_slo.documents.durations import window_seconds  # with all of the documents
+
     try:
         seconds = window_seconds(value)
     except ValueError:
