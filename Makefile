@@ -63,7 +63,7 @@ lint: setup  ## ruff, mypy --strict, pyright, import-linter
 	@$(BIN)/lint-imports
 
 bench: setup  ## every performance claim, measured here
-	@for each in $(addprefix benchmarks/,ingest.py store.py sdk_overhead.py); do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+	@for each in $(addprefix benchmarks/,ingest.py store.py slo_eval.py sdk_overhead.py); do echo "== $$each"; $(BIN)/python $$each || exit 1; done
 
 constraints: | $(UV)  ## pin every dependency anew, with hashes
 	@deploy/scripts/pin "$(UV)"
