@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from maibo_alerting.delivery.destination import DeliveryError, Secrets
-from maibo_alerting.delivery.http import Credentials, checked_url, post_json
+from maibo_alerting.delivery.http import REQUEST_FIELDS, Credentials, checked_url, post_json
 from maibo_alerting.delivery.settings import number, only
 
 if TYPE_CHECKING:
@@ -30,20 +30,7 @@ LASTING: Final = 4
 """Resend intervals, as Prometheus has it: three lost requests do not resolve an alert."""
 RESEND_SECONDS: Final = 60.0
 BATCH: Final = 64
-FIELDS: Final = frozenset(
-    {
-        "url",
-        "username",
-        "password_file",
-        "password_env",
-        "bearer_file",
-        "bearer_env",
-        "ca_file",
-        "cert_file",
-        "key_file",
-    }
-    | {"resend_seconds"}
-)
+FIELDS: Final = REQUEST_FIELDS | {"resend_seconds"}
 
 _LATEST: Final = 253_402_300_799.0  # the end of the year 9999: RFC 3339 has four digits
 

@@ -27,6 +27,20 @@ if TYPE_CHECKING:
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # at INFO it logs whole addresses, which hold keys
 
+REQUEST_FIELDS: Final = frozenset(
+    [
+        "url",
+        "username",
+        "password_file",
+        "password_env",
+        "bearer_file",
+        "bearer_env",
+        "ca_file",
+        "cert_file",
+        "key_file",
+    ]
+)
+"""Settings of a destination that say where and as whom."""
 DEADLINE_SECONDS: Final = 10.0
 LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
 _READ_BYTES: Final = 64 * 2**10

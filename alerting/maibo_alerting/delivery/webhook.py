@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from maibo_alerting.delivery.alertmanager import fit, rfc3339
 from maibo_alerting.delivery.destination import DeliveryError, Secrets
-from maibo_alerting.delivery.http import Credentials, checked_url, post
+from maibo_alerting.delivery.http import REQUEST_FIELDS, Credentials, checked_url, post
 from maibo_alerting.delivery.settings import only
 
 if TYPE_CHECKING:
@@ -23,20 +23,7 @@ if TYPE_CHECKING:
 
     from maibo_alerting.alerts import Alert
 
-FIELDS: Final = frozenset(
-    {
-        "url",
-        "username",
-        "password_file",
-        "password_env",
-        "bearer_file",
-        "bearer_env",
-        "ca_file",
-        "cert_file",
-        "key_file",
-    }
-    | {"secret_file", "secret_env", "external_url"}
-)
+FIELDS: Final = REQUEST_FIELDS | {"secret_file", "secret_env", "external_url"}
 SIGNATURE: Final = "Maibo-Signature"
 NEVER: Final = "0001-01-01T00:00:00Z"
 """As `endsAt` of what still fires."""
