@@ -41,7 +41,9 @@ def observed(
         for name, seconds in (*BURN_WINDOWS.items(), ("window", slo.window_seconds))
     }
     seen = tuple(
-        Observed(slo, objective, counts, first_t=NOW - slo.window_seconds, last_t=NOW - 60 - age)
+        Observed(
+            slo, objective, counts, counts[slo.window_seconds], first_t=NOW - slo.window_seconds, last_t=NOW - 60 - age
+        )
         for objective in slo.objectives
     )
     return scraped(Snapshot(evaluated_at=NOW - 5, duration_seconds=0.1, observed=seen))
@@ -150,7 +152,8 @@ def test_a_services_first_minutes_are_silent_until_there_is_enough_to_judge(
             seconds: Counts(50 * minutes, 50 * minutes, minutes)
             for seconds in (*BURN_WINDOWS.values(), checkout.window_seconds)
         }
-        seen = Observed(checkout, checkout.objectives[0], counts, first_t=NOW - minutes * 60, last_t=NOW - 60)
+        own = counts[checkout.window_seconds]
+        seen = Observed(checkout, checkout.objectives[0], counts, own, first_t=NOW - minutes * 60, last_t=NOW - 60)
         return scraped(Snapshot(evaluated_at=NOW, observed=(seen,)))
 
     assert firing(rules(checkout), after(3)) == []
@@ -186,7 +189,7 @@ def test_an_objective_that_never_had_an_event_is_told_and_does_not_burn(
     slo: Callable, rules: Callable, firing: Callable
 ) -> None:
     checkout = slo("checkout", targets=[0.99], days=28)
-    seen = Observed(checkout, checkout.objectives[0], {}, first_t=None, last_t=None)
+    seen = Observed(checkout, checkout.objectives[0], {}, Counts(0, 0, 0), first_t=None, last_t=None)
     series = scraped(Snapshot(evaluated_at=NOW, observed=(seen,)))
     assert firing(rules(checkout), series) == [("MaiboNoData", "ticket", "0.99")]
 

@@ -75,7 +75,10 @@ def burning(slo: Slo, *, bad_share: float, at: float) -> Snapshot:
     last = int(at) // 60 * 60
     return Snapshot(
         evaluated_at=at,
-        observed=tuple(Observed(slo, each, counts, last - slo.window_seconds, last) for each in slo.objectives),
+        observed=tuple(
+            Observed(slo, each, counts, counts[slo.window_seconds], last - slo.window_seconds, last)
+            for each in slo.objectives
+        ),
     )
 
 

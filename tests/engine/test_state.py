@@ -17,7 +17,7 @@ def calm(make_slo) -> Observed:
     slo = make_slo(targets=[0.999])
     windows = {*BURN_WINDOWS.values(), slo.window_seconds}
     counts = {seconds: Counts(seconds, 0, seconds // 60) for seconds in windows}
-    return Observed(slo, slo.objectives[0], counts, first_t=NOW - 28 * DAY, last_t=NOW - 30)
+    return Observed(slo, slo.objectives[0], counts, counts[slo.window_seconds], first_t=NOW - 28 * DAY, last_t=NOW - 30)
 
 
 def with_bad(observed: Observed, bad: dict[int, int]) -> Observed:
@@ -25,7 +25,7 @@ def with_bad(observed: Observed, bad: dict[int, int]) -> Observed:
         seconds: replace(one, good=one.good - bad.get(seconds, 0), bad=bad.get(seconds, 0))
         for seconds, one in observed.counts.items()
     }
-    return replace(observed, counts=counts)
+    return replace(observed, counts=counts, own=counts[observed.slo.window_seconds])
 
 
 def state(observed: Observed, *, now: float = NOW, evaluated_at: float | None = NOW) -> str:
@@ -59,7 +59,7 @@ def test_a_spent_budget_is_exhausted_even_in_a_quiet_night(calm: Observed) -> No
 
 def test_a_cold_start_does_not_exhaust_a_month(calm: Observed) -> None:
     fresh = replace(with_bad(calm, {300: 5, 28 * DAY: 5}), first_t=NOW - 300)
-    fresh = replace(fresh, counts={**fresh.counts, 28 * DAY: Counts(95, 5, 5)})
+    fresh = replace(fresh, own=Counts(95, 5, 5))
     said = assess(fresh, now=NOW, evaluated_at=NOW)
     assert said.budget.remaining == pytest.approx(-49)
     assert said.budget.projected == pytest.approx(1 - 50 * 300 / (28 * DAY))
@@ -77,7 +77,7 @@ def test_an_engine_that_stopped_makes_everything_stale(calm: Observed) -> None:
 
 
 def test_nothing_counted_is_no_data(calm: Observed) -> None:
-    empty = replace(calm, counts={}, first_t=None, last_t=None)
+    empty = replace(calm, counts={}, own=Counts(0, 0, 0), first_t=None, last_t=None)
     said = assess(empty, now=NOW, evaluated_at=NOW)
     assert said.state == "no_data"
     assert (said.age_seconds, said.coverage, said.budget.attainment) == (None, 0.0, None)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from maibo_alerting.pairs import Pair
-    from maibo_slo.documents import Slo
+    from maibo_slo.documents import PromSlo, Slo
     from maibo_slo.engine.snapshot import Snapshot
     from maibo_slo.engine.state import Observed
 
@@ -109,6 +109,6 @@ def _pairs(window_seconds: int, target: float) -> tuple[Pair, ...]:
     return pairs(window_seconds, target=target)
 
 
-def _labels(slo: Slo) -> dict[str, str]:
+def _labels(slo: Slo | PromSlo) -> dict[str, str]:
     theirs = {key: ",".join(values) for key, values in sorted(slo.labels.items())}
-    return theirs | {"service": slo.service, "journey": slo.indicator.total.journey}
+    return theirs | {"service": slo.service, "journey": slo.journey}

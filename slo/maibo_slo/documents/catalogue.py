@@ -32,7 +32,9 @@ if TYPE_CHECKING:
         AlertCondition,
         AlertNotificationTarget,
         AlertPolicy,
+        Correction,
         DataSource,
+        ErrorBudgetPolicy,
         Journey,
         Service,
     )
@@ -58,6 +60,14 @@ class Catalogue:
     alert_policies: Mapping[str, AlertPolicy] = field(default_factory=dict)
     alert_conditions: Mapping[str, AlertCondition] = field(default_factory=dict)
     notification_targets: Mapping[str, AlertNotificationTarget] = field(default_factory=dict)
+    corrections: Mapping[str, Correction] = field(default_factory=dict)
+    policies: Mapping[str, ErrorBudgetPolicy] = field(default_factory=dict)
+
+    @property
+    def judged(self) -> dict[str, Slo | PromSlo]:
+        """Every SLO that the engine judges, by name."""
+        reached = {name: slo for name, slo in self.prom_slos.items() if slo.data_source is not None}
+        return {**self.slos, **reached}
 
     def slos_of_journey(self, journey: str) -> tuple[Slo, ...]:
         """SLOs that count this journey or a step of it, by name."""

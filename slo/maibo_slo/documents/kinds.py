@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from decimal import Decimal
+
+Method = Literal["Occurrences", "Timeslices", "RatioTimeslices"]
+CorrectionKind = Literal["maintenance", "chaos", "incident", "other"]
+Effect = Literal["exclude", "count_as_good", "annotate"]
+
+COMPOSITE: Final = "composite"
+"""Name of the objective that judges a composite SLO as a whole."""
 
 _WINDOW: Final = re.compile(r"\{\{\s*\.window\s*\}\}")
 
@@ -129,30 +137,69 @@ class Sli:
 
 
 @dataclass(frozen=True, slots=True)
+class Calendar:
+    """Windows that begin and end by the calendar of a time zone, instead of rolling. `maibo_slo.engine.calendar` finds them."""
+
+    count: int
+    unit: str
+    """OpenSLO's ``m h d w M Q Y``; days and longer are the zone's own, however long."""
+    start: datetime
+    """Of one of them, without a zone; those before and after follow from it."""
+    zone: str
+    """IANA."""
+
+
+@dataclass(frozen=True, slots=True)
 class Objective:
-    """One objective of an SLO."""
+    """One objective of one SLO."""
 
     name: str
     """displayName where given, else ``target`` as text (``0.999``): unique within its SLO."""
     target: float
     """In (0, 1)."""
+    slice_seconds: int = 0
+    """Length of a slice, whole minutes; 0 with the method Occurrences."""
+    slice_target: float | None = None
+    """Share of good events that makes a slice good, in (0, 1]; with the method Timeslices alone."""
+    indicator: Sli | PromSli | None = None
+    """Its own, in a composite SLO; None: the SLO's."""
+    weight: float = 1.0
+    """Of its burn in a composite SLO's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slo:
-    """OpenSLO ``SLO`` with a rolling window and the Occurrences method."""
+    """OpenSLO ``SLO`` whose events are counted from cells."""
 
     name: str
     display_name: str
     description: str
     service: str
     indicator: Sli
+    """Of a composite SLO, its first objective's."""
     objectives: tuple[Objective, ...]
+    """Of a composite SLO, its components and after them one named `COMPOSITE`, which judges the whole."""
     window_seconds: int
+    """Of a calendar window nominal: a month is 30 days, a quarter 90, a year 365."""
     labels: Mapping[str, tuple[str, ...]]
     origin: Origin
     alert_policies: tuple[AlertPolicy, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
+    method: Method = "Occurrences"
+    calendar: Calendar | None = None
+    """None: the window rolls."""
+    group_by: tuple[str, ...] = ()
+    """Dimensions of cells; each combination of their values has a budget of its own."""
+
+    @property
+    def is_composite(self) -> bool:
+        """Whether its objectives have indicators of their own."""
+        return any(objective.indicator is not None for objective in self.objectives)
+
+    @property
+    def journey(self) -> str:
+        """What it is about; of a composite, the first."""
+        return self.indicator.total.journey
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +239,8 @@ class PromSli:
 
 @dataclass(frozen=True, slots=True)
 class PromSlo:
-    """An OpenSLO ``SLO`` whose events a Prometheus counts: rules are generated for it; this version's engine does not judge it.
+    """An OpenSLO ``SLO`` whose events a Prometheus counts: rules are generated for it. The engine judges it where its data source says at
+    which address that Prometheus answers.
 
     Exactly one of good and bad is given.
     """
@@ -206,10 +254,88 @@ class PromSlo:
     bad: PromQuery | None
     objectives: tuple[Objective, ...]
     window_seconds: int
+    """Of a calendar window nominal: a month is 30 days, a quarter 90, a year 365."""
     labels: Mapping[str, tuple[str, ...]]
     origin: Origin
     alert_policies: tuple[AlertPolicy, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
+    method: Method = "Occurrences"
+    calendar: Calendar | None = None
+    data_source: DataSource | None = None
+    """With an address (``url``), or None: rules alone."""
+
+    @property
+    def group_by(self) -> tuple[str, ...]:
+        """A Prometheus' labels are not dimensions of ours."""
+        return ()
+
+    @property
+    def is_composite(self) -> bool:
+        """Composites are of cells alone."""
+        return False
+
+    @property
+    def journey(self) -> str:
+        """None."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Time that was not like other time: maintenance, chaos, an incident; once or again and again.
+
+    ``maibo.dev/v1 Correction``, or told to a running service (`maibo correction add`). `maibo_slo.engine.corrections` finds its windows.
+    """
+
+    name: str
+    kind: CorrectionKind
+    effect: Effect
+    """``exclude``: no data; ``count_as_good``: what was bad is good; ``annotate``: shown, counted as it was."""
+    start: datetime
+    """Of the first window, without a zone."""
+    duration_seconds: int
+    zone: str
+    """IANA: what a rule's "every Sunday at 2" is about."""
+    rrule: str = ""
+    """RFC 5545 RRULE without DTSTART; '' once."""
+    slos: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    journeys: tuple[str, ...] = ()
+    """An SLO that is named, or whose service or journey is; without any of the three, every SLO."""
+    who: str = ""
+    why: str = ""
+    origin: Origin = field(default=Origin("", 0), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyState:
+    """One state of an error-budget policy, entered from a better one."""
+
+    name: str
+    remaining_below: float | None = None
+    """Entered when the (projected) share of the budget that is left is below this, ..."""
+    recover_above: float | None = None
+    """... and left when it is above this, which is not lower."""
+    burn_above: float | None = None
+    """Or entered when the burn over 6 h is above this, ..."""
+    burn_recover_below: float | None = None
+    """... and left when it is below this, which is not higher."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBudgetPolicy:
+    """``maibo.dev/v1 ErrorBudgetPolicy``: what a team does as its budget goes. The best state first; a worse one wins."""
+
+    name: str
+    description: str
+    states: tuple[PolicyState, ...]
+    """The first has no conditions: it holds when no other does."""
+    hold_seconds: int
+    """A state is kept this long before a better one may follow: no flapping."""
+    slos: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    """As in `Correction`; an SLO that several policies name has the one that names it, else its service's, else the one for all."""
+    origin: Origin = field(default=Origin("", 0), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from maibo_slo.documents import Catalogue, Objective, Sli, Slo
+    from maibo_slo.documents import Catalogue, Objective, PromSlo, Sli, Slo
 
 MINUTE: Final = 60
 BATCH_MINUTES: Final = 60
@@ -170,7 +170,8 @@ class Engine:
         for slo, objective in _objectives(slos):
             one = found[Name(slo.name, objective.name)]
             first_t = self._memory.counted[_key(slo, objective)].first_t
-            yield Observed(slo=slo, objective=objective, counts=one.counts, first_t=first_t, last_t=one.last_t)
+            own = one.counts[slo.window_seconds]
+            yield Observed(slo, objective, one.counts, own, first_t=first_t, last_t=one.last_t)
 
     def _with_burns(self, observed: Iterable[Observed], *, now: float) -> tuple[Observed, ...]:
         """With the time at which each burn that is under way was first seen; one that is over is forgotten."""
@@ -202,5 +203,5 @@ def _objectives(slos: Iterable[Slo]) -> Iterator[tuple[Slo, Objective]]:
     return ((slo, objective) for slo in slos for objective in slo.objectives)
 
 
-def _key(slo: Slo, objective: Objective) -> str:
+def _key(slo: Slo | PromSlo, objective: Objective) -> str:
     return f"{slo.name}/{objective.name}"

@@ -20,7 +20,7 @@ from maibo_slo.engine.burn import BURN_WINDOWS, Counts, burn_rate, fast_pairs, r
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from maibo_slo.documents import Objective, Slo
+    from maibo_slo.documents import Correction, Objective, PromSlo, Slo
 
 State = Literal["ok", "burning", "burning_fast", "exhausted", "no_data", "stale"]
 STATES: Final[tuple[State, ...]] = ("ok", "burning", "burning_fast", "exhausted", "no_data", "stale")
@@ -30,19 +30,49 @@ ENGINE_STALE_AFTER_SECONDS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
-    """What the ledger holds for one objective at the last tick: counts alone."""
+class Corrected:
+    """A window of a correction, as far as it lies in an SLO's window. Unix s."""
 
-    slo: Slo
+    begin: int
+    end: int
+    correction: Correction
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyNow:
+    """Where an objective stands in its error-budget policy."""
+
+    policy: str
+    state: str
+    since: float
+    """Unix s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the ledger holds for one objective (of one group) at the last tick: counts alone."""
+
+    slo: Slo | PromSlo
     objective: Objective
     counts: Mapping[int, Counts]
-    """By window length in seconds: every burn window and the SLO's own."""
+    """By length in seconds, of every burn window."""
+    own: Counts
+    """In the SLO's window: what it rolls over, or what has passed of `period`."""
     first_t: int | None
     """Begin of the oldest minute with data that was ever counted, unix s."""
     last_t: int | None
     """Begin of the newest minute with data, unix s."""
     first_burning_at: float | None = None
     """When the burn that is under way was first seen, unix s."""
+    group: str = ""
+    """``tier=gold,region=eu``, as `groups` writes it; '' of an SLO that has one budget."""
+    period: tuple[int, int] | None = None
+    """Begin and end of the present calendar window, unix s; None where the window rolls."""
+    parts: tuple[Observed, ...] = ()
+    """Of the objective that judges a composite by Occurrences: its components. It has no counts of its own then, and no target but theirs."""
+    policy: PolicyNow | None = None
+    corrected: tuple[Corrected, ...] = ()
+    """Newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +107,7 @@ def assess(observed: Observed, *, now: float, evaluated_at: float | None) -> Ass
     """Judge what was observed. Pure: the same counts and times give the same answer."""
     window = observed.slo.window_seconds
     target = observed.objective.target
-    counts = observed.counts.get(window, Counts(0, 0, 0))
+    counts = observed.own
     spent = budget(counts.good, counts.bad, target=target, elapsed=_elapsed(observed, now=now))
     age = None if observed.last_t is None else max(0.0, now - (observed.last_t + 60))
     return Assessment(

@@ -21,7 +21,7 @@ def slo_answer(slo: Slo, assessments: Sequence[Assessment], *, evaluated_at: flo
         display_name=slo.display_name,
         description=slo.description,
         service=slo.service,
-        journey=slo.indicator.total.journey,
+        journey=slo.journey,
         window=shorthand(slo.window_seconds),
         window_seconds=slo.window_seconds,
         threshold_us=(slo.indicator.good or slo.indicator.total).max_duration_us,

@@ -41,6 +41,7 @@ def _snapshot(minutes: Sequence[tuple[int, int]], *, name: str = "checkout", pen
         slo=slo,
         objective=slo.objectives[0],
         counts=counts,
+        own=counts[WINDOW],
         first_t=BEGIN + seen[0] * 60 if seen else None,
         last_t=BEGIN + seen[-1] * 60 if seen else None,
     )
