@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 import maibo_slo
-from maibo_slo.documents import load
+from maibo_slo.documents import COMPOSITE, PromSlo, load
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -65,15 +65,48 @@ def of_manual(page: str) -> list[str]:
 
 def test_the_documents_of_the_manual_are_valid(judge):
     catalogue = judge.catalogue("---\n".join(of_manual("documents.md")))
-    [warning] = catalogue.warnings
-    assert "is judged by generated rules" in warning.message
-    assert set(catalogue.slos) == {"checkout-available", "checkout-fast"}
-    assert set(catalogue.prom_slos) == {"orders-accepted"}
+    assert catalogue.warnings == ()
+    assert set(catalogue.slos) == {
+        "checkout-available", "checkout-fast", "checkout-each-month", "checkout-slices", "shopping", "checkout-by-tier",
+    }  # fmt: skip
+    assert set(catalogue.judged) - set(catalogue.slos) == {"orders-accepted"}
     assert set(catalogue.alert_policies) == {"page"}
+    assert set(catalogue.corrections) == {"db-upgrade"}
+    assert set(catalogue.policies) == {"storefront"}
 
 
 def test_the_documents_of_the_manual_are_openslo_to_its_own_validator(judge):
     assert judge.problems("---\n".join(of_manual("documents.md")), strict=True, standard=True) == []
+
+
+def test_what_the_standard_has_beside_a_rolling_window_of_events_has_an_example():
+    catalogue = load([EXAMPLES / "standard"])
+    assert catalogue.warnings == ()
+    slos = catalogue.slos
+    month = slos["seats-each-month"].calendar
+    assert month is not None
+    assert (month.count, month.unit, month.zone) == (1, "M", "Europe/Berlin")
+    assert {name: slo.method for name, slo in slos.items() if slo.method != "Occurrences"} == {
+        "booking-slices": "Timeslices",
+        "finding-slices": "RatioTimeslices",
+    }
+    sliced = [slos[name].objectives[0] for name in ("booking-slices", "finding-slices")]
+    assert [(each.slice_seconds, each.slice_target) for each in sliced] == [(300, 0.95), (600, None)]
+    composite = slos["an-evening-out"]
+    assert [(each.name, each.target, each.weight) for each in composite.objectives] == [
+        ("find", 0.99, 0.5),
+        ("book", 0.99, 1.0),
+        (COMPOSITE, 0.99, 1.0),
+    ]
+    assert {name: slo.group_by for name, slo in slos.items() if slo.group_by} == {"booking-by-tier": ("tier",)}
+    read = catalogue.judged["tickets-read"]
+    assert isinstance(read, PromSlo)
+    assert read.data_source is catalogue.data_sources["doors"]
+    assert {name: (each.kind, each.effect, each.duration_seconds) for name, each in catalogue.corrections.items()} == {
+        "till-upgrade": ("maintenance", "exclude", 5400),
+        "power-cut": ("incident", "count_as_good", 2700),
+    }
+    assert [state.name for state in catalogue.policies["cinema"].states] == ["healthy", "slow", "frozen"]
 
 
 @pytest.mark.parametrize("block", of_manual("signals.md"))

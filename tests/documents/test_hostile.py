@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from maibo_slo.documents import DocumentsError, load
 from maibo_slo.documents.problems import MAX_PROBLEMS
 
-MAPPED = Path(__file__).parents[2] / "examples" / "mapped" / "journeys.yaml"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+MAPPED = EXAMPLES / "mapped" / "journeys.yaml"
+STANDARD = "---\n".join(path.read_text() for path in sorted((EXAMPLES / "standard").iterdir()))
 SECONDS = 10
 """Of the processor; each takes one or two."""
 
@@ -70,7 +72,8 @@ SPLICES = [
 @given(seed=st.integers(0, 2**32), edits=st.integers(1, 6))
 def test_a_mutated_file_never_raises_anything_else(tmp_path, valid, seed, edits):
     chance = random.Random(seed)
-    lines = f"{valid}---\n{MAPPED.read_text()}".splitlines(keepends=True)
+    text = chance.choice([f"{valid}---\n{MAPPED.read_text()}", STANDARD])
+    lines = text.splitlines(keepends=True)
     for _ in range(edits):
         at = chance.randrange(len(lines))
         line = lines[at]

@@ -1,10 +1,12 @@
-"""SLOs whose events a Prometheus counts: read beside those of journeys, and never among what the engine judges."""
+"""SLOs whose events a Prometheus counts: read beside those of journeys, judged by the engine where the Prometheus' address is known."""
 
 import doctest
+from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
-from maibo_slo.documents import PromQuery, kinds
+from maibo_slo.documents import Calendar, PromQuery, PromSlo, kinds
 
 SLO = """\
 apiVersion: openslo/v1
@@ -34,7 +36,7 @@ spec:
   budgetingMethod: Occurrences
   objectives: [{targetPercent: 99.9}]
 """
-TOLD = "docs.yaml:13:5: warning: spec.indicator: is judged by generated rules, not by this version's engine (see maibo generate rules)"
+TOLD = "docs.yaml:13:5: warning: spec.indicator: is judged by generated rules alone: nothing says at which address its Prometheus answers (refer by metricSourceRef to a DataSource with connectionDetails: {url: ...}, or see maibo generate rules)"
 DATA_SOURCE = """\
 ---
 apiVersion: openslo/v1
@@ -45,10 +47,10 @@ spec: {type: Prometheus, connectionDetails: {url: "http://prometheus.example:909
 TYPE = "            type: Prometheus\n"
 
 
-def test_it_is_no_slo_of_the_engine_and_says_by_what_it_is_judged(judge):
+def test_without_an_address_it_is_no_slo_of_the_engine_and_says_by_what_it_is_judged(judge):
     assert judge.problems(SLO) == [TOLD]
     catalogue = judge.catalogue(SLO)
-    assert catalogue.slos == {}
+    assert catalogue.slos == catalogue.judged == {}
     slo = catalogue.prom_slos["requests"]
     assert (slo.service, slo.window_seconds, slo.annotations) == ("shop", 30 * 86_400, {"maibo.dev/runbook": "wiki"})
     assert [(objective.name, objective.target) for objective in slo.objectives] == [("0.999", 0.999)]
@@ -67,10 +69,98 @@ def test_an_sli_of_its_own_gives_the_same(judge):
     assert catalogue.prom_slos == judge.catalogue(SLO).prom_slos
 
 
-def test_the_type_may_stand_in_the_data_source(judge):
-    text = SLO.replace(TYPE, "            metricSourceRef: prom\n") + DATA_SOURCE
-    assert judge.problems(text) == [TOLD]
-    assert judge.catalogue(text).prom_slos == judge.catalogue(SLO).prom_slos
+REFERRING = SLO.replace(TYPE, "            metricSourceRef: prom\n") + DATA_SOURCE
+
+
+def test_the_type_may_stand_in_the_data_source_whose_address_makes_the_engine_judge_it(judge):
+    assert judge.problems(REFERRING) == []
+    catalogue = judge.catalogue(REFERRING)
+    slo = catalogue.judged["requests"]
+    assert isinstance(slo, PromSlo)
+    assert slo.data_source is catalogue.data_sources["prom"]
+    assert replace(slo, data_source=None) == judge.catalogue(SLO).prom_slos["requests"]
+
+
+def test_a_data_source_without_an_address_is_enough_for_rules(judge):
+    assert judge.problems(REFERRING.replace('url: "http://prometheus.example:9090"', "region: eu")) == [TOLD]
+    assert judge.check()[0].prom_slos["requests"].data_source is None
+
+
+def test_good_or_bad_and_total_are_of_one_prometheus(judge):
+    text = REFERRING.replace("            type: prometheus\n", "            metricSourceRef: other\n")
+    text += DATA_SOURCE.replace("prom}", "other}")
+    assert judge.problems(text) == [
+        "docs.yaml:17:11: error: spec.indicator.spec.ratioMetric.bad: bad is counted by data source 'prom', total by 'other' (count both in one: two servers are never asked at the same moment)"
+    ]
+
+
+def connection(judge, details):
+    text = REFERRING.replace('{url: "http://prometheus.example:9090"}', details)
+    assert text != REFERRING
+    return [problem.removeprefix("docs.yaml:31:") for problem in judge.problems(text) if ":31:" in problem]
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        "{url: 'https://p.example/prefix', username: maibo, passwordFile: /run/secrets/p, caFile: /etc/ca.pem}",
+        "{url: 'http://[::1]:9090', bearerTokenFile: token}",
+        "{url: 'http://p:9090', interval: 30m, somethingElse: [1, {a: b}]}",
+        "{}",
+    ],
+)
+def test_what_connects_is_named_and_other_details_are_other_tools_own(judge, details):
+    assert connection(judge, details) == []
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [
+        ("{url: 'p.example:9090'}", "url: 'p.example:9090' is not an address (write it as http://prometheus:9090)"),
+        ("{url: 'ftp://p.example'}", "url: 'ftp://p.example' is not an address (write it as http://prometheus:9090)"),
+        ("{url: 'http://p example'}", "url: 'http://p example' is not an address (write it as http://prometheus:9090)"),
+        ("{url: 'http://p:70000'}", "url: is not an address (write it as http://prometheus:9090)"),
+        ("{url: 'http://[::1'}", "url: is not an address (write it as http://prometheus:9090)"),
+        ("{url: 'http://me:secret@p'}", "url: has credentials in it (use username and passwordFile)"),
+        ("{url: 'http://p/?a=b'}", "url: ends with a query or fragment, and a path is put behind it (end it before ? and #)"),
+        ("{url: 9090}", 'url: must be text, not a number (write "9090" in quotes)'),
+        ("{url: 'http://p', username: me}", "username: needs passwordFile beside it (add passwordFile)"),
+        ("{url: 'http://p', passwordFile: p}", "passwordFile: needs username beside it (add username)"),
+        ("{url: 'http://p', username: a, passwordFile: b, bearerTokenFile: c}", "bearerTokenFile: is not allowed beside username (keep one of them)"),
+        ("{url: 'http://p', interval: 7m}", "interval: must be minutes that divide an hour (write 1m, 2m, 5m, 10m, 15m, 30m or 1h)"),
+        ("{url: 'http://p', interval: 30s}", "interval: '30s' is not an OpenSLO duration (write a whole number above 0 and one of m (minutes), h, d, w, M (months), Q, Y: such as 1m)"),
+        ("{url: 'http://p', caFile: ''}", "caFile: must not be empty (remove it)"),
+    ],
+)  # fmt: skip
+def test_what_would_not_connect_is_an_error_where_it_stands(judge, details, expected):
+    assert any(f" error: spec.connectionDetails.{expected}" in problem for problem in connection(judge, details))
+    assert judge.check()[0] is None
+    assert judge.problems((judge.folder / "docs.yaml").read_text(), strict=True, standard=True) == []
+
+
+@pytest.mark.parametrize("name", ["password", "token", "bearerToken"])
+def test_a_secret_in_a_document_is_not_read_and_never_told(judge, name):
+    [told] = connection(judge, f"{{url: 'http://p', {name}: hunter2}}")
+    assert f"warning: spec.connectionDetails.{name}: is not read" in told
+    assert "File: PATH)" in told
+    assert "hunter2" not in told
+
+
+def test_what_generated_rules_do_not_know_is_told(judge):
+    text = REFERRING.replace("Occurrences", "Timeslices").replace(
+        "targetPercent: 99.9", "targetPercent: 99.9, timeSliceTarget: 0.95, timeSliceWindow: 5m"
+    )
+    text = text.replace(
+        "isRolling: true", "calendar: {startTime: 2026-01-01 00:00:00, timeZone: Europe/Berlin}, isRolling: false"
+    )
+    assert [problem.split(": ", 1)[1] for problem in judge.problems(text)] == [
+        "warning: spec.timeWindow: generated rules know no calendar: they judge this SLO over 30 days that roll (let maibo's own alerts judge it, or expect other numbers)",
+        "warning: spec.budgetingMethod: generated rules count events, not slices: they judge this SLO by Occurrences (let maibo's own alerts judge it, or expect other numbers)",
+    ]
+    slo = judge.catalogue(text).prom_slos["requests"]
+    assert (slo.method, slo.window_seconds) == ("Timeslices", 30 * 86_400)
+    assert slo.calendar == Calendar(30, "d", datetime.fromisoformat("2026-01-01"), "Europe/Berlin")
+    assert [(each.slice_seconds, each.slice_target) for each in slo.objectives] == [(300, 0.95)]
 
 
 def test_a_type_beside_a_data_source_of_another_is_an_error(judge):

@@ -22,7 +22,8 @@ def test_the_examples_are_clean_even_for_a_small_shop(source):
     linted = lint([source], traffic=Traffic(each=1000))
     assert linted.usable
     assert linted.findings == ()
-    assert linted.slos == len(load([source]).slos)
+    catalogue = load([source])
+    assert linted.slos == len(catalogue.slos) + len(catalogue.prom_slos)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from maibo_slo.documents import Problem
     from maibo_slo.plugins import Artefact, Generator, Option
 
-_COUNTED: Final = {"services": "service", "journeys": "journey", "slos": "SLO", "prom_slos": "Prometheus SLO"}
+_ALWAYS: Final = {"services": "service", "journeys": "journey", "slos": "SLO"}
+_COUNTED: Final = {
+    **_ALWAYS,
+    "prom_slos": "Prometheus SLO",
+    "corrections": "correction",
+    "policies": "error-budget policy",
+}
+"""What a catalogue has, and what one of them is called; those beyond `_ALWAYS` are told where there are any."""
 
 
 @click.command(
@@ -62,7 +69,7 @@ def validate(documents: tuple[str, ...], *, strict: bool, standard: bool, output
         if errors:
             click.echo(", ".join(told), err=True)
         else:
-            found = [_many(count, _COUNTED[name]) for name, count in counts.items() if count or name != "prom_slos"]
+            found = [_many(count, _COUNTED[name]) for name, count in counts.items() if count or name in _ALWAYS]
             click.echo(": ".join(filter(None, ("valid OpenSLO" if standard else "valid", ", ".join(found + told)))))
     if errors:
         raise SystemExit(1)
@@ -118,7 +125,8 @@ def generate(
 
 
 def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    many = f"{what.removesuffix('y')}ies" if what.endswith("cy") else f"{what}s"
+    return f"{number} {what if number == 1 else many}"
 
 
 def _generators() -> dict[str, Generator]:

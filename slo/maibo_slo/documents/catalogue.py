@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from maibo_slo.documents.alerts import condition, policy, target
+from maibo_slo.documents.corrections import correction
 from maibo_slo.documents.document import Document, Known, open_document
 from maibo_slo.documents.fields import Fields
 from maibo_slo.documents.journeys import journey
 from maibo_slo.documents.kinds import PromSlo, Sli, Slo
+from maibo_slo.documents.policies import error_budget_policy
 from maibo_slo.documents.problems import DocumentsError, Position, Problem, Report, TooManyProblems
 from maibo_slo.documents.selectors import BUILT_IN, MetricType
 from maibo_slo.documents.services import service
@@ -55,7 +57,7 @@ class Catalogue:
     slis: Mapping[str, Sli] = field(default_factory=dict)
     """SLIs that are documents of their own; an inline one is in its SLO alone."""
     prom_slos: Mapping[str, PromSlo] = field(default_factory=dict)
-    """SLOs whose events a Prometheus counts; never in `slos`, which the engine judges."""
+    """SLOs whose events a Prometheus counts; never in `slos`. The engine judges those of which it knows the address: `judged`."""
     data_sources: Mapping[str, DataSource] = field(default_factory=dict)
     alert_policies: Mapping[str, AlertPolicy] = field(default_factory=dict)
     alert_conditions: Mapping[str, AlertCondition] = field(default_factory=dict)
@@ -70,8 +72,12 @@ class Catalogue:
         return {**self.slos, **reached}
 
     def slos_of_journey(self, journey: str) -> tuple[Slo, ...]:
-        """SLOs that count this journey or a step of it, by name."""
-        return tuple(slo for _, slo in sorted(self.slos.items()) if slo.indicator.total.journey == journey)
+        """SLOs that count this journey or a step of it, by name; composites of which a component does too."""
+        return tuple(
+            slo
+            for _, slo in sorted(self.slos.items())
+            if any(indicator.total.journey == journey for indicator in slo.indicators)
+        )
 
 
 def load(
@@ -127,6 +133,8 @@ def _read(opened: Sequence[Document], types: Mapping[str, MetricType], report: R
     known.targets = sound("AlertNotificationTarget", target)
     known.policies = sound("AlertPolicy", policy)
     slos = sound("SLO", lambda document, known: slo(document, known, types))
+    corrections = sound("Correction", correction)
+    budget_policies = sound("ErrorBudgetPolicy", error_budget_policy)
     counted = {name: indicator.counts for name, indicator in known.slis.items()}
     return Catalogue(
         services=services,
@@ -139,6 +147,8 @@ def _read(opened: Sequence[Document], types: Mapping[str, MetricType], report: R
         alert_policies=known.policies,
         alert_conditions=known.conditions,
         notification_targets=known.targets,
+        corrections=corrections,
+        policies=budget_policies,
     )
 
 

@@ -11,7 +11,7 @@ from maibo_slo.documents.kinds import Origin
 from maibo_slo.documents.yaml import List
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from maibo_slo.documents.kinds import AlertCondition, AlertNotificationTarget, AlertPolicy, DataSource, Journey
     from maibo_slo.documents.problems import Position
@@ -21,7 +21,7 @@ OPENSLO: Final = "openslo/v1"
 MAIBO: Final = "maibo.dev/v1"
 KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     OPENSLO: ("Service", "SLI", "SLO", "DataSource", "AlertPolicy", "AlertCondition", "AlertNotificationTarget"),
-    MAIBO: ("Journey",),
+    MAIBO: ("Journey", "Correction", "ErrorBudgetPolicy"),
 }
 _OTHER_VERSIONS: Final = {
     "openslo/v1alpha": "write it as openslo/v1: an SLI's ratioMetric with metricSource, timeWindow, budgetingMethod",
@@ -75,6 +75,8 @@ class Known:
     """What a rule about signals asks for -> what it counts as (``checkout`` or ``checkout/pay``) and where that is written."""
     undescribed: set[str] = field(default_factory=set)
     """Journeys that SLIs name and no document describes, as told already."""
+    budget_policies: dict[tuple[str, str], tuple[str, Position]] = field(default_factory=dict)
+    """("SLO" or "Service" or '' for all, its name) -> the error-budget policy that is about it, and where that is written."""
 
     def names(self, kind: str) -> Mapping[str, Position]:
         return self.places.get(kind, {})
@@ -97,6 +99,17 @@ class Known:
             mend = choose(wanted, self.names(kind), f"add a document of kind {kind}")
             tell(name, f"there is no {kind} named {wanted!r}", mend)
         return wanted
+
+    def refer_each(self, fields: Fields, name: str, kind: str, *, others: Collection[str] = ()) -> tuple[str, ...]:
+        """The names in a field that may have one or a list of them; each must be declared, or one of the others."""
+        texts = fields.texts(name)
+        tell = fields.report.warning if fields.report.standard else fields.report.error
+        for text in texts:
+            if text.value not in self.names(kind) and text.value not in others:
+                known = dict.fromkeys((*self.names(kind), *others))
+                mend = choose(text.value, known, f"add a document of kind {kind}")
+                tell(text.at, text.path, f"there is no {kind} named {text.value!r}", mend)
+        return tuple(dict.fromkeys(text.value for text in texts))
 
 
 def choose(wanted: str, known: Mapping[str, object], otherwise: str) -> str:

@@ -29,10 +29,20 @@ def window_seconds(text: str) -> int:
     >>> window_seconds("4w") == window_seconds("28d")
     True
     """
+    count, unit = shorthand(text)
+    return count * _SECONDS[unit]
+
+
+def shorthand(text: str) -> tuple[int, str]:
+    """``28d`` as count and unit. ValueError when it is not a positive duration-shorthand.
+
+    >>> shorthand("28d")
+    (28, 'd')
+    """
     found = _SHORTHAND.fullmatch(text)
     if found is None or int(found[1]) == 0:
         raise ValueError(text)
-    return int(found[1]) * _SECONDS[found[2]]
+    return int(found[1]), found[2]
 
 
 def shorthand_seconds(

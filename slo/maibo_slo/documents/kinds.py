@@ -154,7 +154,7 @@ class Objective:
     """One objective of one SLO."""
 
     name: str
-    """displayName where given, else ``target`` as text (``0.999``): unique within its SLO."""
+    """displayName where given, else in a composite SLO the indicator's, else ``target`` as text (``0.999``): unique within its SLO."""
     target: float
     """In (0, 1)."""
     slice_seconds: int = 0
@@ -195,6 +195,12 @@ class Slo:
     def is_composite(self) -> bool:
         """Whether its objectives have indicators of their own."""
         return any(objective.indicator is not None for objective in self.objectives)
+
+    @property
+    def indicators(self) -> tuple[Sli, ...]:
+        """What it counts: one indicator, or that of each component."""
+        components = (objective.indicator for objective in self.objectives)
+        return tuple(one for one in components if isinstance(one, Sli)) or (self.indicator,)
 
     @property
     def journey(self) -> str:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from maibo import semconv
 from maibo_slo.documents.document import description, metadata
-from maibo_slo.documents.kinds import CellSelector, PromQuery, PromSli, Sli
+from maibo_slo.documents.kinds import CellSelector, DataSource, PromQuery, PromSli, Sli
 from maibo_slo.documents.selectors import beyond
-from maibo_slo.documents.sources import metric, metric_source
+from maibo_slo.documents.sources import URL, Metric, metric, metric_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +32,10 @@ class Indicator:
     metric: str = ""
     """`RATIO` or `THRESHOLD`; '' where that is wrong."""
     counts: Sli | PromSli | None = None
+    group_by: tuple[str, ...] = ()
+    """Dimensions of cells whose values each have a budget of their own."""
+    data_source: DataSource | None = None
+    """Of a `PromSli`: the one whose address is known."""
 
 
 def sli(document: Document, known: Known, types: Mapping[str, MetricType]) -> Indicator:
@@ -60,31 +64,41 @@ def _indicator(spec: Fields, name: str, known: Known, types: Mapping[str, Metric
     if len(given) != 1:
         spec.error(RATIO, f"give exactly one of {RATIO} and {THRESHOLD}")
     elif given == [RATIO]:
-        result = Indicator(RATIO, _ratio(spec.mapping(RATIO), name, known, types))
+        result = _ratio(spec.mapping(RATIO), name, known, types)
     else:
-        mend = "count events: use a ratioMetric, with maxDuration for latencies"
-        spec.unjudged(THRESHOLD, f"a {THRESHOLD}", mend)
-        metric_source(spec.mapping(THRESHOLD), known)
+        metric_type = metric_source(spec.mapping(THRESHOLD), known).type
+        spec.unjudged(THRESHOLD, f"a {THRESHOLD}", _counted_instead(metric_type))
         result = Indicator(THRESHOLD)
     spec.close()
     return result
 
 
-def _ratio(ratio: Fields, name: str, known: Known, types: Mapping[str, MetricType]) -> Sli | PromSli | None:
+def _counted_instead(metric_type: str) -> str:
+    if metric_type == "journey":
+        return f"write it as {RATIO}: good with maxDuration: 300ms, and total without it"
+    return f"count events: use a {RATIO}, with maxDuration for latencies"
+
+
+def _ratio(ratio: Fields, name: str, known: Known, types: Mapping[str, MetricType]) -> Indicator:
+    nothing = Indicator(RATIO)
     ratio.flag("counter")
     if ratio.given("raw", "rawType"):
         _raw(ratio, known)
-        return None
+        return nothing
     errors_before = ratio.report.errors
-    total = metric(ratio.mapping("total", mend="count all events"), _ALL, known, types)
-    parts = {part: metric(ratio.mapping(part), _OUTCOMES[part], known, types) for part in ratio.given(*_OUTCOMES)}
+    total = metric(ratio.mapping("total", mend="count all events"), _ALL, known, types, whole=True)
+    parts = {
+        part: metric(ratio.mapping(part), _OUTCOMES[part], known, types, whole=False)
+        for part in ratio.given(*_OUTCOMES)
+    }
     ratio.close()
     if len(parts) != 1:
         ratio.error("good", "give exactly one of good and bad")
     if ratio.report.errors > errors_before:
-        return None
+        return nothing
     [(part, events)] = parts.items()
-    return _counts(ratio, name, total, part, events)
+    counts = _counts(ratio, name, total.counts, part, events.counts)
+    return Indicator(RATIO, counts, total.group_by, _data_source(ratio, total, part, events))
 
 
 def _counts(
@@ -104,6 +118,15 @@ def _counts(
     if total is not None and events is not None:
         ratio.error(part, f"{part} and total are counted by different sources", "count both in one")
     return None
+
+
+def _data_source(ratio: Fields, total: Metric, part: str, events: Metric) -> DataSource | None:
+    """The Prometheus that counts both, where its address is known. A part that names none is counted where the other is."""
+    sources = [each.data_source for each in (total, events) if each.data_source is not None]
+    if len({source.name for source in sources}) > 1:
+        told = f"{part} is counted by data source {sources[1].name!r}, total by {sources[0].name!r}"
+        ratio.error(part, told, "count both in one: two servers are never asked at the same moment")
+    return sources[0] if sources and sources[0].connection_details.get(URL) else None
 
 
 def _raw(ratio: Fields, known: Known) -> None:

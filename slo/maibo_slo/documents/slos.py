@@ -1,8 +1,8 @@
 """OpenSLO v1 ``SLO``.
 
-Everything of the standard is read and held to its rules. What this version cannot judge (other methods, calendar windows,
-thresholdMetric, raw ratios, composites) is then an error, since an SLO that silently is not judged is worse than none; asked for the
-standard alone it is fine. Where OpenSLO's text and its own validator differ, the validator's reading holds in strict mode, and
+Everything of the standard is read and held to its rules. What this version cannot judge (thresholdMetric, raw ratios, composites of a
+Prometheus' events) is then an error, since an SLO that silently is not judged is worse than none; asked for the standard alone it is
+fine. Where OpenSLO's text and its own validator differ, the validator's reading holds in strict mode, and
 otherwise what its examples write against it (``op`` beside a ratio) is a warning.
 """
 
@@ -16,26 +16,33 @@ from maibo_slo.documents.alerts import OPERATORS, policies
 from maibo_slo.documents.document import description
 from maibo_slo.documents.durations import shorthand_seconds
 from maibo_slo.documents.fields import Fields, at_most
-from maibo_slo.documents.kinds import Objective, PromSli, PromSlo, Slo
+from maibo_slo.documents.kinds import COMPOSITE, Method, Objective, PromSli, PromSlo, Slo
 from maibo_slo.documents.slis import RATIO, THRESHOLD, Indicator, indicator
 from maibo_slo.documents.windows import window
 from maibo_slo.documents.yaml import List, Scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from maibo_slo.documents.document import Document, Known
     from maibo_slo.documents.selectors import MetricType
+    from maibo_slo.documents.windows import TimeWindow
 
 OCCURRENCES: Final = "Occurrences"
 TIMESLICES: Final = "Timeslices"
 RATIO_TIMESLICES: Final = "RatioTimeslices"
-_METHODS: Final = (OCCURRENCES, TIMESLICES, RATIO_TIMESLICES)
+_METHODS: Final[dict[str, Method]] = {method: method for method in (OCCURRENCES, TIMESLICES, RATIO_TIMESLICES)}
 _INDICATOR: Final = ("indicator", "indicatorRef")
-_SLICES: Final = ("timeSliceTarget", "timeSliceWindow")
+_SLICE_TARGET: Final = "timeSliceTarget"
+_SLICE_WINDOW: Final = "timeSliceWindow"
+_DAY: Final = 86_400
 _WHOLE: Final = re.compile(r"[1-9][0-9]{0,8}")
 _MAX_DECIMALS: Final = 12  # so that no target below 1 becomes 1.0 as a float
+_MIN_WEIGHT: Final = Decimal("0.001")
+_MAX_WEIGHT: Final = 1000
 _OBJECTIVES: Final = "add objectives: [{target: 0.99}]"
+_RAW: Final = "~"
+"""Begins the name under which the ledger keeps what was counted before it was judged."""
 
 
 def slo(document: Document, known: Known, types: Mapping[str, MetricType]) -> Slo | PromSlo | None:
@@ -45,47 +52,61 @@ def slo(document: Document, known: Known, types: Mapping[str, MetricType]) -> Sl
     service = known.refer(spec, "service", "Service")
     goals = _goals(spec)
     method = _method(spec, goals)
-    for goal in goals:
-        _check_slices(goal, method)
-    measured = _indicator(spec, goals, known, types)
-    objectives = tuple(_objective(goal) for goal in goals)
-    _check_names(objectives, goals)
-    head, counts, seconds = document.head, measured.counts, window(spec)
+    own, components = _indicators(spec, goals, known, types)
+    objectives = tuple(_objective(goal, method, each) for goal, each in _each(goals, components))
+    time_window = window(spec)
+    for goal, objective in zip(goals, objectives, strict=True):
+        _check_slice(goal, objective, time_window)
+    _check_names(objectives, goals, composite=bool(components))
+    _check_components(goals, components, objectives)
+    head, measured = document.head, components[0] if components else own
     alert_policies = policies(spec, known)
     spec.close()
-    if counts is None or spec.report.standard:
+    if measured.counts is None or spec.report.standard:
         return None
-    if isinstance(counts, PromSli):
-        message = "is judged by generated rules, not by this version's engine"
-        spec.warning(spec.given(*_INDICATOR)[0], message, "see maibo generate rules")
+    if isinstance(measured.counts, PromSli):
+        if components:
+            return None
+        _tell_of_rules(spec, measured, method, time_window)
         return PromSlo(
             name=head.name,
             display_name=head.display_name,
             description=text,
             service=service,
-            total=counts.total,
-            good=counts.good,
-            bad=counts.bad,
+            total=measured.counts.total,
+            good=measured.counts.good,
+            bad=measured.counts.bad,
             objectives=objectives,
-            window_seconds=seconds,
+            window_seconds=time_window.seconds,
             labels=head.labels,
             origin=head.origin,
             alert_policies=alert_policies,
             annotations=head.annotations,
+            method=method,
+            calendar=time_window.calendar,
+            data_source=measured.data_source,
         )
     return Slo(
         name=head.name,
         display_name=head.display_name,
         description=text,
         service=service,
-        indicator=counts,
-        objectives=objectives,
-        window_seconds=seconds,
+        indicator=measured.counts,
+        objectives=(*objectives, _whole(objectives)) if components else objectives,
+        window_seconds=time_window.seconds,
         labels=head.labels,
         origin=head.origin,
         alert_policies=alert_policies,
         annotations=head.annotations,
+        method=method,
+        calendar=time_window.calendar,
+        group_by=measured.group_by,
     )
+
+
+def _each(goals: list[Fields], components: list[Indicator]) -> Sequence[tuple[Fields, Indicator | None]]:
+    """Each objective, and in a composite the indicator on it."""
+    return list(zip(goals, components, strict=True)) if components else [(goal, None) for goal in goals]
 
 
 def _goals(spec: Fields) -> list[Fields]:
@@ -97,79 +118,106 @@ def _goals(spec: Fields) -> list[Fields]:
     return spec.mappings("objectives", mend=_OBJECTIVES)
 
 
-def _method(spec: Fields, goals: list[Fields]) -> str:
+def _method(spec: Fields, goals: list[Fields]) -> Method:
     """The budgeting method; where it is missing, the only one that needs no slices."""
-    sliced = [goal for goal in goals if goal.given(*_SLICES)]
+    sliced = [goal for goal in goals if goal.given(_SLICE_TARGET, _SLICE_WINDOW)]
     if not spec.has("budgetingMethod") and not sliced and not spec.report.strict:
         spec.deviation("budgetingMethod", f"is missing, {OCCURRENCES} is taken", f"write {OCCURRENCES}")
         return OCCURRENCES
-    method = spec.choice("budgetingMethod", _METHODS, mend=f"write {OCCURRENCES}")
-    if method in (TIMESLICES, RATIO_TIMESLICES):
-        spec.unjudged("budgetingMethod", method, f"use {OCCURRENCES}")
-    return method
+    written = spec.choice("budgetingMethod", _METHODS, mend=f"write {OCCURRENCES}")
+    for goal in goals:
+        _check_meant(goal, written)
+    return _METHODS.get(written, OCCURRENCES)
 
 
-def _indicator(spec: Fields, goals: list[Fields], known: Known, types: Mapping[str, MetricType]) -> Indicator:
-    """The one indicator of the SLO; a composite has one on each objective, and none here."""
-    composite = [goal for goal in goals if goal.given(*_INDICATOR)]
-    if not composite:
+def _indicators(
+    spec: Fields, goals: list[Fields], known: Known, types: Mapping[str, MetricType]
+) -> tuple[Indicator, list[Indicator]]:
+    """The one indicator of the SLO, and none on its objectives; a composite has one on each of them, and none here."""
+    if not any(goal.given(*_INDICATOR) for goal in goals):
         measured, inlined = indicator(spec, known, types)
         for goal in goals:
-            _weight(goal, composite=False)
             _check_threshold(goal, measured, inlined=inlined)
-        return measured
+        return measured, []
     if given := spec.given(*_INDICATOR):
         spec.error(given[0], "an objective has an indicator too", "keep it here, or on each objective")
-    first = composite[0]
-    first.report.unjudged(first.at, first.path, "a composite SLO", "write one SLO for each indicator")
-    for goal in goals:
-        _weight(goal, composite=True)
-        if goal.given(*_INDICATOR):
-            measured, _ = indicator(goal, known, types)
-            _check_threshold(goal, measured, inlined=False)  # OpenSLO's validator does not look at it in composites
+    return Indicator(), [_component(goal, known, types) for goal in goals]
+
+
+def _component(goal: Fields, known: Known, types: Mapping[str, MetricType]) -> Indicator:
+    if goal.given(*_INDICATOR):
+        measured, _ = indicator(goal, known, types)
+    else:
+        measured, told = Indicator(), "has no indicator, and others of this SLO have"
+        if goal.report.standard:
+            goal.report.warning(goal.at, goal.path, told, "give it one")
         else:
-            _check_threshold(goal, Indicator(), inlined=False)
-            goal.report.warning(goal.at, goal.path, "has no indicator, and others of this SLO have", "give it one")
-    return Indicator()
+            goal.report.error(goal.at, goal.path, told, "give it one")
+    _check_threshold(goal, measured, inlined=False)  # OpenSLO's validator does not look at it in composites
+    return measured
 
 
-def _weight(goal: Fields, *, composite: bool) -> None:
+def _weight(goal: Fields, method: Method, *, composite: bool) -> float:
     weight = goal.number("compositeWeight")
-    if weight is not None and weight <= 0:
+    if weight is None:
+        return 1.0
+    if weight <= 0:
         goal.error("compositeWeight", "must be above 0", "remove it for a weight of 1")
-    elif weight is not None and not composite:
+    elif not composite:
         message = "compositeWeight has no meaning without an indicator on the objective"
         goal.warning("compositeWeight", message, "remove it")
+    elif method == TIMESLICES and not goal.report.standard:
+        message = f"has no meaning with {TIMESLICES}: a slice is bad when any component's is"
+        goal.warning("compositeWeight", message, f"remove it, or use {RATIO_TIMESLICES}")
+    if not _MIN_WEIGHT <= weight <= _MAX_WEIGHT:
+        what = f"a compositeWeight that is not between {_MIN_WEIGHT} and {_MAX_WEIGHT}"
+        goal.unjudged("compositeWeight", what, "weigh the others instead")
+    return float(weight)
 
 
-def _check_slices(goal: Fields, method: str) -> None:
+def _check_meant(goal: Fields, method: str) -> None:
     """A method of slices needs their length, and Timeslices what share of good events makes one good."""
-    for name, read, methods, example in (
-        ("timeSliceTarget", _slice_target, (TIMESLICES,), "0.95"),
-        ("timeSliceWindow", _slice_window, (TIMESLICES, RATIO_TIMESLICES), "1m"),
+    for name, methods, example in (
+        (_SLICE_TARGET, (TIMESLICES,), "0.95"),
+        (_SLICE_WINDOW, (TIMESLICES, RATIO_TIMESLICES), "1m"),
     ):
         if goal.has(name):
-            read(goal, name)
             if method in _METHODS and method not in methods:
                 goal.warning(name, f"{name} has no meaning with the method {method}", "remove it")
         elif method in methods:
             goal.error(name, f"is required with the method {method}", f"such as {example}")
 
 
-def _slice_target(goal: Fields, name: str) -> None:
-    number = goal.number(name)
+def _slice_target(goal: Fields) -> float | None:
+    number = goal.number(_SLICE_TARGET)
+    if number is None:
+        return None
     if number == 0:
-        goal.deviation(name, "with a target of 0 every slice is good", "write a share above 0 and at most 1")
-    elif number is not None and not 0 < number <= 1:
-        goal.error(name, "must be above 0 and at most 1", "write a share: 0.95, not 95")
+        goal.deviation(_SLICE_TARGET, "with a target of 0 every slice is good", "write a share above 0 and at most 1")
+    elif not 0 < number <= 1:
+        goal.error(_SLICE_TARGET, "must be above 0 and at most 1", "write a share: 0.95, not 95")
+    return float(number)
 
 
-def _slice_window(goal: Fields, name: str) -> None:
-    node = goal.node_of(name)
+def _slice_seconds(goal: Fields) -> int:
+    node = goal.node_of(_SLICE_WINDOW)
     if isinstance(node, Scalar) and _WHOLE.fullmatch(node.text) and isinstance(node.value, Decimal):
-        goal.deviation(name, "a number without a unit is minutes", f"write {node.text}m")
-    else:
-        shorthand_seconds(goal, name, example="1m")
+        goal.deviation(_SLICE_WINDOW, "a number without a unit is minutes", f"write {node.text}m")
+        return int(node.value) * 60
+    return shorthand_seconds(goal, _SLICE_WINDOW, example="1m") if goal.has(_SLICE_WINDOW) else 0
+
+
+def _check_slice(goal: Fields, objective: Objective, window: TimeWindow) -> None:
+    """Slices are told apart in the window's own grid, so the last one must end with it; each is one row, of at most a day."""
+    length = objective.slice_seconds
+    if not length or not window.seconds:
+        return
+    if objective.slice_target == 0:
+        goal.unjudged(_SLICE_TARGET, "a slice that is always good", "write a share above 0 and at most 1")
+    fitting = next(seconds for seconds in range(min(length, _DAY), 0, -60) if window.seconds % seconds == 0)
+    if fitting != length:
+        why = "is longer than a day" if length > _DAY else "does not divide the window"
+        goal.unjudged(_SLICE_WINDOW, f"a slice of {length // 60}m, which {why},", f"write {fitting // 60}m")
 
 
 def _check_threshold(goal: Fields, measured: Indicator, *, inlined: bool) -> None:
@@ -186,11 +234,26 @@ def _check_threshold(goal: Fields, measured: Indicator, *, inlined: bool) -> Non
             tell(name, f"is required with a {THRESHOLD}", "such as op: lte and value: 500")
 
 
-def _objective(goal: Fields) -> Objective:
+def _objective(goal: Fields, method: Method, component: Indicator | None) -> Objective:
     name = goal.text("displayName", default="", rule=at_most(63))
     target = _target(goal)
+    slice_target, slice_seconds = _slice_target(goal), _slice_seconds(goal)
+    weight = _weight(goal, method, composite=component is not None)
     goal.close()
-    return Objective(name or f"{target.normalize():f}", float(target))
+    counts = component.counts if component else None
+    return Objective(
+        name=name or (counts.name if counts else f"{target.normalize():f}"),
+        target=float(target),
+        slice_seconds=0 if method == OCCURRENCES else slice_seconds,
+        slice_target=slice_target if method == TIMESLICES else None,
+        indicator=counts,
+        weight=weight,
+    )
+
+
+def _whole(components: tuple[Objective, ...]) -> Objective:
+    """The objective of a composite SLO as a whole, as strict as the strictest of its components."""
+    return Objective(COMPOSITE, max(each.target for each in components), components[0].slice_seconds)
 
 
 def _target(goal: Fields) -> Decimal:
@@ -214,10 +277,44 @@ def _target(goal: Fields) -> Decimal:
     return number if ratio else number / 100
 
 
-def _check_names(objectives: tuple[Objective, ...], goals: list[Fields]) -> None:
+def _check_names(objectives: tuple[Objective, ...], goals: list[Fields], *, composite: bool) -> None:
     seen: set[str] = set()
     for objective, goal in zip(objectives, goals, strict=True):
+        what = f"objective named {objective.name!r}"
         if objective.name in seen and objective.target:
-            what = f"a second objective named {objective.name!r}"
-            goal.unjudged("displayName", what, "give each a displayName of its own")
+            goal.unjudged("displayName", f"a second {what}", "give each a displayName of its own")
+        elif composite and objective.name == COMPOSITE:
+            goal.unjudged("displayName", f"an {what}", "give it another displayName: the SLO as a whole has this one")
+        elif objective.name.startswith(_RAW):
+            goal.unjudged("displayName", f"an {what}", "begin it with a letter or digit")
         seen.add(objective.name)
+
+
+def _check_components(goals: list[Fields], components: list[Indicator], objectives: tuple[Objective, ...]) -> None:
+    """What a composite SLO asks of its components: cells, one length of slices, no groups."""
+    for goal, component, objective in zip(goals, components, objectives, strict=False):
+        at, path = goal.at, goal.path
+        if isinstance(component.counts, PromSli):
+            what = "a composite of events that a Prometheus counts"
+            goal.report.unjudged(at, path, what, "write one SLO for each indicator")
+        if component.group_by:
+            goal.report.error(at, path, "groupBy has no meaning in a composite SLO", "remove groupBy, or the others")
+        if objective.slice_seconds != objectives[0].slice_seconds and objectives[0].slice_seconds:
+            what = "a composite SLO with slices of different lengths"
+            goal.unjudged(_SLICE_WINDOW, what, f"write {objectives[0].slice_seconds // 60}m, as the first has")
+
+
+def _tell_of_rules(spec: Fields, measured: Indicator, method: Method, window: TimeWindow) -> None:
+    """What of a Prometheus SLO the engine does not judge, and what of it generated rules do not."""
+    if measured.data_source is None:
+        message = "is judged by generated rules alone: nothing says at which address its Prometheus answers"
+        mend = (
+            "refer by metricSourceRef to a DataSource with connectionDetails: {url: ...}, or see maibo generate rules"
+        )
+        spec.warning(spec.given(*_INDICATOR)[0], message, mend)
+    if method != OCCURRENCES:
+        message = f"generated rules count events, not slices: they judge this SLO by {OCCURRENCES}"
+        spec.warning("budgetingMethod", message, "let maibo's own alerts judge it, or expect other numbers")
+    if window.calendar is not None:
+        message = f"generated rules know no calendar: they judge this SLO over {window.seconds // _DAY} days that roll"
+        spec.warning("timeWindow", message, "let maibo's own alerts judge it, or expect other numbers")

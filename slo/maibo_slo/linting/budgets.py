@@ -22,6 +22,8 @@ OUT_OF_REACH: Final = Rule("SLO011", "warning", "The page's burn rate cannot be 
 BELOW_HALF: Final = Rule("SLO012", "warning", "The target asks for less than half")
 EQUAL: Final = Rule("SLO013", "warning", "Two objectives have the same target")
 LESSER: Final = Rule("SLO014", "info", "An objective is missed only after another one")
+DIFFERENT: Final = Rule("SLO037", "info", "The parts of a composite have different targets")
+BELOW_SLICE: Final = Rule("SLO039", "warning", "The budget is smaller than one slice")
 SAME_TWICE: Final = Rule("SLO015", "warning", "Two SLOs promise the same")
 
 _NEVER_LOWERED: Final = 1 - 1e-9
@@ -30,13 +32,17 @@ _NEVER_LOWERED: Final = 1 - 1e-9
 
 def budgets(subject: Subject) -> Iterator[Finding]:
     """Every finding about the objectives' targets."""
-    for index, objective in enumerate(subject.slo.objectives):
+    for index, objective in enumerate(subject.objectives):
         yield from _events(subject, index, objective)
+        yield from _slices(subject, index, objective)
         yield from _out_of_reach(subject, index, objective)
         if objective.target < 0.5:
             message = f"a target of {percent(objective.target)} lets {percent(budget_of(objective.target))} of all events be bad"
             yield subject.of_objective(BELOW_HALF, message, _meant(objective), index)
-        yield from _beside(subject, index, objective)
+        if not subject.slo.is_composite:
+            yield from _beside(subject, index, objective)
+    if subject.slo.is_composite:
+        yield from _different(subject)
     if twin := subject.others.twins.get(subject.slo.name):
         message = f"counts the same events over the same {subject.window} with the same targets as SLO {twin!r}"
         yield subject.finding(SAME_TWICE, message, "remove one of them")
@@ -44,7 +50,7 @@ def budgets(subject: Subject) -> Iterator[Finding]:
 
 def _events(subject: Subject, index: int, objective: Objective) -> Iterator[Finding]:
     """What the budget is in events, where the traffic is known."""
-    if subject.events_per_day is None:
+    if subject.events_per_day is None or subject.slo.method != "Occurrences" or subject.slo.is_composite:
         return
     events = Decimal(repr(subject.events_per_day)) * subject.slo.window_seconds / DAY
     allowed = budget_of(objective.target) * events
@@ -60,6 +66,35 @@ def _events(subject: Subject, index: int, objective: Objective) -> Iterator[Find
     else:
         message = f"{told}, and a burn alert waits for {MIN_BAD_EVENTS}: the budget is gone before anybody is told"
         yield subject.of_objective(BELOW_ALERT, message, mend, index)
+
+
+def _slices(subject: Subject, index: int, objective: Objective) -> Iterator[Finding]:
+    """What the budget is in slices, each of which is good or bad as a whole."""
+    if subject.slo.method != "Timeslices":
+        return
+    slices = Decimal(subject.slo.window_seconds // objective.slice_seconds)
+    allowed = budget_of(objective.target) * slices
+    if allowed < 1:
+        message = (
+            f"{percent(objective.target)} of the {number(slices)} slices of {days(objective.slice_seconds)} in {subject.window} allows {number(allowed)} "
+            "bad ones: the first one overspends the budget"
+        )
+        mend = "lower the target, or lengthen the window"
+        mend = f"shorten the slices, {mend}" if objective.slice_seconds > 60 else mend
+        yield subject.of_objective(BELOW_SLICE, message, mend, index)
+
+
+def _different(subject: Subject) -> Iterator[Finding]:
+    strictest = max(subject.objectives, key=lambda one: one.target)
+    for index, objective in enumerate(subject.objectives):
+        if objective.target != strictest.target:
+            message = (
+                f"{objective.name!r} has {percent(objective.target)} and {strictest.name!r} {percent(strictest.target)}: the composite as a whole is "
+                f"held to {percent(strictest.target)}, and each part spends its budget by its own"
+            )
+            mend = "give all the same target, and say with compositeWeight how much each matters"
+            yield subject.of_objective(DIFFERENT, message, mend, index)
+            return
 
 
 def _out_of_reach(subject: Subject, index: int, objective: Objective) -> Iterator[Finding]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from maibo_slo.documents.yaml import List, Map, Scalar
 from maibo_slo.linting.findings import Finding, Rule, budget_of, number, percent
 from maibo_slo.linting.subject import DAY, Subject, days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from maibo_slo.documents import AlertCondition, AlertPolicy, Catalogue
+    from maibo_slo.documents import AlertCondition, Catalogue, PromSlo, Slo
     from maibo_slo.linting.written import Library
 
 BELOW_SUSTAINABLE: Final = Rule("SLO025", "warning", "The alert fires although the budget lasts")
@@ -28,7 +27,9 @@ _ABOVE: Final = ("gt", "gte")
 
 def conditions(catalogue: Catalogue, library: Library) -> Iterator[Finding]:
     """What is wrong whichever SLO asks for it."""
-    every = [*catalogue.alert_conditions.values(), *(policy.condition for policy in catalogue.alert_policies.values())]
+    slos: tuple[Slo | PromSlo, ...] = (*catalogue.slos.values(), *catalogue.prom_slos.values())
+    policies = (*catalogue.alert_policies.values(), *(policy for slo in slos for policy in slo.alert_policies))
+    every = (*catalogue.alert_conditions.values(), *(policy.condition for policy in policies))
     for condition in {(one.origin.file, one.origin.line, one.name): one for one in every}.values():
         if condition.op not in _ABOVE:
             message = f"fires while the burn rate is {_spoken(condition.op)} {number(condition.threshold)}: always, but in trouble"
@@ -44,7 +45,7 @@ def conditions(catalogue: Catalogue, library: Library) -> Iterator[Finding]:
 
 def asked_for(subject: Subject) -> Iterator[Finding]:
     """What is wrong with the conditions that an SLO asks for, given its target and window."""
-    for index, policy in _policies(subject):
+    for index, policy in enumerate(subject.slo.alert_policies):
         condition = policy.condition
         if condition.op not in _ABOVE:
             continue
@@ -53,7 +54,7 @@ def asked_for(subject: Subject) -> Iterator[Finding]:
 
 
 def _never_fires(subject: Subject, index: int, condition: AlertCondition) -> Iterator[Finding]:
-    for objective in subject.slo.objectives:
+    for objective in subject.objectives:
         budget = budget_of(objective.target)
         if condition.threshold * budget >= 1:
             message = (
@@ -78,20 +79,6 @@ def _quoted(subject: Subject, index: int, condition: AlertCondition) -> Iterator
         )
         mend = f"for {number(there * 100)} % use {fitting}, but never less than 1"
         yield subject.finding(QUOTED, message, mend, "alertPolicies", index)
-
-
-def _policies(subject: Subject) -> Iterator[tuple[int, AlertPolicy]]:
-    """The policies that the SLO names, and where in its list."""
-    listed = subject.written.node("spec", "alertPolicies")
-    for index, item in enumerate(listed.items if isinstance(listed, List) else ()):
-        names = [item.text] if isinstance(item, Scalar) else []
-        if isinstance(item, Map):
-            path = ("spec", "alertPolicies", index)
-            fields = (("alertPolicyRef",), ("targetRef",), ("metadata", "name"))
-            names = [subject.written.text(*path, *field) for field in fields]
-        policy = next((found for name in names if (found := subject.others.catalogue.alert_policies.get(name))), None)
-        if policy is not None:
-            yield index, policy
 
 
 def _finding(rule: Rule, condition: AlertCondition, library: Library, message: str, mend: str, field: str) -> Finding:

@@ -1,14 +1,17 @@
-"""Rules about what an SLI counts: journeys' cells."""
+"""Rules about what SLIs count: journeys' cells, and what of them there is in a slice."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from maibo.semconv import ABANDONED, FAILURE
-from maibo_slo.documents import Slo
-from maibo_slo.documents.durations import elapsed_text
+from maibo_slo.documents import PromSlo, Slo
+from maibo_slo.documents.durations import elapsed_text, window_seconds
 from maibo_slo.documents.selectors import beyond
-from maibo_slo.linting.findings import Rule
+from maibo_slo.documents.sources import INTERVAL
+from maibo_slo.linting.findings import Rule, number
+from maibo_slo.linting.subject import DAY, days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,13 +29,28 @@ ABANDONED_IS_BAD: Final = Rule("SLO021", "info", "Who changes their mind counts 
 LAST_STEP: Final = Rule("SLO022", "info", "The last step is counted, and the journey is not")
 NEVER_SLOW: Final = Rule("SLO023", "warning", "The threshold is not below the journey's timeout")
 ONE_VERSION: Final = Rule("SLO024", "warning", "The SLO ends with the next release")
+SHORT_SLICE: Final = Rule("SLO038", "warning", "A slice is shorter than what is counted in it")
+STEPS_ALONE: Final = Rule("SLO041", "info", "A journey is put together from its steps")
+BUDGET_A_RELEASE: Final = Rule("SLO043", "warning", "Each release has a budget of its own")
 
 
 def indicators(subject: Subject) -> Iterator[Finding]:
-    """Every finding about an SLI of journeys."""
+    """Every finding about what an SLO counts."""
+    yield from _short_slices(subject)
     if not isinstance(subject.slo, Slo):
         return
-    indicator = subject.slo.indicator
+    if not subject.slo.is_composite:
+        yield from _indicator(subject, subject.slo.indicator)
+    for index, indicator in enumerate(subject.slo.indicators if subject.slo.is_composite else ()):
+        yield from _indicator(replace(subject, component=index), indicator)
+    yield from _steps_alone(subject, subject.slo.indicators)
+    if "version" in subject.slo.group_by:
+        message = "groupBy version gives each release a budget of its own: the one that broke the last is gone as soon as the next is out"
+        mend = "group by tier or region; versions are compared on the journey's page"
+        yield subject.of_part(BUDGET_A_RELEASE, message, mend, "total", "groupBy")
+
+
+def _indicator(subject: Subject, indicator: Sli) -> Iterator[Finding]:
     if indicator.good is not None:
         yield from _good(subject, indicator.good, indicator.total)
     if indicator.bad is not None:
@@ -123,6 +141,44 @@ def _journey(subject: Subject, indicator: Sli) -> Iterator[Finding]:
         yield subject.of_part(
             LAST_STEP, message, "remove step, or add an SLO on the journey as a whole", "total", "step"
         )
+
+
+def _steps_alone(subject: Subject, indicators: tuple[Sli, ...]) -> Iterator[Finding]:
+    """A composite burns for each step that failed; the journey's own end says once whether the customer got there."""
+    steps = {indicator.total.step for indicator in indicators}
+    journeys = {indicator.total.journey for indicator in indicators}
+    if len(steps) < 2 or "" in steps or len(journeys) > 1:
+        return
+    message = (
+        f"puts together {len(steps)} steps of {subject.slo.journey!r}: who fails in two of them counts twice, who turns back between them not "
+        "at all, and the sum takes the steps for independent"
+    )
+    mend = "count the journey as a whole: leave out step, and see on its page which step burnt the budget"
+    yield subject.finding(STEPS_ALONE, message, mend, "objectives")
+
+
+def _short_slices(subject: Subject) -> Iterator[Finding]:
+    """Slices in which there is usually nothing to count."""
+    interval = _interval_seconds(subject.slo)
+    for index, objective in enumerate(subject.objectives):
+        length = objective.slice_seconds
+        if length and length < interval:
+            message = f"a slice takes {days(length)}, and its data source has a sample every {days(interval)}: most have no data"
+            yield subject.of_slice(SHORT_SLICE, message, f"use slices of at least {days(interval)}", index)
+        elif length and subject.events_per_day is not None and subject.events_per_day * length < DAY:
+            events = number(subject.events_per_day * length / DAY)
+            message = (
+                f"at {number(subject.events_per_day)} events a day, a slice of {days(length)} has {events}: most have no data, and in the others "
+                "one failure makes all of it bad"
+            )
+            yield subject.of_slice(SHORT_SLICE, message, "use longer slices, or Occurrences", index)
+
+
+def _interval_seconds(slo: Slo | PromSlo) -> int:
+    """How often samples come, where its data source says that; else 0."""
+    source = slo.data_source if isinstance(slo, PromSlo) else None
+    text = source.connection_details.get(INTERVAL, "") if source else ""
+    return window_seconds(text) if text else 0
 
 
 def _outcomes(selector: CellSelector) -> str:

@@ -14,6 +14,7 @@ from maibo_slo.documents import Catalogue, DocumentsError, Problem, check
 from maibo_slo.documents.problems import Position
 from maibo_slo.linting.budgets import budgets
 from maibo_slo.linting.conditions import asked_for, conditions
+from maibo_slo.linting.corrections import corrections
 from maibo_slo.linting.findings import Finding
 from maibo_slo.linting.indicators import indicators
 from maibo_slo.linting.others import others
@@ -73,7 +74,7 @@ def lint(
 
 
 def _findings(catalogue: Catalogue, library: Library, traffic: Traffic) -> list[Finding]:
-    found = list(conditions(catalogue, library))
+    found = [*conditions(catalogue, library), *corrections(catalogue, library)]
     around = others(catalogue)
     slos: tuple[Slo | PromSlo, ...] = (*catalogue.slos.values(), *catalogue.prom_slos.values())
     for slo in slos:

@@ -32,18 +32,20 @@ def others(catalogue: Catalogue) -> Others:
         original = first.setdefault(_promise(slos[name]), name)
         if original != name:
             twins[name] = original
-    totals = (slo.indicator.total for slo in catalogue.slos.values())
+    totals = (indicator.total for slo in catalogue.slos.values() for indicator in slo.indicators)
     return Others(catalogue, twins, frozenset(total.journey for total in totals if not total.step))
 
 
 def _promise(slo: Slo | PromSlo) -> Hashable:
     """What an SLO promises, apart from its names."""
-    targets = tuple(sorted(objective.target for objective in slo.objectives))
+    targets = tuple(
+        sorted((each.target, each.slice_seconds, each.slice_target or 0, each.weight) for each in slo.objectives)
+    )
+    promised = (slo.window_seconds, slo.calendar, slo.method, frozenset(slo.group_by), targets)
     if isinstance(slo, Slo):
-        indicator = slo.indicator
-        parts = (indicator.total, indicator.good, indicator.bad)
-        return *(_counted(part) for part in parts), slo.window_seconds, targets
-    return slo.total, slo.good, slo.bad, slo.window_seconds, targets
+        indicators = ((one.total, one.good, one.bad) for one in slo.indicators)
+        return tuple(tuple(_counted(part) for part in parts) for parts in indicators), *promised
+    return slo.total, slo.good, slo.bad, slo.data_source and slo.data_source.name, *promised
 
 
 def _counted(selector: CellSelector | None) -> Hashable:

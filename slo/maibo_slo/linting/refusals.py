@@ -45,7 +45,7 @@ def _rule(path: str, value: Scalar) -> Rule | None:
     try:
         if field in ("maxDuration", "threshold"):
             return None if histogram.on_grid(elapsed_us(value.text)) else OFF_GRID
-        if field == "duration":
+        if field == "duration" and "timeWindow" in path:
             kept = max(tier.retention_seconds for tier in TIERS)
             return BEYOND_RETENTION if window_seconds(value.text) > kept else None
     except ValueError:  # no duration at all: something else is wrong with it

@@ -10,7 +10,7 @@ from maibo_slo.linting.others import Others
 from maibo_slo.linting.written import Written
 
 if TYPE_CHECKING:
-    from maibo_slo.documents import PromSlo, Slo
+    from maibo_slo.documents import Objective, PromSlo, Slo
 
 DAY: Final = 86_400
 
@@ -24,6 +24,8 @@ class Subject:
     others: Others
     events_per_day: float | None
     """How many events its total has; None when nobody said."""
+    component: int | None = None
+    """Which objective of a composite SLO is looked at; None where the SLO has one indicator."""
 
     def finding(self, rule: Rule, message: str, mend: str, *path: str | int) -> Finding:
         """A finding about the field at a path within `spec`."""
@@ -31,10 +33,11 @@ class Subject:
 
     def of_part(self, rule: Rule, message: str, mend: str, part: str, *field: str) -> Finding:
         """A finding about ``total``, ``good`` or ``bad``; about the reference where the indicator is a document of its own."""
-        if self.written.node("spec", "indicatorRef") is not None:
-            return self.finding(rule, message, mend, "indicatorRef")
+        on: tuple[str | int, ...] = () if self.component is None else ("objectives", self.component)
+        if self.written.node("spec", *on, "indicatorRef") is not None:
+            return self.finding(rule, message, mend, *on, "indicatorRef")
         source = ("indicator", "spec", "ratioMetric", part, "metricSource", "spec")
-        return self.finding(rule, message, mend, *source, *field)
+        return self.finding(rule, message, mend, *on, *source, *field)
 
     def of_objective(self, rule: Rule, message: str, mend: str, index: int) -> Finding:
         """A finding about an objective's target, however it is given."""
@@ -44,6 +47,15 @@ class Subject:
 
     def of_window(self, rule: Rule, message: str, mend: str) -> Finding:
         return self.finding(rule, message, mend, "timeWindow", 0, "duration")
+
+    def of_slice(self, rule: Rule, message: str, mend: str, index: int) -> Finding:
+        """A finding about the length of an objective's slices."""
+        return self.finding(rule, message, mend, "objectives", index, "timeSliceWindow")
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """Those that are written, in that order: a composite has one more, which judges the whole."""
+        return self.slo.objectives[:-1] if self.slo.is_composite else self.slo.objectives
 
     @property
     def window(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from maibo_slo.documents import PromSlo
-from maibo_slo.engine.burn import HOUR, fast_pairs
+from maibo_slo.engine.burn import BURN_WINDOWS, HOUR, fast_pairs
 from maibo_slo.linting.findings import Rule, number
 from maibo_slo.linting.subject import DAY, days
 from maibo_slo.store.tables import TIERS
@@ -21,6 +21,7 @@ IN_MINUTES: Final = Rule("SLO005", "warning", "The window is in minutes, not mon
 WITHOUT_ALERTS: Final = Rule("SLO006", "warning", "The window is shorter than every burn alert's")
 MONTH_ROLLS: Final = Rule("SLO007", "info", "A rolling month does not begin anew on the first")
 WEEKENDS: Final = Rule("SLO008", "info", "The window is not made of whole weeks")
+SHORT_PERIOD: Final = Rule("SLO040", "info", "The calendar window is shorter than alerts look back")
 PROMETHEUS_RETENTION: Final = Rule("SLO036", "info", "The window is longer than Prometheus keeps samples by default")
 
 MINUTES: Final = next(tier for tier in TIERS if tier.seconds == 60)
@@ -34,7 +35,7 @@ def windows(subject: Subject) -> Iterator[Finding]:
     """Every finding about the window."""
     seconds, window = subject.slo.window_seconds, subject.window
     if isinstance(subject.slo, PromSlo):
-        if seconds > PROMETHEUS_DAYS * DAY:
+        if seconds > PROMETHEUS_DAYS * DAY and subject.slo.data_source is None:  # else counts are kept here
             message = (
                 f"over {window}, budgets need {days(seconds)} of samples, and a Prometheus that nobody told otherwise "
                 f"keeps {PROMETHEUS_DAYS} days"
@@ -54,7 +55,7 @@ def windows(subject: Subject) -> Iterator[Finding]:
             IN_MINUTES, message, f"write {window[:-1]}M or, better, 28d; keep it if minutes are meant"
         )
     yield from _without_alerts(subject)
-    yield from _calendar(subject)
+    yield from _rolling(subject) if subject.slo.calendar is None else _periods(subject)
 
 
 def _without_alerts(subject: Subject) -> Iterator[Finding]:
@@ -68,14 +69,24 @@ def _without_alerts(subject: Subject) -> Iterator[Finding]:
         yield subject.of_window(WITHOUT_ALERTS, message, f"use at least {shortest // HOUR}h; 28d is usual")
 
 
-def _calendar(subject: Subject) -> Iterator[Finding]:
+def _periods(subject: Subject) -> Iterator[Finding]:
+    longest = max(BURN_WINDOWS.values())
+    if subject.slo.window_seconds < longest:
+        message = (
+            f"a new budget begins after {subject.window}, and alerts look back up to {days(longest)}: what they tell of may have spent "
+            "budgets of periods that are over"
+        )
+        yield subject.of_window(SHORT_PERIOD, message, f"use at least {days(longest)}, or let the window roll")
+
+
+def _rolling(subject: Subject) -> Iterator[Finding]:
     seconds, window = subject.slo.window_seconds, subject.window
     if window.endswith(("M", "Q", "Y")):
         message = f"{window} is {days(seconds)} that roll: no budget comes back on the first of a month, only as bad days leave the window"
         yield subject.of_window(
             MONTH_ROLLS,
             message,
-            f"write {days(seconds)}, or 28d for whole weeks, and say in the description that it rolls",
+            f"write {days(seconds)}, or 28d for whole weeks; where budgets shall come back on the first, give a calendar",
         )
     elif seconds > WEEK and seconds % WEEK:
         weeks, rest = divmod(seconds, WEEK)
