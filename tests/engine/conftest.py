@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from maibo_slo.documents import Catalogue, CellSelector, Objective, Origin, Sli, Slo
+from maibo_slo.documents import Catalogue, CellSelector, Objective, Origin, PromSlo, Sli, Slo
 from maibo_slo.store import Store, cells, segments
 from maibo_slo.store.cells import CellKey
 from maibo_slo.store.histogram import bin_of
@@ -17,6 +17,8 @@ from maibo_slo.store.segments import SegmentRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from maibo_slo.documents import Correction, ErrorBudgetPolicy
 
 DAY = 86_400
 _NUMBERS = itertools.count()
@@ -72,8 +74,15 @@ class Documents:
     def __call__(self) -> Catalogue:
         return self.catalogue
 
-    def put(self, *slos: Slo) -> None:
-        self.catalogue = Catalogue(slos={slo.name: slo for slo in slos})
+    def put(
+        self, *slos: Slo | PromSlo, corrections: Iterable[Correction] = (), policies: Iterable[ErrorBudgetPolicy] = ()
+    ) -> None:
+        self.catalogue = Catalogue(
+            slos={slo.name: slo for slo in slos if isinstance(slo, Slo)},
+            prom_slos={slo.name: slo for slo in slos if isinstance(slo, PromSlo)},
+            corrections={each.name: each for each in corrections},
+            policies={each.name: each for each in policies},
+        )
 
 
 class MakeSlo:

@@ -21,11 +21,13 @@ def engine(store, documents, tmp_path: Path) -> Engine:
     return Engine(store, documents, memory_path=tmp_path / "engine.json")
 
 
-def counts(engine: Engine, slo: str = "checkout", objective: str = "0.99", window: int = 300) -> tuple[int, int, int]:
+def counts(
+    engine: Engine, slo: str = "checkout", objective: str = "0.99", window: int = 300
+) -> tuple[float, float, int]:
     for one in engine.snapshot().observed:
         if (one.slo.name, one.objective.name) == (slo, objective):
-            found = one.counts.get(window)
-            return (found.good, found.bad, found.observed_minutes) if found else (0, 0, 0)
+            found = one.counts.get(window, one.own)
+            return found.good, found.bad, found.observed_minutes
     raise AssertionError(f"{slo}/{objective} is not in the snapshot")
 
 
@@ -187,7 +189,7 @@ def test_a_clock_that_was_set_back_does_not_lose_counts(engine, documents, feed,
 
 def test_the_first_sight_of_a_burn_is_remembered_until_it_ends(engine, documents, feed, event, make_slo) -> None:
     documents.put(make_slo(targets=[0.999]))
-    feed.send([event(BASE, outcome="failure") for _ in range(5)])
+    feed.send([event(BASE - 3600), *(event(BASE, outcome="failure") for _ in range(5))])
     first = engine.tick(now=BASE + 5).observed[0].first_burning_at
     assert first == BASE + 5
     assert engine.tick(now=BASE + 15).observed[0].first_burning_at == BASE + 5
@@ -196,7 +198,7 @@ def test_the_first_sight_of_a_burn_is_remembered_until_it_ends(engine, documents
 
 def test_a_burn_is_as_old_after_a_restart(engine, documents, feed, event, make_slo, store, tmp_path) -> None:
     documents.put(make_slo(targets=[0.999]))
-    feed.send([event(BASE, outcome="failure") for _ in range(5)])
+    feed.send([event(BASE - 3600), *(event(BASE, outcome="failure") for _ in range(5))])
     engine.tick(now=BASE + 5)
     again = Engine(store, documents, memory_path=tmp_path / "engine.json")
     assert again.tick(now=BASE + 125).observed[0].first_burning_at == BASE + 5
@@ -264,10 +266,10 @@ def test_counts_equal_brute_force_whatever_happens(actions, store, documents, fe
         elif action == "restart":
             engine = Engine(store, documents, memory_path=path)
     for one in engine.snapshot().observed:
-        for window in {*BURN_WINDOWS.values(), one.slo.window_seconds}:
+        for window, found in {**one.counts, one.slo.window_seconds: one.own}.items():
             expected = brute_force(mine, one.slo, now=now, window=window)
-            found = one.counts.get(window)
-            assert ((found.good, found.bad, found.observed_minutes) if found else (0, 0, 0)) == expected
+            assert (found.good, found.bad, found.observed_minutes) == expected
+        assert set(one.counts) == set(BURN_WINDOWS.values())
 
 
 def brute_force(events, slo, *, now: int, window: int) -> tuple[int, int, int]:

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from maibo_slo.engine.burn import BURN_WINDOWS, Counts
-from maibo_slo.engine.sums import Found, Name, Sums
+from maibo_slo.engine.sums import GROUPS_NAMED, Found, Name, Reach, Sums
 from maibo_slo.errors import StoreError
 from maibo_slo.store import Store, ledger
-from maibo_slo.store.ledger import Interval, window_sums
+from maibo_slo.store.ledger import RAW, Interval, window_sums
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 BASE = int(time.time()) // DAY * DAY - 40 * DAY
@@ -21,13 +21,42 @@ NUMBERS = itertools.count()
 NOTHING = Counts(0, 0, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Rolls:
+    """A window that rolls."""
+
+    seconds: int
+
+    def reach(self, now: int) -> Reach:
+        del now
+        return Reach(self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """A calendar whose periods have these lengths in turn."""
+
+    lengths: tuple[int, ...]
+    start: int = 0
+    """Of the first one, in seconds since `BASE`."""
+
+    def reach(self, now: int) -> Reach:
+        cycle = sum(self.lengths)
+        begin = (now - BASE - self.start) // cycle * cycle + BASE + self.start
+        for length in self.lengths:
+            if now < begin + length:
+                return Reach(max(self.lengths), begin)
+            begin += length
+        raise AssertionError("periods have no end")
+
+
 @dataclass(slots=True)
 class Book:
     """A ledger and its sums, and every minute ever written, the plain way."""
 
     store: Store
     now: int = BASE
-    windows: dict[Name, int] = field(default_factory=dict)
+    windows: dict[Name, Rolls | Turns] = field(default_factory=dict)
     sums: Sums = field(init=False)
     version: int = 0
     plain: dict[Name, dict[int, tuple[int, int]]] = field(default_factory=dict)
@@ -35,51 +64,59 @@ class Book:
     def __post_init__(self) -> None:
         self.sums = Sums(self.store)
 
-    def open(self, *seconds: int) -> list[Name]:
-        """New objectives, with SLOs of these windows."""
-        names = [Name(f"slo-{next(NUMBERS)}", "fast") for _ in seconds]
-        self.windows |= dict(zip(names, seconds, strict=True))
+    def open(self, *windows: Rolls | Turns | int, groups: tuple[str, ...] = ("",)) -> list[Name]:
+        """New objectives, with SLOs of these windows, each with these groups."""
+        names = []
+        for window in windows:
+            slo = f"slo-{next(NUMBERS)}"
+            for group in groups:
+                names.append(Name(slo, "fast", group))
+                self.windows[names[-1]] = Rolls(window) if isinstance(window, int) else window
         return names
 
     def write(self, *rows: tuple[Name, int, int, int]) -> None:
         """(name, t, good, bad), each minute of an objective once."""
         self.version += 1
-        intervals = [Interval(*name, "", t, good, bad, good + bad, "test") for name, t, good, bad in rows]
+        intervals = [Interval(*name, t, good, bad, good + bad, "test") for name, t, good, bad in rows]
         ledger.append(self.store, intervals, version=self.version)
         self.sums.put(intervals)
         for name, t, good, bad in rows:
             self.plain.setdefault(name, {})[t] = (good, bad)
 
     def ask(self) -> dict[Name, Found]:
-        return self.sums.at(self.now, self.windows)
+        return self.sums.at(self.now, {name: window.reach(self.now) for name, window in self.windows.items()})
 
     def check(self) -> None:
-        assert self.ask() == {name: self.expected(name, seconds) for name, seconds in self.windows.items()}
+        assert self.ask() == {name: self.expected(name) for name in self.windows}
 
-    def expected(self, name: Name, seconds: int) -> Found:
-        end = self.now // MINUTE * MINUTE + MINUTE
+    def expected(self, name: Name) -> Found:
         minutes = self.plain.get(name, {})
-        counts = {}
-        for length in {*BURN_WINDOWS.values(), seconds}:
-            within = [minutes[t] for t in minutes if end - length <= t < end]
-            counts[length] = Counts(
-                sum(g for g, _ in within), sum(b for _, b in within), sum(g + b > 0 for g, b in within)
-            )
-        longest = max(counts)
-        return Found(counts, max((t for t in minutes if end - longest <= t < end and sum(minutes[t])), default=None))
+        end = self.now // MINUTE * MINUTE + MINUTE
+
+        def within(length: int) -> Counts:
+            them = [minutes[t] for t in minutes if end - length <= t < end]
+            return Counts(sum(g for g, _ in them), sum(b for _, b in them), sum(g + b > 0 for g, b in them))
+
+        own = self.own_seconds(name)
+        longest = max(own, *BURN_WINDOWS.values())
+        last_t = max((t for t in minutes if end - longest <= t < end and sum(minutes[t])), default=None)
+        return Found({length: within(length) for length in BURN_WINDOWS.values()}, within(own), last_t)
+
+    def own_seconds(self, name: Name) -> int:
+        """How long the SLO's own window is by now."""
+        seconds, begin = self.windows[name].reach(self.now)
+        return seconds if begin is None else self.now // MINUTE * MINUTE + MINUTE - begin
 
     def check_against_the_ledger(self) -> None:
         found = self.ask()
-        lengths = {name.slo: sorted({*BURN_WINDOWS.values(), seconds}) for name, seconds in self.windows.items()}
-        told = {
-            (name, length): NOTHING
-            for name, seconds in self.windows.items()
-            for length in (*BURN_WINDOWS.values(), seconds)
-        }
+        lengths = {name.slo: sorted({*BURN_WINDOWS.values(), self.own_seconds(name)}) for name in self.windows}
+        told: dict[Name, dict[int, Counts]] = {name: {} for name in found}
         for each in window_sums(self.store, now=self.now, windows=lengths):
-            counts = Counts(each.good, each.bad, each.observed_minutes)
-            told[Name(each.slo, each.objective), each.window_seconds] = counts
-        assert {(name, length): each for name in found for length, each in found[name].counts.items()} == told
+            if (name := Name(each.slo, each.objective, each.group)) in told:
+                told[name][each.window_seconds] = Counts(each.good, each.bad, each.observed_minutes)
+        for name, one in found.items():
+            counts = {length: told[name].get(length, NOTHING) for length in lengths[name.slo]}
+            assert {**one.counts, self.own_seconds(name): one.own} == counts
 
 
 @pytest.fixture
@@ -87,18 +124,28 @@ def book(store: Store) -> Book:
     return Book(store)
 
 
-WINDOWS = (HOUR, 3 * DAY, 3 * DAY + MINUTE, 4 * DAY + 90 * MINUTE, 7 * DAY, 28 * DAY)
+ROLLING = (HOUR, 3 * DAY, 3 * DAY + MINUTE, 4 * DAY + 90 * MINUTE, 7 * DAY, 28 * DAY)
+TURNING = (
+    Turns((HOUR,)),
+    Turns((90 * MINUTE, 7 * MINUTE), 3 * MINUTE),
+    Turns((DAY, DAY, 23 * HOUR, 25 * HOUR), 18 * HOUR + 30 * MINUTE),
+    Turns((5 * DAY,), 7 * MINUTE),
+    Turns((28 * DAY, 28 * DAY - 30 * MINUTE), 45 * MINUTE),  # as rolls beside it: side by side in memory
+    Turns((31 * DAY, 30 * DAY, 28 * DAY + HOUR), -4 * DAY + 45 * MINUTE),
+)
+NAMES = len(ROLLING) + len(TURNING) + 3 + 2
 AGES = st.one_of(
     st.integers(-90, 200),  # of minutes; some are yet to come
-    st.sampled_from([window // MINUTE for window in (*BURN_WINDOWS.values(), *WINDOWS)]).flatmap(
+    st.sampled_from([window // MINUTE for window in (*BURN_WINDOWS.values(), *ROLLING)]).flatmap(
         lambda minutes: st.integers(minutes - 62, minutes + 62)
     ),
     st.integers(0, 29 * 1_440),
 )
 COUNTS = st.sampled_from([0, 0, 1, 3, 255, 256, 70_000, 2**33])
-ROWS = st.lists(st.tuples(st.integers(0, 5), AGES, COUNTS, COUNTS), max_size=10)
+PLACES = st.integers(0, NAMES - 1)
+ROWS = st.lists(st.tuples(PLACES, AGES, COUNTS, COUNTS), max_size=20)
 STEPS = st.sampled_from(
-    [0, 10, 60, 590, 3_590, 3_600, 5 * HOUR, 71 * HOUR, 73 * HOUR, 5 * DAY, -30, -60, -HOUR, -2 * DAY]
+    [0, 10, 60, 590, 3_590, 3_600, 5 * HOUR, 23 * HOUR, 71 * HOUR, 73 * HOUR, 5 * DAY, -30, -60, -HOUR, -2 * DAY]
 )
 ACTIONS = st.lists(
     st.one_of(
@@ -108,8 +155,8 @@ ACTIONS = st.lists(
         st.tuples(st.just("wait"), STEPS),
         st.tuples(st.just("ask"), st.just(0)),
         st.tuples(st.just("restart"), st.just(0)),
-        st.tuples(st.just("forget"), st.integers(0, 5)),
-        st.tuples(st.just("return"), st.integers(0, 5)),
+        st.tuples(st.just("forget"), PLACES),
+        st.tuples(st.just("return"), PLACES),
     ),
     min_size=2,
     max_size=14,
@@ -122,7 +169,8 @@ ACTIONS = st.lists(
 @example(actions=[("ask", 0), ("write", [(4, 7 * 1_440 - 20, 5, 0)]), ("ask", 0), ("wait", 600), ("ask", 0)], minute=30)
 def test_sums_are_those_of_every_minute_whatever_happens(actions, minute: int, store: Store) -> None:
     book = Book(store, now=BASE + minute * MINUTE + 7)
-    names = book.open(*WINDOWS)
+    names = [*book.open(*ROLLING, *TURNING), *book.open(5 * DAY, groups=("tier=gold", "tier=", "__overflow__"))]
+    names += book.open(TURNING[2], groups=("region=eu", "region=us"))
     everything = dict(book.windows)
     for action, what in [*actions, ("ask", 0)]:
         match action:
@@ -211,9 +259,95 @@ def test_an_objective_is_no_bigger_than_its_counts_need(book: Book) -> None:
     assert book.sums.bytes / len(names) < 20_000
 
 
-def test_what_is_in_a_group_is_not_the_objectives_own(book: Book) -> None:
+def test_a_group_has_its_own_counts_and_the_others_leave_it_alone(book: Book) -> None:
+    gold, free = book.open(7 * DAY, groups=("tier=gold", "tier=free"))
+    nobody = Name(gold.slo, gold.objective)
+    book.write(
+        *((name, BASE - ago * HOUR, ago, n) for n, name in enumerate((gold, free, nobody)) for ago in (1, 9, 99))
+    )
+    book.check()
+    assert book.ask()[gold].own == Counts(109, 0, 3)
+    del book.windows[free]
+    book.check()
+    book.windows |= {nobody: Rolls(7 * DAY)}
+    book.write((free, BASE, 1_000, 1_000), (nobody, BASE - 99 * HOUR, 4, 4))
+    book.check()
+
+
+def test_of_one_new_group_no_other_is_read(book: Book, monkeypatch) -> None:
+    gold, free = book.open(7 * DAY, groups=("tier=gold", "tier=free"))
+    other = book.windows.pop(free)
+    book.write((gold, BASE, 1, 0), (free, BASE, 2, 0))
+    book.check()
+    asked: list[dict] = []
+    real = Store.arrow
+    monkeypatch.setattr(Store, "arrow", lambda own, sql, values: asked.append(values) or real(own, sql, values))
+    book.windows[free] = other
+    book.check()
+    assert asked
+    assert {(*each["slos"], *each["groups"]) for each in asked} == {(free.slo, "tier=free")}
+
+
+def test_more_groups_than_a_query_names_are_all_told(book: Book) -> None:
+    names = book.open(7 * DAY, 5 * DAY, groups=tuple(f"tenant={n}" for n in range(GROUPS_NAMED // 2 + 1)))
+    names += book.open(7 * DAY, groups=tuple(f"tier={n}" for n in range(GROUPS_NAMED // 2 + 1)))
+    book.write(*((name, BASE - ago * HOUR, n, 1) for n, name in enumerate(names) for ago in (1, 90)))
+    book.check()
+
+
+def test_raw_rows_are_in_no_window(book: Book) -> None:
     (name,) = book.open(7 * DAY)
-    ledger.append(book.store, [Interval(*name, "vip", BASE, 9, 9, 18, "test")], version=1)
-    book.write((name, BASE, 1, 0))
+    raw = Name(name.slo, f"{RAW}{name.objective}")
+    book.write((raw, BASE, 500, 500), (raw, BASE - 4 * DAY, 500, 500), (name, BASE, 1, 0))
+    book.check()
+    book.check_against_the_ledger()
     book.sums = Sums(book.store)
     book.check()
+
+
+def test_a_period_counts_from_nothing_when_it_begins_and_burn_windows_go_on(book: Book) -> None:
+    (name,) = book.open(Turns((DAY,), 5 * HOUR + 45 * MINUTE))
+    turn = BASE + 5 * HOUR + 45 * MINUTE
+    book.write(*((name, turn + m * MINUTE, 10, 1) for m in range(-120, 120)))
+    owns = []
+    for book.now in range(turn - 2 * MINUTE, turn + 2 * MINUTE, MINUTE):
+        book.check()
+        found = book.ask()[name]
+        owns.append(found.own.good)
+        assert found.counts[HOUR].good == 600
+    assert owns == [1_190, 1_200, 10, 20]
+
+
+def test_when_a_period_turns_nothing_is_read(book: Book, monkeypatch) -> None:
+    book.open(*TURNING, 28 * DAY)
+    turns = BASE + 18 * HOUR + 30 * MINUTE
+    book.now = turns - 5 * MINUTE
+    book.check()
+    asked: list[str] = []
+    real = Store.arrow
+    monkeypatch.setattr(Store, "arrow", lambda own, sql, *rest: asked.append(sql) or real(own, sql, *rest))
+    for _ in range(10):
+        book.now += MINUTE
+        book.check()
+    assert asked == []
+
+
+def test_the_minutes_at_a_periods_begin_are_read_once(book: Book, monkeypatch) -> None:
+    (name,) = book.open(Turns((31 * DAY,), 30 * MINUTE))
+    begin = BASE + 30 * MINUTE
+    book.write(*((name, begin + m * MINUTE, 10, 1) for m in (-1, 0, 29, 30)))
+    book.now = begin
+    asked: list[dict] = []
+    real = Store.arrow
+    monkeypatch.setattr(Store, "arrow", lambda own, sql, values: asked.append(values) or real(own, sql, values))
+    for _ in range(30):
+        book.now += 6 * HOUR
+        book.check()
+    assert len([each for each in asked if (each["begin"], each["end"]) == (BASE, BASE + HOUR)]) == 1
+
+
+@pytest.mark.parametrize("begin", [BASE - DAY, BASE + MINUTE, BASE - 30])
+def test_a_period_that_cannot_be_the_present_one_is_refused(book: Book, begin: int) -> None:
+    with pytest.raises(ValueError, match=r"slo='checkout'.*at \d+"):
+        book.sums.at(BASE, {Name("checkout", "fast"): Reach(DAY, begin)})
+    assert book.sums.at(BASE, {Name("checkout", "fast"): Reach(DAY, BASE + MINUTE - DAY)})

@@ -64,6 +64,7 @@ DATABASES = itertools.count()
 OVER_HTTP = {
     "test_cells": ("hostile", "replayed", "counting_by_hand", "signed_64_bit"),
     "test_counts": ("every_table", "random", "reasons", "exemplars", "skewed", "evidence", "streams", "flow_is_told"),
+    "test_events": ("",),
     "test_flow": ("moves_back", "not_known", "64_bit"),
     "test_ledger": ("",),
     "test_segments": ("",),

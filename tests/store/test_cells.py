@@ -17,6 +17,7 @@ from maibo_slo.store.cells import (
     cells_of_minutes,
     covered,
     distributions,
+    histograms,
     insert_cells,
     series,
     tier_of,
@@ -464,3 +465,64 @@ def test_late_cells_reopen_their_buckets_in_every_tier(store: Store, present: in
     for now in (present, present + 4 * DAY, present + 40 * DAY):
         (found,) = distributions(store, Window(present - 5 * HOUR, present - 4 * HOUR), CellFilter(), now=now)
         assert found.events() == {"success": 5}
+
+
+def _of_windows(
+    store: Store, end: int, lengths: list[int], which: CellFilter, by: tuple[str, ...], *outcomes: str
+) -> dict[tuple[str, ...], tuple[Histogram, ...]]:
+    """The long way: each window asked for, from minutes alone."""
+    asked = [distributions(store, Window(end - length, end, TIERS[1]), which, by=by) for length in lengths]
+    found = [{each.group: each.histogram(*outcomes) for each in window} for window in asked]
+    seen = {group for window in found for group, histogram in window.items() if histogram.total}
+    return {group: tuple(each.get(group, Histogram.empty()) for each in found) for group in sorted(seen)}
+
+
+@pytest.mark.parametrize("minute", [0, 37])
+def test_windows_that_end_together_are_each_counted_as_if_alone(store: Store, present: int, minute: int):
+    end = present + minute * 60
+    for batch in range(2):
+        random = np.random.default_rng(batch)
+        insert_cells(store, _random_cells(random, end - 4 * DAY, end + HOUR, 600), token=f"{batch}")
+        insert_cells(store, _random_cells(random, end - 3 * HOUR, end + 120, 300), token=f"late {batch}")
+    lengths = [300, 1_800, HOUR, 2 * HOUR, 6 * HOUR, DAY, 3 * DAY]
+    by = ("journey", "tier")
+    found = histograms(store, end, lengths, CellFilter(), by=by)
+    assert found == _of_windows(store, end, lengths, CellFilter(), by)
+    assert len(found) == 4
+    unordered = [DAY, 60, 3 * DAY - 60, 60, 7 * HOUR]
+    assert histograms(store, end, unordered, CellFilter()) == _of_windows(store, end, unordered, CellFilter(), ())
+    which = CellFilter(step="cart", journey="search", where={"outcome": ["abandoned", "failure"], "region": ["eu"]})
+    of_which = _of_windows(store, end, lengths, which, ("version",), "abandoned", "failure")
+    assert histograms(store, end, lengths, which, by=("version",)) == of_which
+
+
+def test_a_window_of_weeks_reads_whole_hours_as_hours(store: Store, present: int, key: Callable):
+    ages = (60, HOUR, HOUR + 60, 34 * DAY, 35 * DAY - 60)
+    insert_cells(store, {key(present - age): n for n, age in enumerate(ages, 1)}, token="a")
+    insert_cells(store, {key(present - 35 * DAY - 60): 100, key(present): 100}, token="b")  # before and after
+    ((long, short),) = histograms(store, present, [35 * DAY, 2 * HOUR], CellFilter()).values()
+    assert (long.total, short.total) == (15, 6)
+    store.execute("TRUNCATE TABLE cells_1m")
+    ((hours_alone,),) = histograms(store, present, [35 * DAY], CellFilter()).values()
+    assert hours_alone.total == 15
+
+
+def test_windows_without_events_are_empty_and_groups_without_any_absent(store: Store, present: int, key: Callable):
+    lost = key(present - 60, tier="vip", outcome="abandoned")
+    insert_cells(store, {key(present - 2 * HOUR): 2**63 + 1, key(present + 60): 1, lost: 1}, token="a")
+    found = histograms(store, present, [300, 3 * HOUR], CellFilter(), by=("tier",))
+    assert {group: [each.total for each in windows] for group, windows in found.items()} == {
+        ("standard",): [0, 2**63 + 1]
+    }
+    assert histograms(store, present, [300], CellFilter()) == {}
+
+
+@pytest.mark.parametrize(
+    ("end", "lengths", "by"),
+    [(30, [60], ()), (0, [90], ()), (0, [], ()), (0, [0, 60], ()), (0, [35 * DAY + 60], ()), (0, [60], ("reason",))],
+)
+def test_windows_that_minutes_cannot_answer_are_refused(
+    store: Store, present: int, end: int, lengths: list[int], by: tuple[str, ...]
+):
+    with pytest.raises(ValueError, match=r"minute|dimension"):
+        histograms(store, present + end, lengths, CellFilter(), by=by)

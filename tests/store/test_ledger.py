@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from maibo_slo.store.ledger import (
-    SLOS_AT_ONCE,
+    AT_ONCE,
+    RAW,
     Interval,
     WindowSum,
     append,
+    groups,
     hours,
     minutes,
     minutes_from_elsewhere,
@@ -139,25 +141,70 @@ def test_names_may_be_anything(store: Store, present: int):
         _interval(present, 1, 2, slo=name, objective=name, group=name)
     ]
     assert minutes_from_elsewhere(store, {(name, name): "journey"}, present, present + 1) == {}
-    assert minutes_from_elsewhere(store, {(name, name): name}, present, present + 1) == {(name, name): {present}}
+    assert minutes_from_elsewhere(store, {(name, name): name}, present, present + 1) == {(name, name, name): {present}}
 
 
 def test_minutes_are_as_last_written_and_of_whom_and_when_was_asked(store: Store, present: int):
     append(store, [_interval(present + n * MINUTE, n, 1) for n in range(5)], version=1)
     append(store, [_interval(present + 2 * MINUTE, 7, 0), _interval(present + 3 * MINUTE, 0, 0)], version=2)
-    append(
-        store,
-        [_interval(present + MINUTE, 9, 9, slo="other"), _interval(present + MINUTE, 9, 9, group="vip")],
-        version=3,
-    )
+    append(store, [_interval(present + MINUTE, 9, 9, slo="other")], version=3)
     (found,) = minutes(store, ["checkout", "no such"], present + MINUTE, present + 4 * MINUTE)
-    assert (found.slo, found.objective) == ("checkout", "fast")
+    assert (found.slo, found.objective, found.group) == ("checkout", "fast", "")
     assert sorted(zip(found.t.tolist(), found.good.tolist(), found.bad.tolist(), strict=True)) == [
         (present + MINUTE, 1, 1),
         (present + 2 * MINUTE, 7, 0),
         (present + 3 * MINUTE, 0, 0),
     ]
     assert list(minutes(store, [], present, present + HOUR)) == []
+
+
+def test_groups_are_told_apart_and_those_asked_about_alone(store: Store, present: int):
+    hour = present // HOUR * HOUR
+    for n, group in enumerate(["", "tier=gold", "tier=free"], 1):
+        append(store, [_interval(hour, n, 0, group=group), _interval(hour + MINUTE, n, 0, group=group)], version=n)
+    told = {each.group: each.good.tolist() for each in minutes(store, ["checkout"], hour, hour + HOUR)}
+    assert told == {"": [1, 1], "tier=gold": [2, 2], "tier=free": [3, 3]}
+    assert {each.group: each.good.tolist() for each in hours(store, ["checkout"], [hour])} == {
+        "": [2],
+        "tier=gold": [4],
+        "tier=free": [6],
+    }
+    wanted = ["tier=gold", "tier=no such"]
+    assert [each.group for each in minutes(store, ["checkout"], hour, hour + HOUR, groups=wanted)] == ["tier=gold"]
+    assert [each.group for each in hours(store, ["checkout"], [hour], groups=wanted)] == ["tier=gold"]
+    assert list(hours(store, ["checkout"], [hour], groups=[])) == []
+
+
+def test_raw_rows_are_told_to_who_asks_for_them_and_are_in_no_sum(store: Store, present: int):
+    hour = present // HOUR * HOUR
+    raw = f"{RAW}fast"
+    append(store, [_interval(hour, 1, 0), _interval(hour, 97, 3, objective=raw)], version=1)
+    assert [each.objective for each in minutes(store, ["checkout"], hour, hour + HOUR)] == ["fast"]
+    assert [each.objective for each in minutes(store, ["checkout"], hour, hour + HOUR, raw=True)] == [raw]
+    assert [each.objective for each in hours(store, ["checkout"], [hour])] == ["fast"]
+    assert [each.objective for each in window_sums(store, now=hour, windows={"checkout": [HOUR]})] == ["fast"]
+
+
+def test_the_groups_of_an_objective_are_those_with_data(store: Store, present: int):
+    raw = f"{RAW}fast"
+    append(
+        store, [_interval(present, 1, 0, group=group) for group in ("tier=gold", "tier=free", "tier=lost")], version=1
+    )
+    append(store, [_interval(present, 0, 1, group="tier=late", objective="slow")], version=1)
+    append(
+        store,
+        [_interval(present, 0, 1, group="tier=gold", objective=raw), _interval(present, 1, 1, slo="x")],
+        version=1,
+    )
+    append(store, [_interval(present, 0, 0, group="tier=lost")], version=2)  # which was none after all
+    append(store, [_interval(present + HOUR, 1, 0, group="tier=new")], version=3)
+    assert groups(store, ["checkout", "x", "no such"], present, present + HOUR) == {
+        ("checkout", "fast"): {"tier=gold", "tier=free"},
+        ("checkout", "slow"): {"tier=late"},
+        ("checkout", raw): {"tier=gold"},
+        ("x", "fast"): {""},
+    }
+    assert groups(store, [], present, present + HOUR) == {}
 
 
 def test_hours_tell_how_many_minutes_had_events_and_which_was_the_newest(store: Store, present: int):
@@ -182,9 +229,11 @@ def test_an_hour_without_events_is_told_when_its_minutes_were_blanked(store: Sto
 
 
 def test_more_slos_than_are_asked_about_at_once_are_all_told(store: Store, present: int):
-    names = [f"slo-{n}" for n in range(2 * SLOS_AT_ONCE + 1)]
+    names = [f"slo-{n}" for n in range(2 * AT_ONCE + 1)]
     append(store, [_interval(present, 1, 0, slo=name) for name in names], version=1)
     assert sorted(each.slo for each in minutes(store, names, present, present + MINUTE)) == sorted(names)
+    of_each = [*names, *names, *names[:AT_ONCE] * 2]  # as many as they have objectives and groups
+    assert sorted(each.slo for each in minutes(store, of_each, present, present + MINUTE)) == sorted(names)
     assert sorted(each.slo for each in hours(store, names, [present // HOUR * HOUR])) == sorted(names)
 
 
@@ -193,13 +242,16 @@ def test_minutes_from_another_source_are_found_by_objective(store: Store, presen
     append(store, [_interval(present, 2, 0, objective="slow"), _interval(present, 3, 0, slo="browse")], version=1)
     moved = replace(_interval(present, 1, 0), source="journey:now")
     append(store, [moved], version=2)  # this minute was counted anew
+    append(store, [replace(moved, objective="slow", group="tier=gold")], version=3)
     now, elsewhere = "journey:now", ("checkout", "fast")
-    assert minutes_from_elsewhere(store, {elsewhere: now}, present - 60, present + 120) == {elsewhere: {present - 60}}
+    found = minutes_from_elsewhere(store, {elsewhere: now}, present - 60, present + 120)
+    assert found == {(*elsewhere, ""): {present - 60}}
     assert minutes_from_elsewhere(store, {elsewhere: now}, present, present + 120) == {}
     asked = {elsewhere: "journey", ("checkout", "slow"): "journey", ("browse", "fast"): now, ("no", "such"): now}
     assert minutes_from_elsewhere(store, asked, present - 60, present + 120) == {
-        elsewhere: {present},
-        ("browse", "fast"): {present},
+        (*elsewhere, ""): {present},
+        ("checkout", "slow", "tier=gold"): {present},
+        ("browse", "fast", ""): {present},
     }
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 
+@lru_cache(maxsize=1024)
 def error_budget(target: float) -> float:
     """The share of events that may be bad, exact in decimal: ``1 - 0.999`` is 0.001, not 0.0010000000000000009.
 
@@ -31,11 +33,13 @@ class Budget:
     remaining: float | None
     """1 - bad / budget_events, over what was observed; negative when overspent."""
     projected: float | None
-    """The same if the part of the window before the first event is replaced by traffic at the observed rate, none of it bad."""
+    """The same if the part of the window that was not observed is replaced by traffic at the observed rate, none of it bad: what came before
+    the first event, or what is to come of a calendar window."""
 
 
-def budget(good: int, bad: int, *, target: float, elapsed: float) -> Budget:
-    """The budget of `good` and `bad` events; `elapsed` in (0, 1] is how much of the window has passed since the first event.
+def budget(good: float, bad: float, *, target: float, elapsed: float) -> Budget:
+    """The budget of `good` and `bad` events; `elapsed` in (0, 1] is how much of the window they are of: what has passed since the first
+    event.
 
     After one day of a 30-day window, 0.3 % bad under a target of 99.9 % is 300 % of the observed events' budget, yet a tenth of
     what a month at this rate allows: ``remaining`` says -2.0, ``projected`` says 0.9.
@@ -45,9 +49,9 @@ def budget(good: int, bad: int, *, target: float, elapsed: float) -> Budget:
     (-2.0, 0.9)
     """
     events = good + bad
-    allowed = float((1 - Decimal(repr(target))) * events)
     if events == 0:
         return Budget(attainment=None, budget_events=0.0, remaining=None, projected=None)
+    allowed = float((1 - Decimal(repr(target))) * Decimal(events))
     spent = bad / allowed
     return Budget(
         attainment=good / events,

@@ -1,4 +1,4 @@
-"""Burn rates from counts, and when a burn is worth a person's attention.
+"""Burn rates from counts, and the pairs of windows by which a burn is judged (`burning`).
 
 ``burn(w) = (bad(w) / events(w)) / (1 - target)``: 1 spends exactly the budget over the SLO's window. A burn is judged over a
 pair of windows, as the SRE Workbook does: the long one says that enough has been spent, the short one that it goes on.
@@ -12,6 +12,7 @@ true for every P (14.4 belongs to 30 days alone), and then kept
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from maibo_slo.engine.budget import error_budget
@@ -39,10 +40,13 @@ REACHABLE: Final = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Good and bad events of one window, and how many of its minutes had any."""
+    """Good and bad events of one window, and how many of its minutes had any.
 
-    good: int
-    bad: int
+    Of an SLO whose budget is one of slices, slices: those of RatioTimeslices are good in part.
+    """
+
+    good: float
+    bad: float
     observed_minutes: int
 
 
@@ -55,7 +59,7 @@ class Pair:
     factor: float
 
 
-def burn_rate(good: int, bad: int, *, target: float) -> float | None:
+def burn_rate(good: float, bad: float, *, target: float) -> float | None:
     """How fast the budget burns; None without events.
 
     >>> burn_rate(985, 15, target=0.999)
@@ -65,6 +69,7 @@ def burn_rate(good: int, bad: int, *, target: float) -> float | None:
     return None if events == 0 else bad / events / error_budget(target)
 
 
+@lru_cache(maxsize=1024)
 def fast_pairs(window_seconds: int, *, target: float) -> tuple[Pair, Pair]:
     """2 % of the budget within 1 h (and still over 5 min), 5 % within 6 h (and still over 30 min)."""
     return (
@@ -76,15 +81,6 @@ def fast_pairs(window_seconds: int, *, target: float) -> tuple[Pair, Pair]:
 def slow_pair() -> Pair:
     """Faster than the budget lasts, over 6 h and still over 30 min."""
     return Pair(6 * HOUR, 1800, 1.0)
-
-
-def reached(pair: Pair, counts: Mapping[int, Counts], *, target: float) -> bool:
-    """Whether both windows of the pair burn above its factor, with enough bad events to mean something."""
-    long, short = counts.get(pair.long_seconds), counts.get(pair.short_seconds)
-    if long is None or short is None or long.bad < MIN_BAD_EVENTS:
-        return False
-    rates = (burn_rate(window.good, window.bad, target=target) for window in (long, short))
-    return all(rate is not None and rate > pair.factor for rate in rates)
 
 
 def _factor(share: float, window_seconds: int, long_seconds: int, *, target: float) -> float:

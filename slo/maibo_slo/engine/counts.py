@@ -7,16 +7,15 @@ disagree, and give negative counts.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from maibo_slo.engine.groups import OVERFLOW, admitted, group_name
 from maibo_slo.store.histogram import last_bin_within
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -51,6 +50,38 @@ class MinuteCells:
         good, bad = (rest, picked) if sli.good is None else (picked, rest)
         return {t: GoodBad(*each) for t, *each in zip(cells.minutes, good, bad, strict=True) if any(each)}
 
+    def count_groups(self, sli: Sli, dimensions: Sequence[str]) -> dict[str, dict[int, GoodBad]]:
+        """The same for each group (as `groups` names it) of these dimensions' values; a group without events is absent."""
+        cells = self._by_journey.get((sli.total.journey, sli.total.step))
+        if cells is None:
+            return {}
+        total = cells.selected(sli.total)
+        named = _named(cells, sli)
+        names, picked = cells.by_group(total & named, tuple(dimensions))
+        _, rest = cells.by_group(total & ~named, tuple(dimensions))
+        good, bad = (rest, picked) if sli.good is None else (picked, rest)
+        found: dict[str, dict[int, GoodBad]] = {}
+        for group, minute in np.argwhere(good + bad).tolist():
+            counts = GoodBad(int(good[group, minute]), int(bad[group, minute]))
+            found.setdefault(names[group], {})[cells.minutes[minute]] = counts
+        return found
+
+
+def with_budgets(
+    found: Mapping[str, Mapping[int, GoodBad]], known: Collection[str]
+) -> Mapping[str, Mapping[int, GoodBad]]:
+    """Counts of groups, as far as they have a budget of their own beside those `known`; all others together in `OVERFLOW`."""
+    own = admitted(known, {group: sum(map(sum, counts.values())) for group, counts in found.items()})
+    split = {group: found[group] for group in sorted(own - {OVERFLOW})}
+    if OVERFLOW not in known and len(own) == len(found):
+        return split
+    # Blank where those that once were among the others have a budget of their own now.
+    others = dict.fromkeys({t for counts in found.values() for t in counts}, GoodBad(0, 0))
+    for group in found.keys() - own:
+        for t, (good, bad) in found[group].items():
+            others[t] = GoodBad(others[t].good + good, others[t].bad + bad)
+    return {**split, OVERFLOW: others}
+
 
 class _JourneyCells:
     """The cells of one journey or step, by minute. Many SLOs ask for the same outcomes and tiers: what was once selected is kept."""
@@ -63,6 +94,7 @@ class _JourneyCells:
         self._n = cells["n"].to_numpy(dtype=np.int64)
         self._bins = cells["bin"].to_numpy()
         self._among: dict[tuple[str, frozenset[str]], NDArray[np.bool_]] = {}
+        self._groups: dict[tuple[str, ...], tuple[list[str], NDArray[np.int64]]] = {}
 
     def selected(self, selector: CellSelector) -> NDArray[np.bool_]:
         mask = self._is_among("outcome", selector.outcomes)
@@ -77,8 +109,27 @@ class _JourneyCells:
         sums: list[int] = np.add.reduceat(np.where(mask, self._n, 0), self._begins).tolist()
         return sums
 
+    def by_group(self, mask: NDArray[np.bool_], dimensions: tuple[str, ...]) -> tuple[list[str], NDArray[np.int64]]:
+        """Names of groups, and how many events for each of them in each of `minutes`: shape (groups, minutes)."""
+        names, of_row = self._grouped(dimensions)
+        sums = np.zeros((len(names), len(self.minutes)), np.int64)
+        minute = np.repeat(np.arange(len(self.minutes)), np.diff([*self._begins, len(self._n)]))
+        np.add.at(sums, (of_row[mask], minute[mask]), self._n[mask])
+        return names, sums
+
     def none(self) -> NDArray[np.bool_]:
         return np.zeros(len(self._n), dtype=np.bool_)
+
+    def _grouped(self, dimensions: tuple[str, ...]) -> tuple[list[str], NDArray[np.int64]]:
+        found = self._groups.get(dimensions)
+        if found is None:
+            values = self._cells[list(dimensions)]
+            # Both in the order in which they first appear.
+            codes = values.groupby(list(dimensions), observed=True, sort=False).ngroup().to_numpy()
+            distinct = values.drop_duplicates().itertuples(index=False, name=None)
+            found = ([group_name(dimensions, each) for each in distinct], codes.astype(np.int64))
+            self._groups[dimensions] = found
+        return found
 
     def _is_among(self, column: str, values: frozenset[str]) -> NDArray[np.bool_]:
         found = self._among.get((column, values))
@@ -86,25 +137,6 @@ class _JourneyCells:
             found = self._cells[column].isin(list(values)).to_numpy(dtype=np.bool_)
             self._among[column, values] = found
         return found
-
-
-def source_of(sli: Sli) -> str:
-    """``journey:HASH``, where the ledger's counts come from; another indicator has another one, whatever its name."""
-    meaning = json.dumps([_plain(sli.total), _plain(sli.good), _plain(sli.bad)], sort_keys=True)
-    return f"journey:{hashlib.blake2b(meaning.encode(), digest_size=8).hexdigest()}"
-
-
-def _plain(selector: CellSelector | None) -> dict[str, object] | None:
-    if selector is None:
-        return None
-    where = {dimension: sorted(values) for dimension, values in selector.where.items()}
-    return {
-        "journey": selector.journey,
-        "step": selector.step,
-        "outcomes": sorted(selector.outcomes),
-        "max_duration_us": selector.max_duration_us,
-        "where": where,
-    }
 
 
 def _named(cells: _JourneyCells, sli: Sli) -> NDArray[np.bool_]:

@@ -2,206 +2,401 @@
 
 The cost follows new data: a tick reads the minutes that log segments touched since the last one (late events touch old minutes,
 which are then counted again), never the whole window; and what the windows' sums are, it keeps (`sums`), and reads from the ledger once, when it
-starts. A new or changed SLO, or a start without memory, has the cells of the longest SLO window (of the last 35 days at most, as long as minutes are
-kept) recounted: newest minutes first, a bounded time per tick, so that the present is shown at once while the past fills up. Counting a minute twice is
+starts. What others count they offer (`Engine.offer`), and the next tick takes it in. An SLO whose rows are slices has its minutes in the ledger
+too, as raw rows (`tracks`); a slice follows from them when it is over, and again when one of its minutes changes (`following`).
+
+A new or changed SLO, or a start without memory, has the cells of the longest SLO window (of the last 35 days at most, as long as minutes are
+kept) recounted, and what follows from raw rows as far back as these are; a correction that is told, changed or cancelled, the minutes that it makes
+count otherwise. Newest minutes first, a bounded time per tick, so that the present is shown at once while the past fills up. Counting a minute twice is
 harmless: its row in the ledger is replaced.
 
-Not thread-safe: one tick at a time. `snapshot` may be read from any thread.
+Not thread-safe: one tick at a time. `snapshot` and `offer` may be called from any thread.
 """
 
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
+from collections import defaultdict
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from maibo_slo.engine.burn import BURN_WINDOWS
-from maibo_slo.engine.counts import GoodBad, MinuteCells, source_of
+from maibo_slo.engine.correcting import Corrections
+from maibo_slo.engine.corrections import corrected
+from maibo_slo.engine.counts import MinuteCells, with_budgets
+from maibo_slo.engine.following import follow
+from maibo_slo.engine.inbox import Inbox, Offer
 from maibo_slo.engine.memory import Counted, recall, remember
+from maibo_slo.engine.observing import Observer, groups_of
+from maibo_slo.engine.recount import Backlog, Batch, Whose
 from maibo_slo.engine.snapshot import Snapshot
-from maibo_slo.engine.state import Observed, is_burning
 from maibo_slo.engine.sums import Name, Sums
+from maibo_slo.engine.tracks import Tracks, raw_name
 from maibo_slo.store import Store, cells, ledger, segments
 from maibo_slo.store.ledger import Interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from maibo_slo.documents import Catalogue, Objective, PromSlo, Sli, Slo
+    from maibo_slo.documents import Catalogue, Correction, Objective
+    from maibo_slo.engine.counts import GoodBad
+    from maibo_slo.engine.observing import Judged
+    from maibo_slo.engine.tracks import Stream, Track
 
 MINUTE: Final = 60
-BATCH_MINUTES: Final = 60
-"""Minutes of cells read at once: an hour of a busy shop is some 100,000 rows, 50 MB in memory."""
+HOUR: Final = 3_600
 RECOUNT_SECONDS: Final = 4.0
 """Of one tick; the rest waits for the next, so that a tick keeps to its 10 seconds."""
+NOBODY: Final = ""
+"""The source of rows that are not kept any more."""
+ROWS_AT_ONCE: Final = 100_000
+"""Written together, where counts that are void are many."""
 
 
 class Engine:
     """Counts and judges the SLOs of a catalogue."""
 
-    def __init__(self, store: Store, catalogue: Callable[[], Catalogue], *, memory_path: Path) -> None:
+    def __init__(
+        self,
+        store: Store,
+        catalogue: Callable[[], Catalogue],
+        *,
+        memory_path: Path,
+        corrections: Callable[[], Sequence[Correction]] = lambda: (),
+    ) -> None:
+        """`corrections`: those that were told to the running service; the catalogue's own are added. Asked at every tick."""
         self._store = store
         self._catalogue = catalogue
         self._path = memory_path
         self._memory = recall(memory_path, store=str(store))
         self._saved = self._memory
-        self._pending: set[int] = set()
-        self._stale_rows: dict[str, set[int]] = {}
+        self._backlog = Backlog()
+        self._void: dict[Name, set[int]] = {}
+        """Minutes of rows, raw ones too, that a former meaning of the SLO left."""
+        self._open: dict[int, set[str]] = {}
+        """End of a slice that is not over -> SLOs with events in it."""
+        self._inbox = Inbox()
         self._sums = Sums(store)
-        self._sources: dict[str, tuple[Sli, str]] = {}
+        self._corrections = Corrections(corrections)
+        self._observer = Observer(self._sums, self._corrections)
+        self._tracks = Tracks()
+        self._planned: Catalogue | None = None
+        self._shown: Mapping[str, Counted] | None = None
+        """What the observer knows of the memory: which groups there are."""
         self._snapshot = Snapshot()
 
     def snapshot(self) -> Snapshot:
         """The last tick's outcome."""
         return self._snapshot
 
+    def offer(self, slo: str, counts: Mapping[int, GoodBad], *, source: str) -> None:
+        """Raw counts of an SLO whose events are not in cells, by begin of minute (unix s); the next tick takes them in.
+
+        What is offered again replaces; ``GoodBad(0, 0)`` blanks a minute. `source`: a text that changes with what was asked: counts of another one
+        are void from then on. Of an SLO that is not judged, nothing is kept. ValueError for what cannot be a minute's count.
+        """
+        self._inbox.put(Offer(slo, dict(counts), source))
+
     def tick(self, *, now: float) -> Snapshot:
         """Bring the ledger up to date and judge it at `now` (unix seconds). Raises StoreError."""
         started = time.monotonic()
-        slos = tuple(self._catalogue().slos.values())
+        catalogue = self._catalogue()
         changed, mark = segments.changed_minutes(self._store, self._memory.mark)
         self._memory = replace(self._memory, version=max(int(now * 1000), self._memory.version + 1))
-        self._plan_recount(slos, now=int(now))
-        self._pending |= changed
+        self._plan(catalogue, now=int(now))
+        self._backlog.add(Whose(), changed)
         self._memory = replace(self._memory, mark=mark)
-        self._work_off(slos, now=int(now), until=started + RECOUNT_SECONDS)
-        observed = self._with_burns(self._observe(slos, now=int(now)), now=now)
+        self._blank()
+        self._take_in(now=now)
+        self._work_off(now=now, until=started + RECOUNT_SECONDS)
+        self._close_slices(now=now)
+        judged = self._observe(catalogue, now=now)
         self._remember()
         self._snapshot = Snapshot(
             evaluated_at=now,
             duration_seconds=time.monotonic() - started,
-            pending_minutes=len(self._pending),
-            observed=observed,
+            pending_minutes=self._backlog.size,
+            observed=judged.observed,
         )
         return self._snapshot
 
-    def _plan_recount(self, slos: Sequence[Slo], *, now: int) -> None:
-        """Every minute that the SLOs look back at which are new, mean something else now, or look further back."""
-        present = {_key(slo, objective) for slo, objective in _objectives(slos)}
-        # What is not counted now is forgotten: if it comes back, the minutes in between are missing.
-        kept = {key: counted for key, counted in self._memory.counted.items() if key in present}
-        self._memory = replace(self._memory, counted=kept)
-        names = {slo.name for slo in slos}
-        self._sources = {name: known for name, known in self._sources.items() if name in names}
-        asked = [(slo, objective) for slo, objective in _objectives(slos) if not self._is_counted(slo, objective)]
+    def _plan(self, catalogue: Catalogue, *, now: int) -> None:
+        """What has to be counted because somebody said something else than before."""
+        if catalogue is not self._planned:
+            tracks = self._tracks.following(catalogue.judged.values())
+            present = {_key(track, objective) for track in tracks.by_slo.values() for objective in track.with_rows}
+            # What is not counted now is forgotten: if it comes back, the minutes in between are missing.
+            kept = {key: counted for key, counted in self._memory.counted.items() if key in present}
+            offered = {slo: source for slo, source in self._memory.offered.items() if slo in tracks.by_slo}
+            self._memory = replace(self._memory, counted=kept, offered=offered)
+            self._tracks = tracks
+            if self._planned is None:
+                self._resume(now=now)
+            self._count_anew(now=now)
+            self._planned, self._shown = catalogue, None
+        if self._corrections.refresh(catalogue.corrections.values(), self._tracks, now=now):
+            self._correct_anew(now=now)
+
+    def _resume(self, *, now: int) -> None:
+        """Slices that were open when the engine stopped may be over, though nothing new came."""
+        follows = [track for track in self._tracks.by_slo.values() if track.follows]
+        longest = max((cut.seconds for track in follows for cut in track.slicings.values()), default=0)
+        begin = min(self._saved.version // 1_000, now) - longest
+        begin = max(begin, now - self._tracks.reach_seconds) // MINUTE * MINUTE
+        names = frozenset(track.slo.name for track in follows if self._is_counted(track))
+        self._backlog.add(Whose(names, raw=True), range(begin, now + MINUTE, MINUTE))
+
+    def _count_anew(self, *, now: int) -> None:
+        """SLOs that are new, mean something else now, or look further back."""
+        asked = [track for track in self._tracks.by_slo.values() if not self._is_counted(track)]
         if not asked:
             return
-        longest = max(_reach_seconds(slo) for slo, _ in asked)
-        begin = (now - longest) // MINUTE * MINUTE
+        begin = (now - max(track.reach_seconds for track in asked)) // MINUTE * MINUTE
         minutes, _ = segments.changed_minutes(self._store, 0)
-        self._pending |= {minute for minute in minutes if minute >= begin}
-        sources = {(slo.name, objective.name): self._source(slo) for slo, objective in asked}
-        stale = ledger.minutes_from_elsewhere(self._store, sources, begin, now + MINUTE)
+        self._backlog.add(
+            Whose(frozenset(track.slo.name for track in asked if not track.is_offered)),
+            {minute for minute in minutes if minute >= begin},
+        )
+        sources = {(track.slo.name, row): source for track in asked for row, source in track.sources.items()}
+        # Raw rows from when it was judged by slices: nobody keeps them true any more.
+        sources |= {
+            (each.slo.name, raw_name(row)): NOBODY for each in asked if not each.follows for row in each.with_rows
+        }
+        void = ledger.minutes_from_elsewhere(self._store, sources, begin, now + MINUTE)
+        there = self._there(asked, begin, now + MINUTE)
+        with_raw = frozenset(slo for slo, row in there if row.startswith(ledger.RAW))
+        self._backlog.add(Whose(with_raw, raw=True), range(begin, now + MINUTE, MINUTE))
         counted = dict(self._memory.counted)
-        for slo, objective in asked:
-            self._stale_rows[_key(slo, objective)] = stale.get((slo.name, objective.name), set())
-            counted[_key(slo, objective)] = Counted(self._source(slo), _reach_seconds(slo))
+        for track, objective in [(each, objective) for each in asked for objective in each.with_rows]:
+            key, source = _key(track, objective), track.sources[objective.name]
+            known = counted.get(key)
+            first_t: Mapping[str, int | None] = {}
+            if known is None:
+                rows = (objective.name, raw_name(objective))
+                groups = {group for row in rows for group in there.get((track.slo.name, row), ()) if group}
+                first_t = dict.fromkeys(groups if track.slo.group_by else ())
+            elif known.source == source:
+                first_t = known.first_t
+            counted[key] = Counted(source, track.reach_seconds, first_t)
+        self._void |= {Name(*name): found for name, found in void.items()}
         self._memory = replace(self._memory, counted=counted)
 
-    def _is_counted(self, slo: Slo, objective: Objective) -> bool:
-        known = self._memory.counted.get(_key(slo, objective))
-        return known is not None and known.source == self._source(slo) and known.window_seconds >= _reach_seconds(slo)
+    def _there(self, tracks: Iterable[Track], begin: int, end: int) -> dict[tuple[str, str], set[str]]:
+        """The groups that the ledger has already, by SLO and row: where groups or raw rows matter."""
+        slos = [track.slo.name for track in tracks if track.follows or track.slo.group_by]
+        return ledger.groups(self._store, slos, begin, end) if slos else {}
 
-    def _source(self, slo: Slo) -> str:
-        """Asked for at every tick, and worked out once for each indicator: for thousands of SLOs, a quarter of a second."""
-        known = self._sources.get(slo.name)
-        if known is None or known[0] is not slo.indicator:
-            known = self._sources[slo.name] = (slo.indicator, source_of(slo.indicator))
-        return known[1]
+    def _is_counted(self, track: Track) -> bool:
+        """With what each objective means now, and as far back."""
+        for objective in track.with_rows:
+            known = self._memory.counted.get(_key(track, objective))
+            if known is None or known.source != track.sources[objective.name]:
+                return False
+            if known.window_seconds < track.reach_seconds:
+                return False
+        return True
 
-    def _work_off(self, slos: Sequence[Slo], *, now: int, until: float) -> None:
+    def _correct_anew(self, *, now: int) -> None:
+        """The minutes that count otherwise than with the corrections before."""
+        changed = self._corrections.changed(self._memory.applied, now=now)
+        minutes = sorted(segments.changed_minutes(self._store, 0)[0]) if changed else []
+        for slos, spans in changed.items():
+            follows = frozenset(name for name in slos if self._tracks.by_slo[name].follows)
+            in_cells = [minutes[bisect_left(minutes, begin) : bisect_left(minutes, end)] for begin, end in spans]
+            self._backlog.add(Whose(slos - follows), [*chain.from_iterable(in_cells)])
+            in_rows = [range(begin, end, MINUTE) for begin, end in spans] if follows else []
+            self._backlog.add(Whose(follows, raw=True), [*chain.from_iterable(in_rows)])
+        self._memory = replace(self._memory, applied=self._corrections.in_effect())
+
+    def _blank(self) -> None:
+        """Where a former meaning left a row and the present one finds nothing, nothing must count any more. The recount's rows win over these."""
+        rows: list[Interval] = []
+        for name, minutes in self._void.items():
+            track = self._tracks.by_slo.get(name.slo)
+            if track is not None:
+                source = track.sources.get(name.objective, NOBODY)
+                rows += [Interval(*name, t, 0, 0, 0, source) for t in sorted(minutes)]
+            if len(rows) >= ROWS_AT_ONCE:
+                self._append(rows)
+                rows = []
+        self._append(rows)
+        self._void = {}
+
+    def _take_in(self, *, now: float) -> None:
+        """What was offered since the last tick."""
+        offers = self._inbox.waiting()
+        latest: dict[str, tuple[str, dict[int, GoodBad]]] = {}
+        for slo, counts, source in offers:
+            track = self._tracks.by_slo.get(slo)
+            if track is not None and track.is_offered:
+                known, before = latest.get(slo, (source, {}))
+                latest[slo] = source, {**(before if known == source else {}), **counts}
+        touched: defaultdict[tuple[int, ...], list[str]] = defaultdict(list)
+        sources = {slo: source for slo, (source, _) in latest.items()}
+        for slo, void in self._void_offers(sources, now=int(now)).items():
+            touched[tuple(void)].append(slo)
+        rows: list[Interval] = []
+        recent = int(now) - HOUR
+        for slo, (source, counts) in latest.items():
+            for objective in self._tracks.by_slo[slo].with_rows:
+                name = Name(slo, raw_name(objective))
+                rows += [Interval(*name, t, good, bad, good + bad, source) for t, (good, bad) in counts.items()]
+            # Of the present, all together; of the past, each by itself: one that is filled up does not make others be read.
+            touched[() if all(t >= recent for t in counts) else tuple(counts)].append(slo)
+        self._append(rows)
+        present = {t for slo in touched.get((), ()) for t in latest[slo][1]}
+        for span, slos in touched.items():
+            self._follow(slos, span or present, now=now)
+        self._memory = replace(self._memory, offered={**self._memory.offered, **sources})
+        self._inbox.taken(len(offers))
+
+    def _void_offers(self, sources: Mapping[str, str], *, now: int) -> dict[str, list[int]]:
+        """Blank the raw rows of what was asked before, where something else is asked now."""
+        changed = {slo: source for slo, source in sources.items() if self._memory.offered.get(slo) != source}
+        if not changed:
+            return {}
+        tracks = [self._tracks.by_slo[slo] for slo in changed]
+        begin = (now - max(track.reach_seconds for track in tracks)) // MINUTE * MINUTE
+        names = {(each.slo.name, raw_name(row)): changed[each.slo.name] for each in tracks for row in each.with_rows}
+        void = ledger.minutes_from_elsewhere(self._store, names, begin, now + MINUTE)
+        self._append(
+            [Interval(*name, t, 0, 0, 0, changed[name[0]]) for name, minutes in void.items() for t in sorted(minutes)]
+        )
+        return {slo: sorted(minutes) for (slo, _, _), minutes in void.items()}
+
+    def _work_off(self, *, now: float, until: float) -> None:
         """Count pending minutes, newest first, until none is left or time is up; at least one batch."""
-        self._blank_stale_rows(slos)
-        oldest = now - max(map(_reach_seconds, slos), default=0) - MINUTE
-        self._pending = {minute for minute in self._pending if minute >= oldest}
-        while self._pending:
-            batch = sorted(self._pending, reverse=True)[:BATCH_MINUTES]
-            self._count(slos, batch)
-            self._pending.difference_update(batch)
+        oldest = int(now) - self._tracks.reach_seconds - MINUTE
+        self._backlog.keep(self._tracks.by_slo.keys(), since=oldest)
+        while (batch := self._backlog.newest()) is not None:
+            if batch.whose.raw:
+                self._follow(batch.whose.slos or (), batch.minutes, now=now)
+            else:
+                self._count(batch, now=now)
+            self._backlog.done(batch)
             if time.monotonic() >= until:
                 return
 
-    def _count(self, slos: Sequence[Slo], minutes: Sequence[int]) -> None:
-        if not slos:
+    def _count(self, batch: Batch, *, now: float) -> None:
+        """From cells."""
+        slos = batch.whose.slos
+        tracks = [
+            track for name, track in self._tracks.by_slo.items() if track.streams and (slos is None or name in slos)
+        ]
+        if not tracks:
             return
-        journeys = {slo.indicator.total.journey for slo in slos}
-        read = MinuteCells(cells.cells_of_minutes(self._store, minutes, journeys))
+        journeys = {stream.sli.total.journey for track in tracks for stream in track.streams}
+        read = MinuteCells(cells.cells_of_minutes(self._store, batch.minutes, journeys))
         rows: list[Interval] = []
-        counted = dict(self._memory.counted)
-        for slo in slos:
-            counts = read.count(slo.indicator)
-            if not counts:
-                continue
-            rows.extend(_rows(slo, counts, self._source(slo)))
-            oldest = min(counts)
-            for objective in slo.objectives:
-                known = counted[_key(slo, objective)]
-                if known.first_t is None or oldest < known.first_t:
-                    counted[_key(slo, objective)] = replace(known, first_t=oldest)
+        first: dict[Name, int] = {}
+        changed: list[str] = []
+        for track in tracks:
+            windows = () if track.follows else self._corrections.windows.get(track.slo.name, ())
+            for stream, group, counts in self._counts(track, read):
+                rows.extend(_rows(track, stream, group, corrected(windows, counts)))
+                if track.follows:
+                    changed.append(track.slo.name)
+                oldest = min((t for t, each in counts.items() if any(each)), default=None)
+                if oldest is not None:
+                    first |= {Name(track.slo.name, objective.name, group): oldest for objective in stream.objectives}
         self._append(rows)
-        self._memory = replace(self._memory, counted=counted)
+        self._saw(first)
+        self._follow(changed, batch.minutes, now=now)
 
-    def _blank_stale_rows(self, slos: Sequence[Slo]) -> None:
-        """Rows that a former indicator left: where the present one finds nothing, they must not count any more."""
-        for slo, objective in _objectives(slos):
-            stale = self._stale_rows.pop(_key(slo, objective), None)
-            if not stale:
-                continue
-            source = self._source(slo)
-            self._append([Interval(slo.name, objective.name, "", t, 0, 0, 0, source) for t in sorted(stale)])
-            # The rows of the recount that follows must win over these.
-            self._memory = replace(self._memory, version=self._memory.version + 1)
+    def _counts(self, track: Track, read: MinuteCells) -> Iterator[tuple[Stream, str, Mapping[int, GoodBad]]]:
+        """Of each indicator and group, in some minutes."""
+        if not track.slo.group_by:
+            for stream in track.streams:
+                if plain := read.count(stream.sli):
+                    yield stream, "", plain
+            return
+        known = groups_of(track, self._memory)
+        for stream in track.streams:
+            found = with_budgets(read.count_groups(stream.sli, track.slo.group_by), known)
+            known |= found.keys()
+            for group, counts in found.items():
+                yield stream, group, counts
+
+    def _follow(self, slos: Iterable[str], minutes: Collection[int], *, now: float) -> None:
+        """Write what follows from the raw rows of these minutes."""
+        tracks = [track for slo in sorted(set(slos)) if (track := self._tracks.by_slo.get(slo)) is not None]
+        if not tracks or not minutes:
+            return
+        followed = follow(self._store, tracks, minutes, windows=self._corrections.windows, now=now)
+        self._append(followed.rows)
+        self._saw(followed.first_t)
+        for end, names in followed.open.items():
+            self._open.setdefault(end, set()).update(names)
+
+    def _close_slices(self, *, now: float) -> None:
+        for end in sorted(end for end in self._open if end <= now):
+            self._follow(self._open[end], [end - MINUTE], now=now)
+            del self._open[end]
 
     def _append(self, rows: Sequence[Interval]) -> None:
         if rows:
             ledger.append(self._store, rows, version=self._memory.version)
-            self._sums.put(rows)
+            self._sums.put([row for row in rows if not row.objective.startswith(ledger.RAW)])
+            # Of two rows under one version, either may win.
+            self._memory = replace(self._memory, version=self._memory.version + 1)
+
+    def _saw(self, first: Mapping[Name, int]) -> None:
+        """Minutes with events: a group may be new, or have begun earlier than was known."""
+        counted = self._memory.counted
+        changed: dict[str, Counted] = {}
+        for (slo, objective, group), t in first.items():
+            key = f"{slo}/{objective}"
+            known = changed.get(key) or counted[key]
+            oldest = known.first_t.get(group)
+            if oldest is None or t < oldest:
+                changed[key] = replace(known, first_t={**known.first_t, group: t})
+        if changed:
+            self._memory = replace(self._memory, counted={**counted, **changed})
+
+    def _observe(self, catalogue: Catalogue, *, now: float) -> Judged:
+        if self._shown is not self._memory.counted:
+            self._observer.about(catalogue, self._tracks, self._memory)
+            self._shown = self._memory.counted
+        judged = self._observer.observe(self._memory, now=now)
+        counted = self._memory.counted
+        if judged.silent and not self._backlog.size:
+            counted = self._without_silent(judged.silent, now=now)
+        self._memory = replace(
+            self._memory, burning_since=judged.burning_since, policies=judged.policies, counted=counted
+        )
+        return judged
+
+    def _without_silent(self, silent: Mapping[str, Collection[str]], *, now: float) -> Mapping[str, Counted]:
+        """Groups that had no event for as long as their SLO looks back make room; one that just came has no slice yet."""
+        changed: dict[str, Counted] = {}
+        for slo, groups in silent.items():
+            track = self._tracks.by_slo[slo]
+            since = now - track.reach_seconds
+            for objective in track.with_rows:
+                known = self._memory.counted[_key(track, objective)]
+                old = {group for group in groups if (known.first_t.get(group) or 0) < since}
+                kept = {group: t for group, t in known.first_t.items() if group not in old}
+                if len(kept) < len(known.first_t):
+                    changed[_key(track, objective)] = replace(known, first_t=kept)
+        return {**self._memory.counted, **changed} if changed else self._memory.counted
 
     def _remember(self) -> None:
         """Only what is finished: a recount that a stop interrupts begins anew."""
-        if not self._pending and self._memory != self._saved:
+        if not self._backlog.size and self._memory != self._saved:
             remember(self._path, self._memory, store=str(self._store))
             self._saved = self._memory
 
-    def _observe(self, slos: Sequence[Slo], *, now: int) -> Iterator[Observed]:
-        windows = {Name(slo.name, objective.name): slo.window_seconds for slo, objective in _objectives(slos)}
-        found = self._sums.at(now, windows)
-        for slo, objective in _objectives(slos):
-            one = found[Name(slo.name, objective.name)]
-            first_t = self._memory.counted[_key(slo, objective)].first_t
-            own = one.counts[slo.window_seconds]
-            yield Observed(slo, objective, one.counts, own, first_t=first_t, last_t=one.last_t)
 
-    def _with_burns(self, observed: Iterable[Observed], *, now: float) -> tuple[Observed, ...]:
-        """With the time at which each burn that is under way was first seen; one that is over is forgotten."""
-        known = self._memory.burning_since
-        told = tuple(
-            replace(one, first_burning_at=known.get(_key(one.slo, one.objective), now)) if is_burning(one) else one
-            for one in observed
-        )
-        burning = {
-            _key(one.slo, one.objective): one.first_burning_at for one in told if one.first_burning_at is not None
-        }
-        self._memory = replace(self._memory, burning_since=burning)
-        return told
-
-
-def _reach_seconds(slo: Slo) -> int:
-    """How far back an SLO's numbers look: its own window, or the longest burn window if that is longer."""
-    return max(slo.window_seconds, *BURN_WINDOWS.values())
-
-
-def _rows(slo: Slo, counts: Mapping[int, GoodBad], source: str) -> Iterator[Interval]:
-    for objective in slo.objectives:
+def _rows(track: Track, stream: Stream, group: str, counts: Mapping[int, GoodBad]) -> Iterator[Interval]:
+    """An indicator's counts as rows: raw ones where others follow. Nobody tells a journey which events will come, so expected is what came."""
+    for objective in stream.objectives:
+        name = raw_name(objective) if track.follows else objective.name
+        source = track.sources[name]
         for t, (good, bad) in counts.items():
-            # No document can ask for groups yet, so grp is ''; journeys expect nothing beyond what came, so expected is all of it.
-            yield Interval(slo.name, objective.name, "", t, good, bad, good + bad, source)
+            yield Interval(track.slo.name, name, group, t, good, bad, good + bad, source)
 
 
-def _objectives(slos: Iterable[Slo]) -> Iterator[tuple[Slo, Objective]]:
-    return ((slo, objective) for slo in slos for objective in slo.objectives)
-
-
-def _key(slo: Slo | PromSlo, objective: Objective) -> str:
-    return f"{slo.name}/{objective.name}"
+def _key(track: Track, objective: Objective) -> str:
+    return f"{track.slo.name}/{objective.name}"

@@ -3,10 +3,14 @@
 * ``no_data``: nothing was counted in the SLO's window.
 * ``stale``: the newest minute with data ended more than 10 minutes ago, or the engine itself has not evaluated for a minute. What
   was true then may not be true now. An exhausted budget stays exhausted in a quiet night: it is a fact about the whole window.
-* ``exhausted``: even if the part of the window before the first event had been flawless, the budget is spent.
-* ``burning_fast``: 2 % of the budget went within 1 h and it goes on (5 min), or 5 % within 6 h and it goes on (30 min).
+  Time that a correction excludes makes nothing stale.
+* ``exhausted``: even if the part of the window that was not observed had been flawless, the budget is spent.
+* ``burning_fast``: 2 % of the budget went within 1 h and it goes on (5 min), or 5 % within 6 h and it goes on (30 min); by the rule that
+  pages (`burning`).
 * ``burning``: faster than the budget lasts over 6 h, and still over 30 min.
 * ``ok``: none of these.
+
+A time is observed, without data, or excluded, and these three are told apart: no data is neither good nor bad.
 """
 
 from __future__ import annotations
@@ -14,19 +18,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from maibo_slo.engine.budget import Budget, budget
-from maibo_slo.engine.burn import BURN_WINDOWS, Counts, burn_rate, fast_pairs, reached, slow_pair
+from maibo_slo.engine import burning, composite
+from maibo_slo.engine.budget import Budget, budget, error_budget
+from maibo_slo.engine.burn import BURN_WINDOWS, MIN_BAD_EVENTS, Counts, Pair, burn_rate, fast_pairs, slow_pair
+from maibo_slo.engine.burning import MINUTE, Evidence
+from maibo_slo.engine.certainty import Interval, credible_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from maibo_slo.documents import Correction, Objective, PromSlo, Slo
+    from maibo_slo.engine.composite import Part
 
 State = Literal["ok", "burning", "burning_fast", "exhausted", "no_data", "stale"]
 STATES: Final[tuple[State, ...]] = ("ok", "burning", "burning_fast", "exhausted", "no_data", "stale")
 
 STALE_AFTER_SECONDS: Final = 600
 ENGINE_STALE_AFTER_SECONDS: Final = 60
+
+Unit = Literal["events", "slices"]
+MILLIONTHS: Final = 1_000_000
+"""Rows of RatioTimeslices count these, of a slice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,47 +93,108 @@ class Burn:
 
     window: str
     window_seconds: int
-    good: int
-    bad: int
+    good: float
+    bad: float
     rate: float | None
     coverage: float
+    target: float
+    parts: tuple[tuple[float, Burn], ...] = ()
+    """Weight and burn of each component, of a composite by Occurrences."""
+
+    @property
+    def interval(self) -> Interval | None:
+        """The true burn rate lies within, with a probability of 95 %; None without events. Worked out when asked for."""
+        if self.parts:
+            known = [(weight, one) for weight, part in self.parts if (one := part.interval) is not None]
+            lower = sum(weight * one.lower for weight, one in known)
+            return Interval(lower, sum(weight * one.upper for weight, one in known)) if known else None
+        share = credible_interval(self.bad, self.good + self.bad)
+        allowed = error_budget(self.target)
+        return None if share is None else Interval(share.lower / allowed, share.upper / allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A pair of windows that a state goes by, and what it says now."""
+
+    state: State
+    pair: Pair
+    reached: bool
+    held_back: bool
+    """Both windows burn above the factor, but by too few events, or for too short a time, to mean something."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """An objective at a moment: every number the service shows."""
+    """An objective (of one group) at a moment: every number the service shows."""
 
-    slo: Slo
+    slo: Slo | PromSlo
     objective: Objective
-    good: int
-    bad: int
+    good: float
+    bad: float
+    """Both 0 of a composite by Occurrences: its parts have what it is made of."""
     budget: Budget
     burns: tuple[Burn, ...]
+    rules: tuple[Rule, ...]
     state: State
     first_burning_at: float | None
     coverage: float
+    """Of the time that has passed of the SLO's window and is not excluded, the share that was observed."""
+    observed_minutes: int
+    no_data_minutes: int
+    excluded_minutes: int
+    """By corrections."""
     age_seconds: float | None
+    group: str = ""
+    unit: Unit = "events"
+    period: tuple[int, int] | None = None
+    """Of a calendar window, unix s."""
+    parts: tuple[Part, ...] = ()
+    policy: PolicyNow | None = None
+    corrected: tuple[Corrected, ...] = ()
+
+    @property
+    def has_counts(self) -> bool:
+        """Whether it counts something itself."""
+        return not self.parts
 
 
 def assess(observed: Observed, *, now: float, evaluated_at: float | None) -> Assessment:
     """Judge what was observed. Pure: the same counts and times give the same answer."""
-    window = observed.slo.window_seconds
-    target = observed.objective.target
-    counts = observed.own
-    spent = budget(counts.good, counts.bad, target=target, elapsed=_elapsed(observed, now=now))
-    age = None if observed.last_t is None else max(0.0, now - (observed.last_t + 60))
+    own = _counts(observed, observed.own)
+    spent = _budget(observed, now=now)
+    last = _last_t(observed)
+    rules = tuple(_rules(observed, now=now))
+    minutes = _minutes(observed, now=now)
     return Assessment(
         slo=observed.slo,
         objective=observed.objective,
-        good=counts.good,
-        bad=counts.bad,
+        good=own.good,
+        bad=own.bad,
         budget=spent,
-        burns=tuple(_burn(name, seconds, observed) for name, seconds in BURN_WINDOWS.items()),
-        state=_state(observed, spent, age=age, now=now, evaluated_at=evaluated_at),
+        burns=tuple(_burn(name, seconds, observed, now=now) for name, seconds in BURN_WINDOWS.items()),
+        rules=rules,
+        state=_state(observed, spent, rules, now=now, evaluated_at=evaluated_at),
         first_burning_at=observed.first_burning_at,
-        coverage=_coverage(counts, window),
-        age_seconds=age,
+        coverage=minutes.coverage,
+        observed_minutes=minutes.observed,
+        no_data_minutes=minutes.passed - minutes.observed,
+        excluded_minutes=minutes.excluded,
+        age_seconds=None if last is None else max(0.0, now - (last + MINUTE)),
+        group=observed.group,
+        unit=unit_of(observed.slo),
+        period=observed.period,
+        parts=composite.parts_of(
+            [(part.objective.name, part.objective.weight, _budget(part, now=now)) for part in observed.parts]
+        ),
+        policy=observed.policy,
+        corrected=observed.corrected,
     )
+
+
+def unit_of(slo: Slo | PromSlo) -> Unit:
+    """What its budget is one of."""
+    return "events" if slo.method == "Occurrences" else "slices"
 
 
 def is_stale(evaluated_at: float | None, *, now: float) -> bool:
@@ -129,49 +202,177 @@ def is_stale(evaluated_at: float | None, *, now: float) -> bool:
     return evaluated_at is not None and now - evaluated_at > ENGINE_STALE_AFTER_SECONDS
 
 
-def is_burning(observed: Observed) -> bool:
+def is_burning(observed: Observed, *, now: float) -> bool:
     """Whether any pair is reached, whatever else is the matter."""
-    return _fast(observed) or reached(slow_pair(), observed.counts, target=observed.objective.target)
+    return any(rule.reached for rule in _rules(observed, now=now))
 
 
-def _state(observed: Observed, spent: Budget, *, age: float | None, now: float, evaluated_at: float | None) -> State:
+def evidence(observed: Observed, *, settled: bool = True) -> Evidence:
+    """What the rule that pages is told. `settled`: no older minutes are still being counted."""
+    return Evidence(
+        target=observed.objective.target,
+        counts={seconds: _counts(observed, counts) for seconds, counts in observed.counts.items()},
+        own=_counts(observed, observed.own),
+        window_seconds=observed.slo.window_seconds,
+        first_t=observed.first_t,
+        begin=None if observed.period is None else observed.period[0],
+        grain_seconds=_grain_seconds(observed),
+        settled=settled,
+    )
+
+
+def left_and_burn(observed: Observed, seconds: int, *, now: float) -> tuple[float | None, float | None]:
+    """What is left of the budget (projected) and the burn over so long a window: what a policy goes by.
+
+    The burn is of a whole window, as if its minutes without data had had as many events; and fewer than three bad events are none: a policy is
+    no more to be moved by a cold start than a pager.
+    """
+    return _budget(observed, now=now).projected, _whole_burn(observed, seconds, now=now)
+
+
+def _state(
+    observed: Observed, spent: Budget, rules: tuple[Rule, ...], *, now: float, evaluated_at: float | None
+) -> State:
+    last = _last_t(observed)
     if is_stale(evaluated_at, now=now):
         return "stale"
-    if spent.projected is None or age is None:
+    if spent.projected is None or last is None:
         return "no_data"
     if spent.projected <= 0:
         return "exhausted"
-    if age > STALE_AFTER_SECONDS:
+    silent = now - (last + MINUTE) - _excluded_seconds(observed, last + MINUTE, now)
+    if silent > STALE_AFTER_SECONDS + _grain_seconds(observed) - MINUTE:  # a slice is counted once it is over
         return "stale"
-    if _fast(observed):
-        return "burning_fast"
-    return "burning" if is_burning(observed) else "ok"
+    worst = next((rule for rule in rules if rule.reached), None)
+    return "ok" if worst is None else worst.state
 
 
-def _fast(observed: Observed) -> bool:
-    target = observed.objective.target
-    pairs = fast_pairs(observed.slo.window_seconds, target=target)
-    return any(reached(pair, observed.counts, target=target) for pair in pairs)
+def _rules(observed: Observed, *, now: float) -> Iterator[Rule]:
+    """The worst state first."""
+    fast = fast_pairs(observed.slo.window_seconds, target=observed.objective.target)
+    pairs: list[tuple[State, Pair]] = [*(("burning_fast", pair) for pair in fast), ("burning", slow_pair())]
+    for state, pair in pairs:
+        rates = (_rate(observed, seconds) for seconds in (pair.short_seconds, pair.long_seconds))
+        above = all(rate is not None and rate > pair.factor for rate in rates)
+        is_reached = above and _is_reached(pair, observed, now=now)
+        yield Rule(state, pair, is_reached, held_back=above and not is_reached)
 
 
-def _burn(name: str, seconds: int, observed: Observed) -> Burn:
-    counts = observed.counts.get(seconds, Counts(0, 0, 0))
+def _is_reached(pair: Pair, observed: Observed, *, now: float) -> bool:
+    if observed.parts:
+        parts = [(part.objective.weight, evidence(part)) for part in observed.parts]
+        return composite.reached(pair, parts, now=now)
+    return burning.reached(pair, evidence(observed), now=now)
+
+
+def _burn(name: str, seconds: int, observed: Observed, *, now: float) -> Burn:
+    counts = _counts(observed, observed.counts.get(seconds, Counts(0, 0, 0)))
+    parts = tuple((part.objective.weight, _burn(name, seconds, part, now=now)) for part in observed.parts)
     return Burn(
         window=name,
         window_seconds=seconds,
         good=counts.good,
         bad=counts.bad,
-        rate=burn_rate(counts.good, counts.bad, target=observed.objective.target),
-        coverage=_coverage(counts, seconds),
+        rate=_rate(observed, seconds),
+        coverage=min(
+            (part.coverage for _, part in parts), default=_covered(observed, counts, seconds, now=now).coverage
+        ),
+        target=observed.objective.target,
+        parts=parts,
     )
 
 
-def _coverage(counts: Counts, seconds: int) -> float:
-    return min(1.0, counts.observed_minutes / (seconds // 60))
+def _rate(observed: Observed, seconds: int) -> float | None:
+    if observed.parts:
+        return composite.weighted((part.objective.weight, _rate(part, seconds)) for part in observed.parts)
+    counts = observed.counts.get(seconds)
+    return None if counts is None else burn_rate(counts.good, counts.bad, target=observed.objective.target)
+
+
+def _whole_burn(observed: Observed, seconds: int, *, now: float) -> float | None:
+    if observed.parts:
+        return composite.weighted(
+            (part.objective.weight, _whole_burn(part, seconds, now=now)) for part in observed.parts
+        )
+    counts = _counts(observed, observed.counts.get(seconds, Counts(0, 0, 0)))
+    if counts.bad < MIN_BAD_EVENTS:
+        return 0.0 if counts.good + counts.bad else None
+    events = evidence(observed).expected_events(seconds, now=now)
+    return burn_rate(events - counts.bad, counts.bad, target=observed.objective.target)
+
+
+def _budget(observed: Observed, *, now: float) -> Budget:
+    target = observed.objective.target
+    if observed.parts:
+        parts = [(part.objective.weight, _budget(part, now=now)) for part in observed.parts]
+        return composite.budget_of(parts, target=target)
+    own = _counts(observed, observed.own)
+    return budget(own.good, own.bad, target=target, elapsed=_elapsed(observed, now=now))
+
+
+def _counts(observed: Observed, counts: Counts) -> Counts:
+    """In the unit that people are told: slices, good in part, and not their millionths."""
+    if observed.slo.method != "RatioTimeslices":
+        return counts
+    return Counts(counts.good / MILLIONTHS, counts.bad / MILLIONTHS, counts.observed_minutes)
+
+
+def _grain_seconds(observed: Observed) -> int:
+    return observed.objective.slice_seconds or MINUTE
+
+
+def _last_t(observed: Observed) -> int | None:
+    """Of a composite by Occurrences, that of its freshest component."""
+    known = [one.last_t for one in (observed.parts or (observed,)) if one.last_t is not None]
+    return max(known, default=None)
 
 
 def _elapsed(observed: Observed, *, now: float) -> float:
-    """How much of the SLO's window has passed since the first minute with data, in (0, 1]; a minute at least."""
+    """How much of the SLO's window the counts are of, in (0, 1]: what has passed since the first minute with data; a minute at least."""
     if observed.first_t is None:
         return 1.0
-    return min(1.0, max(60.0, now - observed.first_t) / observed.slo.window_seconds)
+    if observed.period is None:
+        return min(1.0, max(MINUTE, now - observed.first_t) / observed.slo.window_seconds)
+    begin, end = max(observed.period[0], observed.first_t), observed.period[1]
+    return min(1.0, max(MINUTE, now - begin) / max(MINUTE, end - begin))
+
+
+@dataclass(frozen=True, slots=True)
+class _Minutes:
+    """Of a window: how many have passed that are not excluded, and of how many there is data."""
+
+    passed: int
+    observed: int
+    excluded: int
+
+    @property
+    def coverage(self) -> float:
+        return self.observed / self.passed if self.passed else 0.0
+
+
+def _minutes(observed: Observed, *, now: float) -> _Minutes:
+    """Of the SLO's window; of a composite by Occurrences, what is known of every component."""
+    if observed.parts:
+        return min((_minutes(part, now=now) for part in observed.parts), key=lambda minutes: minutes.observed)
+    seconds = observed.slo.window_seconds
+    if observed.period is not None:
+        seconds = max(MINUTE, min(int(now), observed.period[1]) - observed.period[0])
+    return _covered(observed, observed.own, seconds, now=now)
+
+
+def _covered(observed: Observed, counts: Counts, seconds: int, *, now: float) -> _Minutes:
+    """Of the last `seconds`."""
+    excluded = int(_excluded_seconds(observed, now - seconds, now)) // MINUTE
+    passed = max(0, seconds // MINUTE - excluded)
+    return _Minutes(passed, min(passed, counts.observed_minutes * _grain_seconds(observed) // MINUTE), excluded)
+
+
+def _excluded_seconds(observed: Observed, begin: float, end: float) -> float:
+    """How much of [begin, end) corrections exclude; of what overlaps, once."""
+    total, until = 0.0, begin
+    windows = (each for each in observed.corrected if each.correction.effect == "exclude")
+    for each in sorted(windows, key=lambda one: one.begin):
+        start, stop = max(each.begin, until), min(each.end, end)
+        if stop > start:
+            total, until = total + stop - start, stop
+    return total

@@ -1,17 +1,19 @@
-"""Good and bad events of each objective in each of its windows, kept in memory as the ledger has them.
+"""Good and bad of each objective in each of its windows, kept in memory as the ledger has them.
 
 A tick asks for every window of every SLO, and little has changed since the last one. So the history is not read again: what the
 engine writes into the ledger it tells here too, and a window is the hours that lie in it whole and the minutes at its two ends.
 
-Held for each objective:
+Held for each objective, or each group of one:
 
 * the minutes of the last three days, since every burn window's far end moves by the minute;
-* sums of the hours of its SLO's window, and the minutes of the one hour where that window begins now.
+* sums of the hours that its SLO's window may touch, and the minutes of the one hour where that window begins now.
 
-A count has as many bytes as the greatest of its kind needs: with less than 65,536 good and 256 bad events in every minute, an objective of 30 days has
+A window of the calendar is like a rolling one whose far end rests until the period turns: nothing is read anew then.
+
+A count has as many bytes as the greatest of its kind needs: with less than 65,536 good and 256 bad in every minute, an objective of 30 days has
 20 kB (`benchmarks/slo_eval.py` measures it). Nothing here grows with the number of events.
 
-The ledger is read when an objective is new, when an hour begins (what its new minutes hold already, from clocks ahead of ours, and
+The ledger is read when an objective or group is new, when an hour begins (what its new minutes hold already, from clocks ahead of ours, and
 the next hour at the far end), and where minutes older than three days were written: sums of those hours. After the clock was set back, or stood for
 three days, everything is read anew. The answer is always that of `ledger.window_sums`: a replaced minute counts as it was last written, minutes
 that are yet to come count when they have come.
@@ -24,7 +26,7 @@ Not thread-safe. After an exception, the ledger is read anew.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -32,33 +34,55 @@ from maibo_slo.engine.burn import BURN_WINDOWS, HOUR, Counts
 from maibo_slo.store import ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from maibo_slo.store import Store
-    from maibo_slo.store.ledger import Hours, Interval
+    from maibo_slo.store.ledger import Hours, Interval, Minutes
 
     Numbers = NDArray[np.unsignedinteger[Any]]
     Places = NDArray[np.int64]
+    Rows = Places | slice
+
+_History = TypeVar("_History", "Minutes", "Hours")
 
 MINUTE: Final = 60
 MINUTES_KEPT_SECONDS: Final = max(BURN_WINDOWS.values())
+GROUPS_NAMED: Final = 200
+"""In a query; of more, all groups of the SLOs are read, as a query has its bounds too."""
+
+_LENGTHS: Final = sorted(BURN_WINDOWS.values())
+_ALL: Final = slice(None)
+_UNREAD: Final = -1
 
 
 class Name(NamedTuple):
-    """Of an objective."""
+    """Of an objective, or of one group of it."""
 
     slo: str
     objective: str
+    group: str = ""
+    """As the ledger has it: '' where there is one budget for all."""
+
+
+class Reach(NamedTuple):
+    """How far back an SLO's own window looks."""
+
+    seconds: int
+    """What it rolls over; of a calendar, the longest that a period can be. A multiple of 60."""
+    begin: int | None = None
+    """Of the calendar's present period: unix s, a whole minute, at most `seconds` ago. None where the window rolls."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An objective's counts, at one moment."""
+    """The counts of an objective or group, at one moment."""
 
     counts: Mapping[int, Counts]
-    """By window length in seconds: every burn window and the SLO's own."""
+    """By length in seconds, of every burn window: those of a calendar's SLO look back beyond its begin."""
+    own: Counts
+    """In the SLO's window: what it rolls over, or what has passed of the period."""
     last_t: int | None
     """Begin of the newest minute with data in the longest of them, unix s."""
 
@@ -68,32 +92,35 @@ class Sums:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._by_window: dict[int, _Alike] = {}
+        self._by_reach: dict[int, _Alike] = {}
 
     @property
     def bytes(self) -> int:
         """Of memory that all counts have."""
-        return sum(alike.bytes for alike in self._by_window.values())
+        return sum(alike.bytes for alike in self._by_reach.values())
 
     def put(self, rows: Sequence[Interval]) -> None:
         """Take in what was just written into the ledger; a minute's later row replaces the earlier."""
-        for alike in self._by_window.values():
+        for alike in self._by_reach.values():
             alike.put(rows)
 
-    def at(self, now: int, windows: Mapping[Name, int]) -> dict[Name, Found]:
-        """Every objective of `windows` (to its SLO's window in seconds), at `now` (unix s). Who is not asked about any more is forgotten."""
-        names: dict[int, list[Name]] = {}
-        for name, seconds in windows.items():
-            names.setdefault(seconds, []).append(name)
-        kept = {seconds: self._by_window.get(seconds) or _Alike(self._store, seconds) for seconds in names}
+    def at(self, now: int, asked: Mapping[Name, Reach]) -> dict[Name, Found]:
+        """Every objective and group of `asked`, at `now` (unix s). Who is not asked about any more is forgotten.
+
+        ValueError for a period that begins after `now`, within a minute, or longer ago than `Reach.seconds`.
+        """
+        begins: dict[int, dict[Name, int | None]] = {}
+        for name, (seconds, begin) in asked.items():
+            begins.setdefault(seconds, {})[name] = begin
+        kept = {seconds: self._by_reach.get(seconds) or _Alike(self._store, seconds) for seconds in begins}
         # Not kept until all have been read: whoever fails on the way reads anew.
-        self._by_window = {}
+        self._by_reach = {}
         end = now // MINUTE * MINUTE + MINUTE
         found: dict[Name, Found] = {}
         for seconds, alike in kept.items():
-            alike.follow(names[seconds], end=end)
+            alike.follow(begins[seconds], end=end)
             found.update(alike.found(end))
-        self._by_window = kept
+        self._by_reach = kept
         return found
 
 
@@ -103,9 +130,9 @@ class _Alike:
     Hours are numbered since the epoch. Number h is in column ``h % columns``, so that time goes on without moving anything.
     """
 
-    def __init__(self, store: Store, window_seconds: int) -> None:
+    def __init__(self, store: Store, reach_seconds: int) -> None:
         self._store = store
-        self._lengths = sorted({*BURN_WINDOWS.values(), window_seconds})
+        self._reach_seconds = reach_seconds
         self._names: list[Name] = []
         self._rows: dict[Name, int] = {}
         self._top: int | None = None
@@ -113,13 +140,15 @@ class _Alike:
         self._written: list[tuple[Places, Places, Numbers, Numbers]] = []
         self._minutes = _columns(MINUTES_KEPT_SECONDS)
         """So many hours have their minutes here, and so many their sums."""
-        self._hours = _columns(self._lengths[-1])
+        self._hours = _columns(max(MINUTES_KEPT_SECONDS, reach_seconds))
         self._good, self._bad = _Table(self._minutes, 60), _Table(self._minutes, 60)
         self._good_hours, self._bad_hours = _Table(self._hours), _Table(self._hours)
         self._observed, self._last = _Table(self._hours), _Table(self._hours)
         """As in `ledger.Hours`."""
-        self._edge: int | None = None
-        """The hour where the longest window begins, if it is older than the minutes held; None when it is to be read."""
+        self._begins = np.zeros(0, np.int64)
+        """Of each row's own window, unix s."""
+        self._edges = np.zeros(0, np.int64)
+        """Of each row, the hour whose minutes are held because its own window begins there, before those of the last days; or `_UNREAD`."""
         self._edge_good, self._edge_bad = _Table(60), _Table(60)
         self._tables = (
             self._good, self._bad, self._good_hours, self._bad_hours, self._observed, self._last, self._edge_good, self._edge_bad,
@@ -131,7 +160,11 @@ class _Alike:
 
     def put(self, rows: Sequence[Interval]) -> None:
         """Noted, until time has gone on to them: see `follow`."""
-        mine = [(row, each) for each in rows if (row := self._rows.get(Name(each.slo, each.objective))) is not None]
+        mine = [
+            (row, each)
+            for each in rows
+            if (row := self._rows.get(Name(each.slo, each.objective, each.group))) is not None
+        ]
         if mine:
             self._written.append(
                 (
@@ -142,8 +175,8 @@ class _Alike:
                 )
             )
 
-    def follow(self, names: Sequence[Name], *, end: int) -> None:
-        """Be about these objectives, and about windows that end at `end`."""
+    def follow(self, begins: Mapping[Name, int | None], *, end: int) -> None:
+        """Be about these names, whose own windows began then (or roll), and about windows that end at `end`."""
         top = (end - 1) // HOUR
         if self._top is None or not 0 <= top - self._top < self._minutes:
             self._keep([])
@@ -151,19 +184,21 @@ class _Alike:
         self._go_on(self._top, top)
         self._top = top
         self._take_in(top)
-        if names != self._names:
-            wanted = set(names)
-            self._keep([row for row, name in enumerate(self._names) if name in wanted])
-            self._add([name for name in names if name not in self._rows], top)
-        self._read_edge((end - self._lengths[-1]) // HOUR, top)
+        if begins.keys() != self._rows.keys():
+            self._keep([row for row, name in enumerate(self._names) if name in begins])
+            self._add([name for name in begins if name not in self._rows], top)
+        self._begin(begins, end)
+        self._read_edges(top)
 
     def found(self, end: int) -> Iterator[tuple[Name, Found]]:
-        """Each objective's windows."""
-        by_length = [sums.tolist() for sums in self._sums(end, (end - 1) // HOUR)]
-        newest = self._newest(end, (end - 1) // HOUR).tolist()
+        """Each name's windows."""
+        top = (end - 1) // HOUR
+        burns = [sums.tolist() for sums in self._burns(end, top)]
+        own = self._own(end, top).tolist()
+        newest = self._newest(end, top).tolist()
         for row, name in enumerate(self._names):
-            counts = {length: Counts(*sums[row]) for length, sums in zip(self._lengths, by_length, strict=True)}
-            yield name, Found(counts, newest[row] or None)
+            counts = {length: Counts(*sums[row]) for length, sums in zip(_LENGTHS, burns, strict=True)}
+            yield name, Found(counts, Counts(*own[row]), newest[row] or None)
 
     def _go_on(self, before: int, top: int) -> None:
         """Hours that have begun since: some of their minutes may be written already, from clocks ahead of ours."""
@@ -188,55 +223,76 @@ class _Alike:
         summed = (hours > top - self._hours) & (hours <= top - self._minutes)
         again = {int(hour) for hour in np.unique(hours[summed])}
         self._read_hours([self._names[row] for row in np.unique(rows[summed])], again)
-        if self._edge in again:
-            self._edge = None
+        self._edges[rows[hours == self._edges[rows]]] = _UNREAD
 
     def _keep(self, rows: Sequence[int]) -> None:
         """These and no others."""
         self._names = [self._names[row] for row in rows]
         self._rows = {name: row for row, name in enumerate(self._names)}
+        self._edges = self._edges[rows]
         for table in self._tables:
             table.counts = table.counts[rows]
         if not rows:
             self._written.clear()
-            self._edge = None
 
     def _add(self, names: Sequence[Name], top: int) -> None:
         """With their history."""
         self._names += names
         self._rows = {name: row for row, name in enumerate(self._names)}
+        self._edges = np.concatenate([self._edges, np.full(len(names), _UNREAD)])
         for table in self._tables:
             table.grow(len(self._names))
         oldest = top - self._minutes + 1
         self._read_minutes(names, oldest, top)
         self._read_hours(names, range(top - self._hours + 1, oldest))
-        self._edge = None if names else self._edge
+
+    def _begin(self, begins: Mapping[Name, int | None], end: int) -> None:
+        """Where each row's own window begins now."""
+        rolling = end - self._reach_seconds
+        found = [rolling if (begin := begins[name]) is None else begin for name in self._names]
+        self._begins = np.array(found, np.int64)
+        wrong = np.flatnonzero((self._begins < rolling) | (self._begins >= end) | (self._begins % MINUTE != 0))
+        if len(wrong):
+            name, begin = self._names[wrong[0]], found[wrong[0]]
+            raise ValueError(
+                f"a window begins with a minute, from {rolling} to before {end}: that of {name} at {begin}"
+            )
 
     def _read_minutes(self, names: Sequence[Name], first: int, last: int) -> None:
-        for each in ledger.minutes(self._store, {name.slo for name in names}, first * HOUR, (last + 1) * HOUR):
-            row = self._rows.get(Name(each.slo, each.objective))
-            if row is not None:
-                self._set_minutes(np.full(len(each.t), row), each.t, each.good, each.bad)
+        slos, groups = _asked(names)
+        told = ledger.minutes(self._store, slos, first * HOUR, (last + 1) * HOUR, groups=groups)
+        for row, each in self._mine(told):
+            self._set_minutes(np.full(len(each.t), row), each.t, each.good, each.bad)
 
     def _read_hours(self, names: Sequence[Name], hours: Collection[int]) -> None:
-        for each in ledger.hours(self._store, {name.slo for name in names}, [hour * HOUR for hour in hours]):
-            row = self._rows.get(Name(each.slo, each.objective))
-            if row is not None:
-                self._set_hours(np.full(len(each.t), row), each)
+        slos, groups = _asked(names)
+        told = ledger.hours(self._store, slos, [hour * HOUR for hour in hours], groups=groups)
+        for row, each in self._mine(told):
+            self._set_hours(np.full(len(each.t), row), each)
 
-    def _read_edge(self, hour: int, top: int) -> None:
-        """Once an hour: the minutes of the hour where the longest window begins."""
-        if hour == self._edge or hour > top - self._minutes:
-            return
-        for table in (self._edge_good, self._edge_bad):
-            table.counts[:] = 0
-        for each in ledger.minutes(self._store, {name.slo for name in self._names}, hour * HOUR, (hour + 1) * HOUR):
-            row = self._rows.get(Name(each.slo, each.objective))
+    def _read_edges(self, top: int) -> None:
+        """Once an hour, or once a period: the minutes of the hours where own windows begin."""
+        wanted = self._begins // HOUR
+        missing = (wanted != self._edges) & (wanted <= top - self._minutes)
+        for hour in np.unique(wanted[missing]).tolist():
+            rows = np.flatnonzero(missing & (wanted == hour))
+            self._edge_good.counts[rows] = self._edge_bad.counts[rows] = 0
+            slos, groups = _asked([self._names[row] for row in rows])
+            told = ledger.minutes(self._store, slos, hour * HOUR, (hour + 1) * HOUR, groups=groups)
+            for row, each in self._mine(told):
+                # Another group of the same SLO may have its begin elsewhere, or just have been read.
+                if missing[row] and wanted[row] == hour:
+                    minute = each.t % HOUR // MINUTE
+                    self._edge_good.put((row, minute), each.good)
+                    self._edge_bad.put((row, minute), each.bad)
+            self._edges[rows] = hour
+
+    def _mine(self, told: Iterable[_History]) -> Iterator[tuple[int, _History]]:
+        """What is asked about here of what the ledger tells, by row."""
+        for each in told:
+            row = self._rows.get(Name(each.slo, each.objective, each.group))
             if row is not None:
-                minute = each.t % HOUR // MINUTE
-                self._edge_good.put((row, minute), each.good)
-                self._edge_bad.put((row, minute), each.bad)
-        self._edge = hour
+                yield row, each
 
     def _set_minutes(self, rows: Places, t: Places, good: Numbers, bad: Numbers) -> None:
         """Of several counts of one minute, the last is put; the hours' sums follow from their minutes."""
@@ -250,7 +306,7 @@ class _Alike:
         self._set_hours(
             changed_rows,
             ledger.Hours(
-                "", "", changed * HOUR, good.sum(axis=1, dtype=np.uint64), bad.sum(axis=1, dtype=np.uint64),
+                "", "", "", changed * HOUR, good.sum(axis=1, dtype=np.uint64), bad.sum(axis=1, dtype=np.uint64),
                 some.sum(axis=1, dtype=np.uint8), _newest_of(some).astype(np.uint8),
             ),
         )  # fmt: skip
@@ -262,11 +318,11 @@ class _Alike:
         self._observed.put(place, sums.observed)
         self._last.put(place, sums.last)
 
-    def _sums(self, end: int, top: int) -> Iterator[NDArray[np.uint64]]:
-        """Good, bad and observed minutes by row, shape (rows, 3), for each length. Windows end together, so each hour is summed once."""
+    def _burns(self, end: int, top: int) -> Iterator[NDArray[np.uint64]]:
+        """Good, bad and observed minutes by row, shape (rows, 3), of each burn window. They end together, so each hour is summed once."""
         whole = np.zeros((len(self._names), 3), np.uint64)
         below = top
-        for length in self._lengths:
+        for length in _LENGTHS:
             begin = end - length
             first = begin // HOUR
             if first == top:
@@ -276,48 +332,73 @@ class _Alike:
             below = first + 1
             yield whole + self._part(first, begin, (first + 1) * HOUR) + self._part(top, top * HOUR, end)
 
-    def _whole(self, first: int, end: int) -> NDArray[np.uint64]:
+    def _own(self, end: int, top: int) -> NDArray[np.uint64]:
+        """The same of each row's own window."""
+        sums = np.zeros((len(self._names), 3), np.uint64)
+        for begin, rows in self._by_begin():
+            first = begin // HOUR
+            if first == top:
+                sums[rows] = self._part(top, begin, end, rows)
+            else:
+                edges = self._part(first, begin, (first + 1) * HOUR, rows) + self._part(top, top * HOUR, end, rows)
+                sums[rows] = edges + self._whole(first + 1, top, rows)
+        return sums
+
+    def _by_begin(self) -> Iterator[tuple[int, Rows]]:
+        """Rows whose own windows begin together: nearly always all of them."""
+        begins = np.unique(self._begins).tolist()
+        for begin in begins:
+            yield begin, _ALL if len(begins) == 1 else np.flatnonzero(self._begins == begin)
+
+    def _whole(self, first: int, end: int, rows: Rows = _ALL) -> NDArray[np.uint64]:
         """Over the hours from `first` up to `end`, which is not among them."""
         tables = (self._good_hours, self._bad_hours, self._observed)
-        sums = np.zeros((len(self._names), 3), np.uint64)
+        sums = np.zeros((len(self._begins[rows]), 3), np.uint64)
         while first < end:
             column = first % self._hours
             stop = min(column + end - first, self._hours)
             for place, table in enumerate(tables):
-                sums[:, place] += table.counts[:, column:stop].sum(axis=1, dtype=np.uint64)
+                sums[:, place] += table.counts[rows, column:stop].sum(axis=1, dtype=np.uint64)
             first += stop - column
         return sums
 
-    def _part(self, hour: int, begin: int, end: int) -> NDArray[np.uint64]:
+    def _part(self, hour: int, begin: int, end: int, rows: Rows = _ALL) -> NDArray[np.uint64]:
         """Over the minutes of [begin, end), all of one hour."""
-        good, bad = self._minutes_of(hour, begin, end)
+        good, bad = self._minutes_of(hour, begin, end, rows)
         sums = [each.sum(axis=1, dtype=np.uint64) for each in (good, bad, (good | bad) != 0)]
         return np.stack(sums, axis=1)
 
-    def _minutes_of(self, hour: int, begin: int, end: int) -> tuple[Numbers, Numbers]:
+    def _minutes_of(self, hour: int, begin: int, end: int, rows: Rows) -> tuple[Numbers, Numbers]:
+        """Of an hour of the last days, or of the one where these rows' own windows begin."""
         within = slice((begin - hour * HOUR) // MINUTE, (end - hour * HOUR) // MINUTE)
-        if hour == self._edge:
-            return self._edge_good.counts[:, within], self._edge_bad.counts[:, within]
+        if hour <= (self._top or 0) - self._minutes:
+            return self._edge_good.counts[rows, within], self._edge_bad.counts[rows, within]
         column = hour % self._minutes
-        return self._good.counts[:, column, within], self._bad.counts[:, column, within]
+        return self._good.counts[rows, column, within], self._bad.counts[rows, column, within]
 
     def _newest(self, end: int, top: int) -> Places:
-        """Begin of the newest minute with data in the longest window, by row; 0 when there is none."""
-        newest = self._newest_minute(top, top * HOUR, end)
-        idle = np.flatnonzero(newest == 0)
-        if len(idle):
-            begin = end - self._lengths[-1]
-            first = begin // HOUR
-            hours = np.arange(top - 1, first, -1)
-            last = self._last.counts[np.ix_(idle, hours % self._hours)]
-            latest = (last != 0).argmax(axis=1)
-            minute = last[np.arange(len(idle)), latest].astype(np.int64)
-            edge = self._newest_minute(first, begin, (first + 1) * HOUR)[idle]
-            newest[idle] = np.where(minute, hours[latest] * HOUR + (minute - 1) * MINUTE, edge)
+        """Begin of the newest minute with data in each row's longest window; 0 when there is none."""
+        newest = self._newest_minute(top, top * HOUR, end, _ALL)
+        idle = newest == 0
+        if idle.any():
+            begins = np.minimum(self._begins, end - _LENGTHS[-1])
+            for begin in np.unique(begins[idle]).tolist():
+                rows = np.flatnonzero(idle & (begins == begin))
+                newest[rows] = self._newest_before(top, begin, rows)
         return newest
 
-    def _newest_minute(self, hour: int, begin: int, end: int) -> Places:
-        good, bad = self._minutes_of(hour, begin, end)
+    def _newest_before(self, top: int, begin: int, rows: Places) -> Places:
+        """The same of windows that begin together, before hour `top`."""
+        first = begin // HOUR
+        hours = np.arange(top - 1, first, -1)
+        last = self._last.counts[np.ix_(rows, hours % self._hours)]
+        latest = (last != 0).argmax(axis=1)
+        minute = last[np.arange(len(rows)), latest].astype(np.int64)
+        edge = self._newest_minute(first, begin, (first + 1) * HOUR, rows)
+        return np.where(minute, hours[latest] * HOUR + (minute - 1) * MINUTE, edge)
+
+    def _newest_minute(self, hour: int, begin: int, end: int, rows: Rows) -> Places:
+        good, bad = self._minutes_of(hour, begin, end, rows)
         place = _newest_of((good | bad) != 0)
         return np.where(place, begin + (place - 1) * MINUTE, 0)
 
@@ -341,6 +422,12 @@ class _Table:
         more = rows - len(self.counts)
         if more:
             self.counts = np.concatenate([self.counts, np.zeros((more, *self.counts.shape[1:]), self.counts.dtype)])
+
+
+def _asked(names: Sequence[Name]) -> tuple[list[str], set[str] | None]:
+    """Whom the ledger is asked about: an SLO for each of its names, and groups."""
+    groups = {name.group for name in names}
+    return [name.slo for name in names], groups if len(groups) <= GROUPS_NAMED else None
 
 
 def _columns(seconds: int) -> int:

@@ -62,6 +62,15 @@ def coded(codes: NDArray[np.int32], values: pa.Array) -> pa.Array:
     return pa.DictionaryArray.from_arrays(numbers(codes), values)
 
 
+def moments(values: Sequence[float | None]) -> pa.Array:
+    """DateTime64(3) of unix seconds; None where it is Nullable."""
+    milliseconds = np.array([round(1000 * (each or 0)) for each in values], dtype=np.int64)
+    known = np.packbits([each is not None for each in values], bitorder="little")
+    return pa.Array.from_buffers(
+        pa.timestamp("ms", tz="UTC"), len(values), [pa.py_buffer(known.tobytes()), pa.py_buffer(milliseconds)]
+    )
+
+
 def lists(values: Sequence[Sequence[int]]) -> pa.Array:
     """Array(UInt32)."""
     items = np.fromiter((item for each in values for item in each), np.uint32)

@@ -4,12 +4,17 @@
 the running minute may be written again and again and a late minute once more. An interval without events is no data:
 neither good nor bad.
 
+What is good or bad is what its objective counts: events; slices, in the last minute of each; or millionths of slices. Where that is not the
+minutes' events as they came, these are *raw rows* beside them, of an objective whose name has `RAW` before it: for reports of events,
+and to be judged again. No window's sum has them.
+
 Exact under replacement: reading takes the highest version of each interval, merged or not. Of two writes of one interval
 under the same version (unix ms) either may win.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,8 +32,10 @@ if TYPE_CHECKING:
 
 MINUTE: Final = 60
 HOUR: Final = 3600
-SLOS_AT_ONCE: Final = 200
-"""Whose history is read in one query: three days of minutes of 200 objectives are 20 MB in memory."""
+RAW: Final = "~"
+"""Before the name of the objective that raw rows are of."""
+AT_ONCE: Final = 200
+"""Objectives and groups whose history is read in one query, but always all of an SLO: three days of minutes of 200 are 20 MB in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ class Interval:
     slo: str
     objective: str
     group: str
-    """'' without group-by: always, as long as no document can ask for one."""
+    """'' without group-by."""
     t: int
     """Begin of the minute, unix s."""
     good: int
@@ -90,7 +97,7 @@ def window_sums(store: Store, *, now: int, windows: Mapping[str, Sequence[int]])
     """Sums over each SLO's windows, in one query of the whole history: for any moment, and for comparing. The engine keeps its own (`engine.sums`).
 
     `windows`: SLO name -> lengths in seconds, multiples of 60. A window is the length/60 minutes that end with the running
-    one. An objective or group that has no interval in an SLO's longest window is absent; one that has, but none in a
+    one; what has passed of a calendar's period is as long as that is by now. An objective or group that has no interval in an SLO's longest window is absent; one that has, but none in a
     shorter window, has zeros there.
     """
     lengths = sorted({length for wanted in windows.values() for length in wanted})
@@ -110,9 +117,9 @@ def window_sums(store: Store, *, now: int, windows: Mapping[str, Sequence[int]])
         f"SELECT slo, objective, grp, {ring} AS ring, sum(good), sum(bad), countIf(good + bad > 0), "  # noqa: S608 -- integers
         "toUnixTimestamp(maxIf(s.t, good + bad > 0)) FROM sli AS s FINAL "
         "WHERE s.t >= toDateTime({begin:UInt32}, 'UTC') AND s.t < toDateTime({end:UInt32}, 'UTC') "
-        "AND slo IN {slos:Array(String)} GROUP BY slo, objective, grp, ring "
+        "AND slo IN {slos:Array(String)} AND NOT startsWith(objective, {raw:String}) GROUP BY slo, objective, grp, ring "
         "SETTINGS do_not_merge_across_partitions_select_final = 1",
-        {"begin": max(end - lengths[-1], 0), "end": end, "slos": list(windows)},
+        {"begin": max(end - lengths[-1], 0), "end": end, "slos": list(windows), "raw": RAW},
     )
     rings: dict[tuple[str, str, str], dict[int, tuple[int, int, int, int]]] = {}
     for slo, objective, group, index, *sums in rows:
@@ -127,34 +134,50 @@ def window_sums(store: Store, *, now: int, windows: Mapping[str, Sequence[int]])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Minutes:
-    """Some minutes of an objective, each once, in no order; those without an interval are absent."""
+    """Some minutes of an objective's group, each once, in no order; those without an interval are absent."""
 
     slo: str
     objective: str
+    group: str
     t: NDArray[np.int64]
     """Begins, unix s."""
     good: NDArray[np.uint64]
     bad: NDArray[np.uint64]
 
 
-def minutes(store: Store, slos: Collection[str], begin: int, end: int) -> Iterator[Minutes]:
-    """What the ledger holds of these SLOs in [begin, end), without groups; an objective without any interval there is absent."""
+def minutes(
+    store: Store,
+    slos: Collection[str],
+    begin: int,
+    end: int,
+    *,
+    groups: Collection[str] | None = None,
+    raw: bool = False,
+) -> Iterator[Minutes]:
+    """What the ledger holds of these SLOs in [begin, end), by objective and group; one without any interval there is absent.
+
+    `slos` may name an SLO once for each of its objectives and groups, so that no query answers with too many. `groups`: of these alone, or
+    None for all. `raw`: raw rows, and no others.
+    """
     for table in _histories(
         store,
-        "SELECT slo, objective, groupArray(toUnixTimestamp(s.t)) AS ts, groupArray(good) AS goods, groupArray(bad) AS bads "
-        "FROM sli AS s FINAL WHERE {condition} GROUP BY slo, objective",
+        "SELECT slo, objective, grp, groupArray(toUnixTimestamp(s.t)) AS ts, groupArray(good) AS goods, groupArray(bad) AS bads "
+        "FROM sli AS s FINAL WHERE {condition} GROUP BY slo, objective, grp",
         slos,
         {"begin": begin, "end": end},
+        groups=groups,
+        raw=raw,
     ):
         yield from (Minutes(*row) for row in _arrays(table, "ts", "goods", "bads"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hours:
-    """Some hours of an objective, each once, in no order; those without an interval are absent."""
+    """Some hours of an objective's group, each once, in no order; those without an interval are absent."""
 
     slo: str
     objective: str
+    group: str
     t: NDArray[np.int64]
     """Begins, unix s."""
     good: NDArray[np.uint64]
@@ -165,59 +188,101 @@ class Hours:
     """Which minute of the hour was the newest of these, from 1; 0 when there is none."""
 
 
-def hours(store: Store, slos: Collection[str], wanted: Collection[int]) -> Iterator[Hours]:
-    """Sums of these SLOs over the hours that begin at `wanted`, without groups."""
+def hours(
+    store: Store, slos: Collection[str], wanted: Collection[int], *, groups: Collection[str] | None = None
+) -> Iterator[Hours]:
+    """Sums of these SLOs over the hours that begin at `wanted`; `slos` and `groups` as of `minutes`."""
     if not wanted:
         return
+    begin, end = min(wanted), max(wanted) + HOUR
+    # A year's hours are a hundred kB of numbers: they are only named where some are left out.
+    only = "" if len(set(wanted)) * HOUR == end - begin else "AND hour IN {hours:Array(UInt32)} "
     for table in _histories(
         store,
-        "SELECT slo, objective, groupArray(hour) AS ts, groupArray(goods) AS goods, groupArray(bads) AS bads, "
+        "SELECT slo, objective, grp, groupArray(hour) AS ts, groupArray(goods) AS goods, groupArray(bads) AS bads, "  # noqa: S608 -- fixed texts
         "groupArray(observed) AS observed, groupArray(last) AS last FROM ("
-        "SELECT slo, objective, intDiv(toUnixTimestamp(s.t), 3600) * 3600 AS hour, sum(good) AS goods, sum(bad) AS bads, "
+        "SELECT slo, objective, grp, intDiv(toUnixTimestamp(s.t), 3600) * 3600 AS hour, sum(good) AS goods, sum(bad) AS bads, "
         "toUInt8(countIf(good + bad > 0)) AS observed, "
         "toUInt8(maxIf(intDiv(toUnixTimestamp(s.t) - hour, 60) + 1, good + bad > 0)) AS last "
-        "FROM sli AS s FINAL WHERE {condition} AND hour IN {hours:Array(UInt32)} GROUP BY slo, objective, hour"
-        ") GROUP BY slo, objective",
+        f"FROM sli AS s FINAL WHERE {{condition}} {only}GROUP BY slo, objective, grp, hour"
+        ") GROUP BY slo, objective, grp",
         slos,
-        {"begin": min(wanted), "end": max(wanted) + HOUR, "hours": sorted(wanted)},
+        {"begin": begin, "end": end, **({"hours": sorted(wanted)} if only else {})},
+        groups=groups,
     ):
         yield from (Hours(*row) for row in _arrays(table, "ts", "goods", "bads", "observed", "last"))
 
 
-def _histories(store: Store, sql: str, slos: Collection[str], parameters: Mapping[str, object]) -> Iterator[pa.Table]:
+def groups(store: Store, slos: Collection[str], begin: int, end: int) -> dict[tuple[str, str], set[str]]:
+    """For each (slo, objective) with data in [begin, end), raw rows' too, the groups that have some."""
+    rows = store.rows(
+        "SELECT slo, objective, groupUniqArray(grp) FROM sli AS s FINAL "
+        "WHERE s.t >= toDateTime({begin:UInt32}, 'UTC') AND s.t < toDateTime({end:UInt32}, 'UTC') "
+        "AND slo IN {slos:Array(String)} AND good + bad > 0 "
+        "GROUP BY slo, objective SETTINGS do_not_merge_across_partitions_select_final = 1",
+        {"begin": begin, "end": end, "slos": sorted(set(slos))},
+    )
+    return {(slo, objective): set(found) for slo, objective, found in rows}
+
+
+def _histories(
+    store: Store,
+    sql: str,
+    slos: Collection[str],
+    parameters: Mapping[str, object],
+    *,
+    groups: Collection[str] | None,
+    raw: bool = False,
+) -> Iterator[pa.Table]:
     """The query's answers for some SLOs at a time; ``{condition}`` in it is which rows they are about."""
     condition = (
         "s.t >= toDateTime({begin:UInt32}, 'UTC') AND s.t < toDateTime({end:UInt32}, 'UTC') "
-        "AND slo IN {slos:Array(String)} AND grp = ''"
+        f"AND slo IN {{slos:Array(String)}} AND {'' if raw else 'NOT '}startsWith(objective, {{raw:String}})"
     )
+    parameters = {**parameters, "raw": RAW}
+    if groups is not None:
+        condition += " AND grp IN {groups:Array(String)}"
+        parameters["groups"] = sorted(groups)
     sql = sql.replace("{condition}", condition) + " SETTINGS do_not_merge_across_partitions_select_final = 1"
-    # In order, so that those asked about at once lie side by side in the table.
-    names = sorted(set(slos))
-    for begin in range(0, len(names), SLOS_AT_ONCE):
-        yield store.arrow(sql, {**parameters, "slos": names[begin : begin + SLOS_AT_ONCE]})
+    for names in _some_at_once(slos):
+        yield store.arrow(sql, {**parameters, "slos": names})
+
+
+def _some_at_once(slos: Collection[str]) -> Iterator[list[str]]:
+    """Each SLO once. In order, so that those asked about at once lie side by side in the table."""
+    names: list[str] = []
+    size = 0
+    for slo, times in sorted(Counter(slos).items()):
+        if names and size + times > AT_ONCE:
+            yield names
+            names, size = [], 0
+        names.append(slo)
+        size += times
+    if names:
+        yield names
 
 
 def _arrays(table: pa.Table, *lists: str) -> Iterator[tuple[Any, ...]]:
-    """Row by row: SLO, objective, and the list columns as arrays."""
+    """Row by row: SLO, objective, group, and the list columns as arrays."""
     columns = [[np.from_dlpack(each.values) for chunk in table[name].chunks for each in chunk] for name in lists]
-    return zip(table["slo"].to_pylist(), table["objective"].to_pylist(), *columns, strict=True)
+    return zip(*(table[name].to_pylist() for name in ("slo", "objective", "grp")), *columns, strict=True)
 
 
 def minutes_from_elsewhere(
     store: Store, sources: Mapping[tuple[str, str], str], begin: int, end: int
-) -> dict[tuple[str, str], set[int]]:
+) -> dict[tuple[str, str, str], set[int]]:
     """For each (slo, objective), the minutes in [begin, end) whose counts do not come from the source given for it; in one query.
 
-    Objectives without such minutes are absent.
+    By slo, objective and group; those without such minutes are absent.
     """
     rows = store.rows(
-        "SELECT slo, objective, groupUniqArray(toUnixTimestamp(s.t)) FROM sli AS s FINAL "
+        "SELECT slo, objective, grp, groupUniqArray(toUnixTimestamp(s.t)) FROM sli AS s FINAL "
         "WHERE s.t >= toDateTime({begin:UInt32}, 'UTC') AND s.t < toDateTime({end:UInt32}, 'UTC') "
         "AND slo IN {slos:Array(String)} AND good + bad > 0 "
         "AND (slo, objective) IN arrayZip({slos:Array(String)}, {objectives:Array(String)}) "
         "AND (slo, objective, source) NOT IN "
         "arrayZip({slos:Array(String)}, {objectives:Array(String)}, {sources:Array(String)}) "
-        "GROUP BY slo, objective SETTINGS do_not_merge_across_partitions_select_final = 1",
+        "GROUP BY slo, objective, grp SETTINGS do_not_merge_across_partitions_select_final = 1",
         {
             "begin": begin,
             "end": end,
@@ -226,7 +291,7 @@ def minutes_from_elsewhere(
             "sources": list(sources.values()),
         },
     )
-    return {(slo, objective): set(map(int, minutes)) for slo, objective, minutes in rows}
+    return {(slo, objective, group): set(map(int, minutes)) for slo, objective, group, minutes in rows}
 
 
 def _sums(

@@ -20,6 +20,7 @@ from maibo_slo.store.tables import (
     CELLS,
     CLAIMS_NUMBERED,
     DIMENSIONS,
+    EVENTS,
     EXEMPLARS,
     FLOW,
     INGEST,
@@ -107,6 +108,7 @@ MIGRATIONS: Final[Sequence[tuple[int, Sequence[str]]]] = (
             f"ALTER TABLE bodies MODIFY SETTING {CLAIMS_NUMBERED}",
         ),
     ),
+    (4, (EVENTS.ddl(),)),
 )
 """(version, statements), ascending."""
 

@@ -267,6 +267,25 @@ STREAMS: Final = Table(
     shard_by="cityHash64(stream)",
 )
 
+EVENTS: Final = Table(
+    name="events",
+    columns=(
+        "id String CODEC(ZSTD(1))",
+        "kind LowCardinality(String) CODEC(ZSTD(1))",
+        "subject String CODEC(ZSTD(1))",
+        "begin DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1))",
+        "end Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1))",
+        "detail String CODEC(ZSTD(1))",
+        "version UInt64 CODEC(Delta, ZSTD(1))",
+    ),
+    engine="ReplacingMergeTree(version)",
+    order_by=("kind", "id"),
+    # What has no end is in force.
+    ttl="toDateTime(ifNull(end, begin), 'UTC') + INTERVAL 400 DAY DELETE WHERE isNotNull(end)",
+    settings=DURABLE,
+    shard_by="cityHash64(id)",
+)
+
 APPLIED: Final = Table(
     name="schema_migrations",
     columns=("version UInt32", "applied_at DateTime('UTC')"),
@@ -275,5 +294,19 @@ APPLIED: Final = Table(
     shard_by="version",
 )
 
-TABLES: Final = (*CELLS, FLOW, REASONS, EXEMPLARS, SAMPLED, SKEWED, SLI, SEGMENTS, INGEST, BODIES, STREAMS, APPLIED)
+TABLES: Final = (
+    *CELLS,
+    FLOW,
+    REASONS,
+    EXEMPLARS,
+    SAMPLED,
+    SKEWED,
+    SLI,
+    SEGMENTS,
+    INGEST,
+    BODIES,
+    STREAMS,
+    EVENTS,
+    APPLIED,
+)
 """All, as they are at the newest version of the schema."""

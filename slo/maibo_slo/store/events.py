@@ -1,0 +1,90 @@
+"""What happened, once each: alerts that fired, corrections that somebody told; who, when and why.
+
+An event has one row, which a later version replaces: its end, or what became of it. Whoever writes that version keeps in `detail` what the
+earlier ones said, so the table is an audit trail: nothing is deleted before its time. An event that has ended is kept for 400 days after its
+end, one that has not for ever.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from maibo_slo.store.client import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event; times in unix s, kept to the millisecond."""
+
+    id: str
+    """Unique within its kind."""
+    kind: str
+    """``alert`` or ``correction``."""
+    subject: str
+    """What it is about: an SLO's name."""
+    begin: float
+    end: float | None
+    """None: it goes on, or its end is not known."""
+    detail: Mapping[str, Any]
+    """Anything that is JSON."""
+
+
+def append(store: Store, events: Sequence[Event], *, version: int | None = None) -> None:
+    """Write them, each in the place of its earlier version; of two versions the higher wins, by default the later. StoreError."""
+    from maibo_slo.store.columns import moments, texts
+
+    if not events:
+        return
+    version = time.time_ns() // 1000 if version is None else version
+    store.insert(
+        "events",
+        {
+            "id": texts([each.id for each in events]),
+            "kind": texts([each.kind for each in events]),
+            "subject": texts([each.subject for each in events]),
+            "begin": moments([each.begin for each in events]),
+            "end": moments([each.end for each in events]),
+            "detail": texts([_json(each.detail) for each in events]),
+            "version": [version] * len(events),
+        },
+    )
+
+
+def events(store: Store, kind: str, begin: float, end: float) -> list[Event]:
+    """Those that went on at some time in [begin, end), as they are known now; the oldest first. StoreError."""
+    rows = store.rows(
+        f"{_SELECT} AND e.begin < fromUnixTimestamp64Milli({{before:Int64}}, 'UTC') "
+        "AND (e.end IS NULL OR e.end > fromUnixTimestamp64Milli({after:Int64}, 'UTC') "
+        "OR e.begin >= fromUnixTimestamp64Milli({after:Int64}, 'UTC')) ORDER BY e.begin, e.id",
+        {"kind": kind, "after": _milliseconds(begin), "before": _milliseconds(end)},
+    )
+    return [_event(kind, *row) for row in rows]
+
+
+def every(store: Store, kind: str) -> list[Event]:
+    """All that are kept, the oldest first. StoreError."""
+    return [_event(kind, *row) for row in store.rows(f"{_SELECT} ORDER BY e.begin, e.id", {"kind": kind})]
+
+
+_SELECT = (
+    "SELECT e.id, e.subject, toUnixTimestamp64Milli(e.begin), toUnixTimestamp64Milli(e.end), e.detail "
+    "FROM events AS e FINAL WHERE e.kind = {kind:String}"
+)
+
+
+def _event(kind: str, id_: str, subject: str, begin: int, end: int | None, detail: str) -> Event:
+    return Event(id_, kind, subject, begin / 1000, None if end is None else end / 1000, json.loads(detail))
+
+
+def _json(detail: Mapping[str, Any]) -> str:
+    return json.dumps(detail, ensure_ascii=False, allow_nan=False, sort_keys=True)
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
