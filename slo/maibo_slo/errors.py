@@ -2,11 +2,14 @@
 
 * MaiboError
     * DocumentsError     documents that cannot be used; holds every problem found, not the first alone
+    * RecurrenceError    a rule by which something comes again that is none, or never comes (documents/recurrence.py)
     * StoreError
         * StoreInUse     another process owns the embedded store
         * StoreSchemaError   the store's schema is newer than this code, or a migration failed
     * TokensError        a token file that cannot be used, or a token that cannot be made or revoked
     * ServiceError       the running service cannot be reached, or answered with a problem
+    * SourceError        a source cannot tell an SLO's counts (engine/feeding.py)
+        * SourceUnreachable   nobody answers there
     * DemoError          the demo could not be run (demo/children.py)
 """
 

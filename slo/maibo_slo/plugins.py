@@ -126,6 +126,9 @@ class Plugin:
     commands: Callable[[], Sequence[click.Command]] | None = None
     """A group with the name of a built-in one (``journey``) adds its commands to that."""
     generators: Sequence[Generator] = ()
+    sli_source: Callable[[Context], Any] | None = None
+    """Called once, when the service starts. Gives a `maibo_slo.engine.feeding.Source` (which is above this module): it is asked for the
+    counts of SLOs, before maibo's own sources are."""
     about: Callable[[], Mapping[str, str]] | None = None
     """What `maibo version` tells of it beside its version: ``{"otlp decoder": "compiled"}``."""
 

@@ -1,0 +1,360 @@
+"""Feeding on a fake clock: the present first, then the past; nothing is lost while a source is down, and nothing is asked twice in vain."""
+
+from __future__ import annotations
+
+import asyncio
+import doctest
+import threading
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maibo_slo.documents import Catalogue
+from maibo_slo.engine import spans
+from maibo_slo.engine.counts import GoodBad
+from maibo_slo.engine.feeding import CHUNK_SECONDS, LOOK_BACK_SECONDS, Feeder, SourceError, SourceUnreachable
+from maibo_slo.engine.spans import Span, joined, newest_gap
+from maibo_slo.sources import promql, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Mapping
+    from pathlib import Path
+
+NOW = 1_700_006_400.0
+DAY = 86_400
+
+
+@dataclass(slots=True)
+class Fake:
+    """A source that has one good event in each minute."""
+
+    name: str = "fake"
+    settle_seconds: float = 30.0
+    version: str = "1"
+    asked: list[tuple[str, int, int]] = field(default_factory=list)
+    empty: Container[int] = ()
+    error: Exception | None = None
+    failing: set[str] = field(default_factory=set)
+    """SLOs that alone have the error; empty: all."""
+
+    def serves(self, slo: Any) -> bool:
+        return True
+
+    def source_of(self, slo: Any) -> str:
+        return f"{self.name}:{self.version}"
+
+    def counts(self, slo: Any, begin: int, end: int) -> Mapping[int, GoodBad]:
+        self.asked.append((slo.name, begin, end))
+        if self.error is not None and (not self.failing or slo.name in self.failing):
+            raise self.error
+        return {t: GoodBad(1, 0) for t in range(begin, end, 60) if t not in self.empty}
+
+
+@dataclass(slots=True)
+class World:
+    """A feeder, its clock, and an engine that takes in what is on offer when it is told to."""
+
+    folder: Path
+    slos: list[Any]
+    sources: list[Any]
+    now: float = NOW
+    ticked_at: float | None = None
+    offers: list[tuple[str, dict[int, GoodBad], str]] = field(default_factory=list)
+    health: dict[str, str | None] = field(default_factory=dict)
+
+    def feeder(self, store: str = "chdb:///store") -> Feeder:
+        return Feeder(
+            self.sources,
+            lambda: Catalogue(prom_slos={slo.name: slo for slo in self.slos}),
+            lambda slo, counts, *, source: self.offers.append((slo, dict(counts), source)),
+            memory_path=self.folder / "feeds.json",
+            store=store,
+            taken_in=lambda: self.ticked_at,
+            tell=self.health.__setitem__,
+            now=lambda: self.now,
+        )
+
+    def tick(self) -> None:
+        self.now += 1
+        self.ticked_at = self.now
+
+    def minutes(self, slo: str = "orders") -> dict[int, GoodBad]:
+        """What the engine would have."""
+        return {t: counts for name, offer, _ in self.offers if name == slo for t, counts in offer.items()}
+
+
+@pytest.fixture
+def world(tmp_path: Path, make_slo: Callable[..., Any]) -> World:
+    return World(tmp_path, [make_slo(days=7)], [Fake()])
+
+
+def test_the_present_comes_first_and_then_the_past_newest_first(world: World) -> None:
+    world.feeder().round()
+    asked = [(begin, end) for _, begin, end in world.sources[0].asked]
+    end = int(NOW) - 60  # the minute that ended 30 s ago at most is not complete
+    assert asked[0] == (end - LOOK_BACK_SECONDS, end)
+    assert all(newer[0] == older[1] for newer, older in pairwise(asked))
+    assert all(end - begin <= CHUNK_SECONDS for begin, end in asked)
+    assert asked[-1][0] == int(NOW) - 7 * DAY
+    assert world.minutes() == {t: GoodBad(1, 0) for t in range(int(NOW) - 7 * DAY, end, 60)}
+    assert world.health == {"fake": None}
+
+
+def test_then_a_minute_costs_one_question_and_what_is_new_is_offered(world: World) -> None:
+    feeder = world.feeder()
+    feeder.round()
+    world.sources[0].asked.clear()
+    world.offers.clear()
+    world.now += 10
+    feeder.round()
+    assert world.sources[0].asked == []
+    world.now += 50
+    feeder.round()
+    assert len(world.sources[0].asked) == 1
+    assert world.minutes() == {int(NOW) - 60: GoodBad(1, 0)}
+
+
+def test_what_reaches_the_source_late_and_what_it_takes_back_is_offered(world: World) -> None:
+    late, gone = int(NOW) - 240, int(NOW) - 300
+    world.sources[0].empty = {late}
+    feeder = world.feeder()
+    feeder.round()
+    assert late not in world.minutes()
+    world.sources[0].empty = {gone}
+    world.now += 60
+    world.offers.clear()
+    feeder.round()
+    assert world.minutes() == {late: GoodBad(1, 0), gone: GoodBad(0, 0), int(NOW) - 60: GoodBad(1, 0)}
+
+
+def test_while_a_source_is_down_nothing_is_offered_and_then_nothing_is_missing(world: World) -> None:
+    feeder = world.feeder()
+    feeder.round()
+    world.sources[0].error = SourceUnreachable("http://p:9090 cannot be reached")
+    for _ in range(180):
+        world.now += 60
+        feeder.round()
+    assert world.health == {"fake": "http://p:9090 cannot be reached; no counts of 1 SLO meanwhile"}
+    assert max(world.minutes()) < NOW
+    world.sources[0].error = None
+    world.now += 60
+    feeder.round()
+    assert world.health == {"fake": None}
+    assert sorted(world.minutes())[-200:] == list(range(int(world.now) - 60 * 201, int(world.now) - 60, 60))
+
+
+def test_a_place_that_is_down_is_asked_ever_more_seldom_for_one_of_its_slos(world: World, make_slo: Any) -> None:
+    world.slos = [make_slo(name=name) for name in ("a", "b", "c")]
+    source = world.sources[0]
+    source.error = SourceUnreachable("down")
+    feeder = world.feeder()
+    for _ in range(600):
+        feeder.round()
+        world.now += 1
+    assert 10 <= len(source.asked) <= 14, "after 10, 20 and 40 s, then every minute"
+    assert {name for name, _, _ in source.asked} == {"a", "b", "c"}
+    assert world.health["fake"] == "down; no counts of 3 SLOs meanwhile"
+
+
+def test_an_slo_that_cannot_be_asked_for_leaves_the_others_alone(world: World, make_slo: Any) -> None:
+    world.slos = [make_slo(name=name) for name in ("a", "b")]
+    source = world.sources[0]
+    source.error, source.failing = SourceError("parse error; mend the query"), {"a"}
+    feeder = world.feeder()
+    feeder.round()
+    assert world.health == {"fake": "SLO a: parse error; mend the query"}
+    assert (set(world.minutes("a")), len(world.minutes("b")) > 1000) == (set(), True)
+    tries = [name for name, _, _ in source.asked].count("a")
+    for _ in range(60):
+        world.now += 1
+        feeder.round()
+    assert [name for name, _, _ in source.asked].count("a") - tries == 2, "after 10 and 20 s more"
+    source.error = None
+    world.slos = [make_slo(name=name) for name in ("a", "b")]  # the documents were loaded again
+    feeder.round()
+    assert len(world.minutes("a")) == len(world.minutes("b")) - 1, "which was asked for a minute earlier"
+    assert world.health == {"fake": None}
+
+
+def test_a_strangers_mistakes_are_told_and_counted_nowhere(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    class Wrong(Fake):
+        def counts(self, slo: Any, begin: int, end: int) -> Mapping[int, GoodBad]:
+            return {begin: GoodBad(1, -1)}
+
+    world.sources = [Wrong()]
+    world.feeder().round()
+    assert "a count below 0" in str(world.health["fake"])
+    world.sources = [Fake(error=ZeroDivisionError("oops"))]
+    world.feeder().round()
+    assert world.health["fake"] == "SLO orders: ZeroDivisionError: oops"
+    assert world.offers == []
+
+
+def test_a_changed_query_is_asked_for_anew_under_another_name(world: World) -> None:
+    feeder = world.feeder()
+    feeder.round()
+    before = world.minutes()
+    world.offers.clear()
+    world.sources[0].version = "2"
+    feeder.round()
+    assert world.minutes() == before
+    assert {source for *_, source in world.offers} == {"fake:2"}
+
+
+def test_a_changed_query_without_data_is_told_too(world: World) -> None:
+    world.sources[0].empty = range(0, int(NOW) + DAY, 60)
+    world.feeder().round()
+    assert world.offers == [("orders", {int(NOW) - 120: GoodBad(0, 0)}, "fake:1")]
+
+
+def test_an_answer_to_what_is_not_asked_any_more_is_offered_to_nobody(world: World) -> None:
+    class Reloaded(Fake):
+        """The documents are loaded again while it counts."""
+
+        def counts(self, slo: Any, begin: int, end: int) -> Mapping[int, GoodBad]:
+            self.version = "2"
+            feeder.places()
+            return {begin: GoodBad(7, 7)}
+
+    world.sources = [Reloaded()]
+    feeder = world.feeder()
+    [place] = feeder.places()
+    feeder.work(place)
+    assert world.offers == []
+
+
+def test_an_objective_of_another_name_has_everything_asked_anew(world: World, make_slo: Any) -> None:
+    feeder = world.feeder()
+    feeder.round()
+    before = world.minutes()
+    world.offers.clear()
+    world.slos = [make_slo(days=7, objectives=("0.99", "0.999"))]
+    feeder.round()
+    assert world.minutes() == before
+
+
+def test_a_restart_goes_on_where_the_engine_had_taken_in_what_was_said(world: World) -> None:
+    feeder = world.feeder()
+    feeder.round()
+    feeder.save()
+    assert not (world.folder / "feeds.json").exists(), "it is on offer, and lost if the engine dies now"
+    world.tick()
+    feeder.report()
+    feeder.save()
+    world.sources[0].asked.clear()
+    world.now += 3600
+    again = world.feeder()
+    again.round()
+    begins = {begin for _, begin, _ in world.sources[0].asked}
+    assert min(begins) >= NOW - 60, "the hour in between, and nothing before it"
+    assert int(world.now) // 60 * 60 - 120 in world.minutes()
+
+
+def test_minutes_that_a_clock_ahead_asked_for_are_asked_for_when_they_have_come(world: World) -> None:
+    feeder = world.feeder()
+    world.now += DAY
+    world.sources[0].empty = range(int(NOW), int(NOW) + 2 * DAY, 60)
+    feeder.round()
+    world.now = NOW
+    feeder.round()
+    world.sources[0].empty = ()
+    for _ in range(5):
+        world.now += 3600
+        feeder.round()
+    assert all(world.minutes()[t] == GoodBad(1, 0) for t in range(int(NOW), int(world.now) - 60, 60))
+
+
+def test_another_store_has_nothing_of_what_is_remembered(world: World) -> None:
+    feeder = world.feeder()
+    feeder.round()
+    world.tick()
+    feeder.report()
+    feeder.save()
+    world.sources[0].asked.clear()
+    world.feeder("chdb:///elsewhere").round()
+    assert min(begin for _, begin, _ in world.sources[0].asked) == int(world.now - 7 * DAY) // 60 * 60
+    (world.folder / "feeds.json").write_text('{"format": 1, "store": "chdb:///store", "feeds": {"orders": 1}}')
+    world.sources[0].asked.clear()
+    world.feeder().round()
+    assert len(world.sources[0].asked) > 20, "a damaged file costs a second asking"
+
+
+def test_the_past_waits_for_an_engine_that_takes_nothing_in(world: World, make_slo: Any) -> None:
+    world.slos = [make_slo(name=f"slo-{number}") for number in range(8)]
+    feeder = world.feeder()
+    world.tick()
+    for _ in range(5):
+        feeder.round()
+    offered = sum(len(counts) for _, counts, _ in world.offers)
+    assert 100_000 <= offered < 100_000 + 360 + 8
+    world.tick()
+    feeder.round()
+    feeder.round()
+    assert sum(len(counts) for _, counts, _ in world.offers) > 1.9 * offered
+
+
+def test_a_source_that_hangs_delays_its_own_slos_alone(world: World, make_slo: Any) -> None:
+    release = threading.Event()
+
+    class Hanging(Fake):
+        def serves(self, slo: Any) -> bool:
+            return bool(slo.name == "hung")
+
+        def counts(self, slo: Any, begin: int, end: int) -> Mapping[int, GoodBad]:
+            release.wait(20)
+            return super().counts(slo, begin, end)
+
+    world.slos = [make_slo(name="hung"), make_slo(name="orders")]
+    world.sources = [Hanging("hanging"), Fake()]
+
+    async def run() -> None:
+        stopping = asyncio.Event()
+        task = asyncio.create_task(world.feeder().run(stopping))
+        while world.health.get("fake", "") is not None or len(world.minutes()) < 28 * 1400:
+            await asyncio.sleep(0.01)
+        assert world.minutes("hung") == {}
+        stopping.set()
+        release.set()
+        await task
+
+    asyncio.run(run())
+    assert world.minutes("hung"), "what was under way at the stop is waited for"
+
+
+def test_the_first_source_that_serves_an_slo_has_it(world: World) -> None:
+    world.sources = [Fake("first"), Fake("second")]
+    world.feeder().round()
+    assert {source for *_, source in world.offers} == {"first:1"}
+    assert world.health == {"first": None}
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20))), st.integers(0, 20), st.integers(0, 20))
+def test_a_gap_is_the_newest_of_what_is_missing(pairs: list[tuple[int, int]], begin: int, end: int) -> None:
+    known = {t for first, last in pairs for t in range(first, last)}
+    missing = [t for t in range(begin, end) if t not in known]
+    gap = newest_gap(Span(begin, end), [Span(*pair) for pair in pairs])
+    if not missing:
+        assert gap is None
+        return
+    last = missing[-1]
+    first = next(t for t in range(last, begin - 2, -1) if t - 1 not in missing)
+    assert gap == Span(first, last + 1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20))), st.integers(0, 20))
+def test_joined_spans_are_the_same_times(pairs: list[tuple[int, int]], since: int) -> None:
+    merged = joined((Span(*pair) for pair in pairs), since=since)
+    assert {t for span in merged for t in range(*span)} == {
+        t for first, last in pairs for t in range(first, last) if t >= since
+    }
+    assert all(earlier.end < later.begin for earlier, later in pairwise(merged))
+
+
+def test_the_examples_in_the_docstrings_hold() -> None:
+    for module in (spans, promql, whole):
+        failed, tried = doctest.testmod(module)
+        assert (failed, tried > 0) == (0, True)
