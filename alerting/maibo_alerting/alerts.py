@@ -21,7 +21,7 @@ class Alert:
     """Times are unix seconds; `ends_at` None while it fires."""
 
     name: str
-    """What kind of trouble: ``MaiboBudgetBurn``, ``MaiboNoData``."""
+    """What kind of trouble: ``MaiboBudgetBurn``, ``MaiboNoData``, ``MaiboNotEvaluating``."""
     slo: str
     objective: str
     severity: Severity
@@ -32,7 +32,9 @@ class Alert:
     labels: Mapping[str, str] = field(default_factory=dict)
     """Beside those that every alert has; they route, and are part of Alertmanager's identity, so they must not change while it fires."""
     annotations: Mapping[str, str] = field(default_factory=dict)
-    """What people read; may change while it fires."""
+    """What people read, in the service's language; may change while it fires."""
+    translations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The same in other languages, by locale, for destinations that have their own."""
     link: str = ""
     """The page about it."""
     changed_at: float = 0.0
@@ -43,8 +45,7 @@ class Alert:
     @property
     def key(self) -> str:
         """64 hexadecimal digits."""
-        parts = (self.name, self.slo, self.objective, self.group, self.severity, "test" if self.test else "")
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        return key_of(self.name, self.slo, self.objective, self.group, self.severity, test=self.test)
 
     @property
     def status(self) -> Literal["firing", "resolved"]:
@@ -59,3 +60,9 @@ class Alert:
         if self.test:
             own["test"] = "true"
         return {**self.labels, **own}
+
+
+def key_of(name: str, slo: str, objective: str, group: str, severity: Severity, *, test: bool = False) -> str:
+    """The key of alerts about this."""
+    parts = (name, slo, objective, group, severity, "test" if test else "")
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

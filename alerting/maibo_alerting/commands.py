@@ -1,4 +1,4 @@
-"""``maibo alert simulate``, and ``maibo alert test`` (`delivery.commands`)."""
+"""``maibo alert simulate``; ``list`` and ``dead`` are in `listing`, ``test`` in `delivery.commands`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from maibo_slo.cli.example import examples
 from maibo_slo.cli.output import output_option, print_json
 
 LONGEST_WINDOW_SECONDS: Final = 365 * 86_400
-_ELSEWHERE: Final = {"list": "maibo_alerting.listing:list_", "test": "maibo_alerting.delivery.commands:test"}
+_ELSEWHERE: Final = {
+    "dead": "maibo_alerting.listing:dead",
+    "list": "maibo_alerting.listing:list_",
+    "test": "maibo_alerting.delivery.commands:test",
+}
 """Commands with modules of their own, imported when they are asked for: name -> where it is."""
 
 
@@ -31,8 +35,10 @@ class Alerts(click.Group):
         return command
 
 
-def _target(_: click.Context, __: click.Parameter, value: str) -> float:
+def objective_target(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
     """Exact in decimal: 99.9 is 0.999."""
+    if value is None:
+        return None
     try:
         target = Decimal(value) / 100
     except InvalidOperation:
@@ -42,9 +48,11 @@ def _target(_: click.Context, __: click.Parameter, value: str) -> float:
     return float(target)
 
 
-def _window(_: click.Context, __: click.Parameter, value: str) -> int:
+def slo_window(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
     from maibo_slo.documents.durations import window_seconds  # with all of the documents
 
+    if value is None:
+        return None
     try:
         seconds = window_seconds(value)
     except ValueError:
@@ -68,8 +76,10 @@ def alert() -> None:
     )
 )
 @click.argument("scenario", metavar="SCENARIO|FILE")
-@click.option("--target", default="99.9", callback=_target, show_default=True, help="The objective's, in percent.")
-@click.option("--window", default="30d", callback=_window, show_default=True, help="The SLO's own.")
+@click.option(
+    "--target", default="99.9", callback=objective_target, show_default=True, help="The objective's, in percent."
+)
+@click.option("--window", default="30d", callback=slo_window, show_default=True, help="The SLO's own.")
 @click.option(
     "--rate",
     type=click.FloatRange(0, 1e9, min_open=True),

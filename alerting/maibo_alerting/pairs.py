@@ -13,6 +13,7 @@ objective ``burning_fast``: the page and the pager agree.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final, Literal
 
 from maibo_alerting.prometheus.durations import seconds_of, spoken
@@ -38,11 +39,17 @@ class Shape:
 
     @property
     def long_seconds(self) -> int:
-        return seconds_of(self.long)
+        return _seconds(self.long)
 
     @property
     def short_seconds(self) -> int:
-        return seconds_of(self.short)
+        return _seconds(self.short)
+
+
+@cache
+def _seconds(window: str) -> int:
+    """Asked for by every pair of thousands of objectives at every tick; there are few windows."""
+    return seconds_of(window)
 
 
 SHAPES: Final[Sequence[Shape]] = (
@@ -65,6 +72,10 @@ class Pair:
     @property
     def long_seconds(self) -> int:
         return self.shape.long_seconds
+
+    @property
+    def short_seconds(self) -> int:
+        return self.shape.short_seconds
 
 
 def pairs(window_seconds: int, *, target: float, shapes: Sequence[Shape] = SHAPES) -> tuple[Pair, ...]:

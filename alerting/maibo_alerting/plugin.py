@@ -19,13 +19,14 @@ DEFAULT_URL: Final = "http://127.0.0.1:8080"
 
 
 def plugin() -> Plugin:
-    from maibo_alerting.service import DESTINATIONS, Alerting
+    from maibo_alerting.service import DESTINATIONS, LOCALE, Alerting
 
     alerting = Alerting()
     return Plugin(
         name="alerting",
         options=(
             Option(DESTINATIONS, "", "File that says where alerts go; without it they are only shown (/v1/alerts)."),
+            Option(LOCALE, "en", "Language of alerts, where a destination has none of its own.", choices=("en", "zh")),
         ),
         task=alerting.run,
         routes=alerting.routes,
@@ -52,9 +53,10 @@ def plugin() -> Plugin:
 
 
 def _commands() -> tuple[click.Command, ...]:
+    from maibo_alerting.backtest import slo
     from maibo_alerting.commands import alert
 
-    return (alert,)
+    return (alert, slo)
 
 
 def generate(

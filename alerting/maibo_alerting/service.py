@@ -13,20 +13,25 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from maibo_alerting.evaluating.evaluator import Evaluator
+from maibo_alerting.wording import LOCALES, Locale
 from maibo_slo.engine.state import is_stale
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fastapi import APIRouter
 
+    from maibo_alerting.delivery.route import Route
     from maibo_alerting.delivery.send import Sender
+    from maibo_alerting.evaluating.evaluator import Evaluator
+    from maibo_alerting.evaluating.record import Record
+    from maibo_alerting.evaluating.step import Outcome
     from maibo_slo.plugins import Context
 
 log = logging.getLogger(__name__)
 
 DESTINATIONS: Final = "alert-destinations"
+LOCALE: Final = "alert-locale"
 PART: Final = "alerting"
 EVERY_SECONDS: Final = 1.0
 """Between looks for a new tick of the engine."""
@@ -38,43 +43,72 @@ class Alerting:
     def __init__(self, *, now: Callable[[], float] = time.time, every_seconds: float = EVERY_SECONDS) -> None:
         self._now = now
         self._every_seconds = every_seconds
-        self._evaluator: Evaluator | None = None
-        self._sender: Sender | None = None
+        self._parts: _Parts | None = None
 
     async def run(self, context: Context) -> None:
         """The plugin's task. Raises DestinationsError when the file of destinations cannot be used."""
-        url = os.environ.get("MAIBO_URL", "")
         with ExitStack() as leaving:
-            sender = self._sender = await asyncio.to_thread(_deliver, context, leaving)
-            evaluator = self._evaluator = Evaluator(context.data_dir / "alerts.state", url=url)
+            parts = self._parts = await asyncio.to_thread(_parts, context, leaving)
             while not context.stopping.is_set():
                 try:
-                    await asyncio.to_thread(_evaluate, evaluator, sender, context, self._now())
+                    await asyncio.to_thread(parts.evaluate, context, self._now())
                 except Exception as error:
                     log.exception("alerts cannot be evaluated")
                     context.report(PART, f"alerts cannot be evaluated: {error}")
                 else:
                     context.report(PART, _standstill(context, self._now()))
                 await _wait(context.stopping, self._every_seconds)
-            if sender is not None:
-                await asyncio.to_thread(sender.stop)
+            await asyncio.to_thread(parts.stop)
 
     def routes(self, _: Context) -> APIRouter:
-        """``GET /v1/alerts``."""
+        """``/v1/alerts``."""
         from maibo_alerting.api import router
 
-        return router(lambda: self._evaluator, lambda: self._sender)
+        return router(
+            lambda: None if self._parts is None else self._parts.evaluator,
+            lambda: None if self._parts is None else self._parts.sender,
+            now=self._now,
+        )
 
 
-def _evaluate(evaluator: Evaluator, sender: Sender | None, context: Context, now: float) -> None:
-    """All that fires is put each time: the outbox knows what it has already, and a restart between the two forgets nothing."""
-    outcome = evaluator.evaluate(context.snapshot(), now=now)
+class _Parts:
+    """What a running task has."""
+
+    def __init__(self, evaluator: Evaluator, record: Record, sender: Sender | None) -> None:
+        self.evaluator = evaluator
+        self.sender = sender
+        self._record = record
+        self._seen: Outcome | None = None
+        self._put: Outcome | None = None
+
+    def stop(self) -> None:
+        """Nothing is sent, asked or put on record any more."""
+        if self.sender is not None:
+            self.sender.stop()
+        self.evaluator.stop()
+        self._record.stop()
+
+    def evaluate(self, context: Context, now: float) -> None:
+        """All that fires is put at each step: the outbox knows what it has already, and a restart between the two forgets nothing."""
+        outcome = self.evaluator.evaluate(context.snapshot(), now=now)
+        if outcome is not self._seen:
+            _log(outcome)
+            self._record.write(outcome.states.values())
+            self._seen = outcome
+        if self.sender is None or outcome is self._put:
+            return
+        alerts = outcome.alerts
+        self.sender.put(alerts, now=now)
+        if self.evaluator.evaluated_at is not None and context.snapshot().pending_minutes == 0:
+            self.sender.end_others(alerts, now=now)
+        self._put = outcome
+
+
+def _log(outcome: Outcome) -> None:
     for change in outcome.changes:
-        log.warning("alert (%s) of %s: %s, was %s", change.key.severity, change.key.slo, change.after, change.before)
-    if sender is not None:
-        sender.put(outcome.alerts, now=now)
-        if evaluator.evaluated_at is not None and context.snapshot().pending_minutes == 0:
-            sender.end_others(outcome.alerts, now=now)
+        about = f"alert {change.key.name} ({change.key.severity})"
+        about += f" of {change.key.slo}" if change.key.slo else ""
+        log.warning("%s: %s, was %s", about, change.after, change.before)
 
 
 def _standstill(context: Context, now: float) -> str | None:
@@ -83,17 +117,47 @@ def _standstill(context: Context, now: float) -> str | None:
     return "the engine has not evaluated for a minute: alerts stand still" if stale else None
 
 
-def _deliver(context: Context, leaving: ExitStack) -> Sender | None:
-    """Sends until `leaving` is left; None without a file of destinations."""
+def _parts(context: Context, leaving: ExitStack) -> _Parts:
+    """All of them; they end when `leaving` is left."""
+    from maibo_alerting.evaluating.evaluator import Evaluator  # with the store: not for every command
+    from maibo_alerting.evaluating.record import Record
+
+    locale: Locale = "zh" if context.options.get(LOCALE) == "zh" else "en"
+    routes = _routes(context, locale)
+    evaluator = Evaluator(
+        context.data_dir / "alerts.state",
+        store=context.store,
+        url=os.environ.get("MAIBO_URL", ""),
+        locales=(locale, *sorted(_locales(routes))),
+    )
+    leaving.callback(evaluator.stop)
+    record = Record(context.store)
+    leaving.callback(record.stop)
+    return _Parts(evaluator, record, _sender(context, routes, leaving) if routes else None)
+
+
+def _routes(context: Context, locale: Locale) -> Sequence[Route]:
+    """None without a file of destinations."""
     file = context.options.get(DESTINATIONS, "")
     if not file:
-        return None
+        return ()
     from maibo_alerting.delivery.config import load
     from maibo_alerting.delivery.destination import Secrets
+
+    return load(Path(file), secrets=Secrets.of_process(), locale=locale)
+
+
+def _locales(routes: Sequence[Route]) -> set[Locale]:
+    """Those that destinations have of their own."""
+    said = {getattr(route.destination, "locale", None) for route in routes}
+    return {locale for locale in LOCALES if locale in said}
+
+
+def _sender(context: Context, routes: Sequence[Route], leaving: ExitStack) -> Sender:
+    """Sends until `leaving` is left."""
     from maibo_alerting.delivery.outbox import Outbox
     from maibo_alerting.delivery.send import Sender
 
-    routes = load(Path(file), secrets=Secrets.of_process())
     outbox = leaving.enter_context(Outbox(context.data_dir / "alerts.outbox"))
     sender = Sender(outbox, routes)
     sender.start()

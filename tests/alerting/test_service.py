@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,9 @@ from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry
 
 from maibo_alerting.delivery.config import DestinationsError
-from maibo_alerting.service import DESTINATIONS, Alerting
+from maibo_alerting.delivery.outbox import OutboxError
+from maibo_alerting.delivery.send import Sender
+from maibo_alerting.service import DESTINATIONS, LOCALE, Alerting
 from maibo_slo.documents import Catalogue
 from maibo_slo.engine.burn import BURN_WINDOWS, Counts
 from maibo_slo.engine.snapshot import Snapshot
@@ -25,9 +28,10 @@ from maibo_slo.plugins import Context
 from maibo_slo.service.listen import listen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from maibo_alerting.alerts import Alert
     from maibo_slo.documents import Slo
 
 DAY = 86_400
@@ -46,7 +50,9 @@ def hook() -> Iterator[Hook]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            told.extend((one["status"], one["labels"]["slo"], one["labels"]["severity"]) for one in said["alerts"])
+            told.extend(
+                (one["status"], one["labels"].get("slo", ""), one["labels"]["severity"]) for one in said["alerts"]
+            )
             self.send_response(200)
             self.end_headers()
 
@@ -125,8 +131,8 @@ def service(tmp_path: Path, hook: Hook) -> Service:
     return Service(tmp_path, {DESTINATIONS: str(file)})
 
 
-def alerting() -> Alerting:
-    return Alerting(every_seconds=0.05)
+def alerting(*, now: Callable[[], float] = time.time) -> Alerting:
+    return Alerting(now=now, every_seconds=0.05)
 
 
 def answered(one: Alerting) -> Any:
@@ -208,3 +214,65 @@ def test_an_evaluation_that_fails_is_reported_and_tried_again(service: Service, 
     service.run(one, heals)
     assert "cannot be evaluated" in str(service.reports[0][1])
     assert service.reports[-1] == ("alerting", None)
+
+
+def test_what_did_not_change_is_not_put_again_between_ticks(
+    service: Service, hook: Hook, slo, monkeypatch: pytest.MonkeyPatch
+):
+    puts: list[int] = []
+    original = Sender.put
+
+    def counting(self: Sender, alerts: Sequence[Alert], *, now: float) -> None:
+        puts.append(len(alerts))
+        original(self, alerts, now=now)
+
+    monkeypatch.setattr(Sender, "put", counting)
+    service.snapshot = burning(slo("checkout", targets=[0.999], days=28), bad_share=0.5, at=time.time())
+    service.run(alerting(), lambda: len(service.reports) > 20)
+    assert puts == [2]
+    assert len(hook.told) == 2
+
+
+def test_an_outbox_that_refuses_is_tried_again_until_it_takes(
+    service: Service, hook: Hook, slo, monkeypatch: pytest.MonkeyPatch
+):
+    original, refused = Sender.put, [2]
+
+    def refusing(self: Sender, alerts: Sequence[Alert], *, now: float) -> None:
+        if refused[0]:
+            refused[0] -= 1
+            raise OutboxError("the disk is full")
+        original(self, alerts, now=now)
+
+    monkeypatch.setattr(Sender, "put", refusing)
+    service.snapshot = burning(slo("checkout", targets=[0.999], days=28), bad_share=0.5, at=time.time())
+    service.run(alerting(), lambda: len(hook.told) >= 2)
+    assert [error for _, error in service.reports][:3] == ["alerts cannot be evaluated: the disk is full"] * 2 + [None]
+
+
+def test_an_engine_that_stands_still_pages_by_the_same_way_and_its_end_is_told_after_a_restart(
+    service: Service, hook: Hook
+):
+    """Each look is ten seconds after the one before."""
+    clock = count(1_700_000_000, 10)
+    service.snapshot = Snapshot(evaluated_at=1_700_000_000.0)
+    service.run(alerting(now=lambda: float(next(clock))), lambda: bool(hook.told))
+    assert hook.told == [("firing", "", "page")]
+    ticked = float(next(clock))
+    service.snapshot = Snapshot(evaluated_at=ticked)
+    service.run(alerting(now=lambda: ticked + 1), lambda: len(hook.told) > 1)
+    assert hook.told[1:] == [("resolved", "", "page")]
+
+
+def test_the_services_language_is_an_option(service: Service, hook: Hook, slo):
+    service.options |= {LOCALE: "zh"}
+    service.snapshot = burning(slo("checkout", targets=[0.999], days=28), bad_share=0.5, at=time.time())
+    one, said = alerting(), list[str]()
+
+    def told() -> bool:
+        said[:] = [each["annotations"]["summary"] for each in answered(one)["alerts"]]
+        return len(hook.told) >= 2
+
+    service.run(one, told)
+    assert len(said) == 2
+    assert all("错误预算" in summary for summary in said)

@@ -11,11 +11,12 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, TypeVar, cast
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import TYPE_CHECKING, ClassVar, Final, Self, TypeVar, cast
 
 from maibo_alerting.delivery.destination import DeliveryError, Secrets
-from maibo_alerting.delivery.http import checked_url, post_json, shown_url
+from maibo_alerting.delivery.http import checked_url, shown_url
+from maibo_alerting.delivery.masking import keys_of, masked
+from maibo_alerting.delivery.settings import only
 from maibo_alerting.wording import LOCALES, Locale, Message, message_of, phrases
 from maibo_alerting.wording.text import plain
 
@@ -32,8 +33,6 @@ SECRET_FIELDS: Final = frozenset({"secret_file", "secret_env"})
 BUSY: Final = -1
 """DingTalk and WeCom: the system is busy."""
 
-_KEY: Final = 8
-"""Characters from which on a part of an address is taken for a key."""
 _LOOK_ALIKE: Final = str.maketrans({mark: chr(ord(mark) + 0xFEE0) for mark in "*[]<>#~`|!\\&"})
 """Full-width forms: how a vendor's markdown escapes is told nowhere, and these mean nothing to any."""
 
@@ -57,6 +56,30 @@ class Address:
 
     def read(self) -> str:
         return checked_url(secret(self.settings, self.secrets, "url"))
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A chat's bot. Each service has its own `send`."""
+
+    name: str
+    address: Address
+    locale: Locale = "en"
+
+    FIELDS: ClassVar[frozenset[str]] = ADDRESS_FIELDS
+
+    @classmethod
+    def of(cls, settings: Mapping[str, object], secrets: Secrets) -> Self:
+        address = Address(settings, secrets)
+        address.check()
+        only(settings, cls.FIELDS)
+        secrets.read(settings)
+        return cls(str(settings["name"]), address, locale_of(settings))
+
+    @property
+    def signing_secret(self) -> str:
+        """'' where the bot has none."""
+        return secret(self.address.settings, self.address.secrets)
 
 
 def secret(settings: Mapping[str, object], secrets: Secrets, name: str = "secret") -> str:
@@ -125,25 +148,6 @@ def hmac_base64(key: str, text: str) -> str:
     return base64.b64encode(hmac.new(key.encode(), text.encode(), hashlib.sha256).digest()).decode()
 
 
-def post_secretly(url: str, said: object, hidden: Sequence[str] = ()) -> Answer:
-    """`post_json`, whose errors never repeat the address's keys nor what is `hidden`, even when the answer does."""
-    try:
-        return post_json(url, said)
-    except DeliveryError as error:
-        text = masked(str(error), [*_keys(url), *hidden])
-        raise DeliveryError(text, retry=error.retry, retry_after_seconds=error.retry_after_seconds) from None
-
-
-def masked(text: str, hidden: Sequence[str]) -> str:
-    """Without these keys, nor the beginning of one at the end, where an answer was cut."""
-    for key in sorted(filter(None, hidden), key=len, reverse=True):
-        text = text.replace(key, "***")
-        cut_off = next((length for length in range(len(key) - 1, 3, -1) if text.endswith(key[:length])), 0)
-        if cut_off:
-            text = text[:-cut_off] + "***"
-    return text
-
-
 @dataclass(frozen=True, slots=True)
 class Codes:
     """How a service tells failure in the body of a 200."""
@@ -164,19 +168,12 @@ class Codes:
         if not isinstance(body, dict) or not isinstance(code, int):
             raise DeliveryError(f"{where} answered {answer.status} without {self.code}: is it the webhook?", retry=True)
         if code != 0:
-            reason = plain(masked(str(body.get(self.reason, "")), [*_keys(url), *hidden]), 200)
+            reason = plain(masked(str(body.get(self.reason, "")), [*keys_of(url), *hidden]), 200)
             raise DeliveryError(
                 f"{where} refused: {self.code} {code} {reason}".rstrip(),
                 retry=code in self.later,
                 retry_after_seconds=self.later.get(code),
             )
-
-
-def _keys(url: str) -> list[str]:
-    """Parts of an address that may be keys, as written and as they read."""
-    parts = urlsplit(url)
-    found = [url, *parts.path.split("/"), *(value for _, value in parse_qsl(parts.query)), parts.query]
-    return [form for key in found if len(key) >= _KEY for form in (key, unquote(key))]
 
 
 def _ever_shorter(messages: Sequence[Message], locale: Locale) -> Iterator[Sequence[Message]]:

@@ -41,9 +41,12 @@ if TYPE_CHECKING:
 BATCHES: Final[Mapping[str, int]] = {"alertmanager": BATCH, "webhook": 1, "pagerduty": 1}
 """Alerts in one request; `USUAL_BATCH` for others, which make one message of several."""
 USUAL_BATCH: Final = 20
-PER_MINUTE: Final[Mapping[str, int]] = {"alertmanager": 600, "webhook": 60, "pagerduty": 60}
-"""Requests, where the file says nothing; `USUAL_PER_MINUTE` for others, which is what chats take."""
+PER_MINUTE: Final[Mapping[str, int]] = {"alertmanager": 600, "webhook": 60, "pagerduty": 120}
+"""Requests, where the file says nothing; `USUAL_PER_MINUTE` for others, which is what chats take. PagerDuty takes 120 a minute for each
+integration, and says 429 to more."""
 USUAL_PER_MINUTE: Final = 20
+_WORDLESS: Final = frozenset({"alertmanager", "webhook"})
+"""They take annotations as they are: in the service's language."""
 _COMMON: Final = frozenset({"type", "severities", "per_minute"})
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?")
 
@@ -52,8 +55,8 @@ class DestinationsError(MaiboError):
     """A file of destinations that cannot be used; tells every problem, a line each."""
 
 
-def load(path: Path, *, secrets: Secrets) -> tuple[Route, ...]:
-    """The routes of this file, in its order. DestinationsError."""
+def load(path: Path, *, secrets: Secrets, locale: str = "en") -> tuple[Route, ...]:
+    """The routes of this file, in its order; `locale`: of those that say none. DestinationsError."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -62,7 +65,7 @@ def load(path: Path, *, secrets: Secrets) -> tuple[Route, ...]:
     routes: dict[str, Route] = {}
     try:
         for at, entry in enumerate(_entries(parse(data, file=str(path), report=report), path, report)):
-            _add(routes, entry, f"destinations[{at}]", path.parent, secrets, report)
+            _add(routes, entry, f"destinations[{at}]", path.parent, secrets, report, locale=locale)
     except TooManyProblems:  # the report's last line says so
         return _nothing(report)
     return _nothing(report) if report.errors else tuple(routes.values())
@@ -101,11 +104,13 @@ def _entries(nodes: Sequence[Node], path: Path, report: Report) -> tuple[Map, ..
     return tuple(entries)
 
 
-def _add(routes: dict[str, Route], entry: Map, path: str, folder: Path, secrets: Secrets, report: Report) -> None:
+def _add(
+    routes: dict[str, Route], entry: Map, path: str, folder: Path, secrets: Secrets, report: Report, *, locale: str
+) -> None:
     """One entry's routes, or its problem."""
     settings = {name: _plain(node) for name, node in entry.values.items()}
     try:
-        for route in _routes(settings, folder, secrets):
+        for route in _routes(settings, folder, secrets, locale=locale):
             if route.name in routes:
                 at = entry.keys.get("name", entry.at)
                 report.error(at, path, f"name {route.name}: another destination has it", "give each its own")
@@ -116,7 +121,7 @@ def _add(routes: dict[str, Route], entry: Map, path: str, folder: Path, secrets:
         report.error(at, path, str(error))
 
 
-def _routes(settings: Mapping[str, object], folder: Path, secrets: Secrets) -> Iterator[Route]:
+def _routes(settings: Mapping[str, object], folder: Path, secrets: Secrets, *, locale: str) -> Iterator[Route]:
     """Of one entry: several Alertmanagers are a route each, so that one that is away holds up no other."""
     name, kind = settings.get("name"), settings.get("type")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -136,6 +141,8 @@ def _routes(settings: Mapping[str, object], folder: Path, secrets: Secrets) -> I
             one = Alertmanager.of(each, secrets)
             yield Route(one, severities, int(per_minute), BATCHES[kind], one.resend_seconds)
     else:
+        if kind not in _WORDLESS:
+            own.setdefault("locale", locale)
         yield Route(known[kind](own, secrets), severities, int(per_minute), BATCHES.get(kind, USUAL_BATCH))
 
 

@@ -8,32 +8,28 @@ https://open.dingtalk.com/document/orgapp/custom-robot-access
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import urlencode
 
 from maibo_alerting.delivery.chat import (
     ADDRESS_FIELDS,
     BUSY,
     SECRET_FIELDS,
-    Address,
+    Chat,
     Codes,
     fitted,
     heading,
     hmac_base64,
     json_bytes,
-    locale_of,
     markdown,
-    post_secretly,
-    secret,
     told,
 )
-from maibo_alerting.delivery.settings import only
+from maibo_alerting.delivery.http import post_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from maibo_alerting.alerts import Alert
-    from maibo_alerting.delivery.destination import Secrets
     from maibo_alerting.wording import Locale, Message
 
 BODY_BYTES: Final = 20_000
@@ -42,25 +38,14 @@ CODES: Final = Codes("errcode", "errmsg", later={BUSY: None, 130101: 600.0, 4101
 
 
 @dataclass(frozen=True, slots=True)
-class DingTalk:
-    name: str
-    address: Address
-    locale: Locale = "en"
-
-    @classmethod
-    def of(cls, settings: Mapping[str, object], secrets: Secrets) -> DingTalk:
-        address = Address(settings, secrets)
-        address.check()
-        only(settings, ADDRESS_FIELDS | SECRET_FIELDS)
-        secrets.read(settings)
-        return cls(str(settings["name"]), address, locale_of(settings))
+class DingTalk(Chat):
+    FIELDS: ClassVar[frozenset[str]] = ADDRESS_FIELDS | SECRET_FIELDS
 
     def send(self, alerts: Sequence[Alert], *, now: float) -> None:
-        url, key = self.address.read(), secret(self.address.settings, self.address.secrets)
+        url, key = self.address.read(), self.signing_secret
         query = signature(key, at=int(now * 1_000))
-        answer = post_secretly(
-            f"{url}{'&' if '?' in url else '?'}{query}" if query else url, payload(alerts, self.locale), [key]
-        )
+        signed = f"{url}{'&' if '?' in url else '?'}{query}" if query else url
+        answer = post_json(signed, payload(alerts, self.locale), hidden=[key])
         CODES.check(answer, url, [key])
 
 

@@ -20,8 +20,9 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Final, Literal, cast
 
-from maibo_alerting.delivery.chat import colour, heading, locale_of, masked, secret, told
+from maibo_alerting.delivery.chat import colour, heading, locale_of, secret, told
 from maibo_alerting.delivery.destination import DeliveryError, Secrets
+from maibo_alerting.delivery.masking import masked
 from maibo_alerting.delivery.settings import number, only
 from maibo_alerting.wording.text import plain
 
@@ -123,20 +124,29 @@ def mail(
     made["From"], made["To"] = sender, ", ".join(recipients)
     made["Date"] = format_datetime(datetime.fromtimestamp(now, UTC))
     domain = sender.rpartition("@")[2]
-    made["Message-ID"] = _id(alerts, [alert.status for alert in alerts], domain)
-    if all(alert.status == "resolved" for alert in alerts):
-        made["In-Reply-To"] = made["References"] = _id(alerts, ["firing"] * len(alerts), domain)
+    begin = _id([f"{alert.key} {alert.starts_at!r} firing" for alert in alerts], domain)
+    made["Message-ID"] = _id([_transition(alert) for alert in alerts], domain)
+    if not any(_is_begin(alert) for alert in alerts):
+        made["In-Reply-To"] = made["References"] = begin
     made["Auto-Submitted"] = "auto-generated"  # RFC 3834: no absence notes in return
     made.set_content("\n\n".join(_text(message) for message in messages))
     made.add_alternative(_page(messages, locale, colour(alerts)), subtype="html")
     return made
 
 
-def _id(alerts: Sequence[Alert], statuses: Sequence[str], domain: str) -> str:
-    told = "\0".join(
-        f"{alert.key} {alert.starts_at!r} {status}" for alert, status in zip(alerts, statuses, strict=True)
-    )
-    return f"<{hashlib.sha256(told.encode()).hexdigest()[:40]}@{domain}>"
+def _transition(alert: Alert) -> str:
+    """Which change of which alert is told. An alert that fires again, soon after its end, is the same one and another message."""
+    told = f"{alert.key} {alert.starts_at!r} {alert.status}"
+    return told if _is_begin(alert) or not alert.changed_at else f"{told} {alert.changed_at!r}"
+
+
+def _is_begin(alert: Alert) -> bool:
+    return alert.status == "firing" and alert.changed_at <= alert.starts_at
+
+
+def _id(told: Sequence[str], domain: str) -> str:
+    digest = hashlib.sha256("\0".join(told).encode()).hexdigest()
+    return f"<{digest[:40]}@{domain}>"
 
 
 def _text(message: Message) -> str:

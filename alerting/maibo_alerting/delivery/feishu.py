@@ -7,30 +7,26 @@ failure is told by ``code`` in the body of a 200. https://open.feishu.cn/documen
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from maibo_alerting.delivery.chat import (
     ADDRESS_FIELDS,
     SECRET_FIELDS,
-    Address,
+    Chat,
     Codes,
     colour,
     fitted,
     heading,
     hmac_base64,
     json_bytes,
-    locale_of,
-    post_secretly,
-    secret,
     told,
 )
-from maibo_alerting.delivery.settings import only
+from maibo_alerting.delivery.http import post_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from maibo_alerting.alerts import Alert
-    from maibo_alerting.delivery.destination import Secrets
     from maibo_alerting.wording import Locale, Message
 
 BODY_BYTES: Final = 20_000 - 200
@@ -40,22 +36,12 @@ CODES: Final = Codes("code", "msg", later={11232: 60.0})
 
 
 @dataclass(frozen=True, slots=True)
-class Feishu:
-    name: str
-    address: Address
-    locale: Locale = "en"
-
-    @classmethod
-    def of(cls, settings: Mapping[str, object], secrets: Secrets) -> Feishu:
-        address = Address(settings, secrets)
-        address.check()
-        only(settings, ADDRESS_FIELDS | SECRET_FIELDS)
-        secrets.read(settings)
-        return cls(str(settings["name"]), address, locale_of(settings))
+class Feishu(Chat):
+    FIELDS: ClassVar[frozenset[str]] = ADDRESS_FIELDS | SECRET_FIELDS
 
     def send(self, alerts: Sequence[Alert], *, now: float) -> None:
-        url, key = self.address.read(), secret(self.address.settings, self.address.secrets)
-        answer = post_secretly(url, signature(key, at=int(now)) | payload(alerts, self.locale), [key])
+        url, key = self.address.read(), self.signing_secret
+        answer = post_json(url, signature(key, at=int(now)) | payload(alerts, self.locale), hidden=[key])
         CODES.check(answer, url, [key])
 
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 import ssl
 from base64 import b64encode
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -21,9 +20,10 @@ from urllib.parse import urlsplit
 import httpx2
 
 from maibo_alerting.delivery.destination import DeliveryError, Secrets
+from maibo_alerting.delivery.masking import keys_of, masked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # at INFO it logs whole addresses, which hold keys
 
@@ -47,8 +47,6 @@ _READ_BYTES: Final = 64 * 2**10
 """Of an answer."""
 _SHOWN: Final = 200
 """Characters of an answer that an error repeats."""
-_KEY_LENGTH: Final = 12
-"""A shorter part of an address is no key."""
 _RETRIED: Final = frozenset({408, 425, 429})
 """Beside every 5xx."""
 
@@ -151,15 +149,30 @@ def shown_url(url: str) -> str:
 
 
 def post_json(
-    url: str, said: object, *, headers: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None
+    url: str,
+    said: object,
+    *,
+    headers: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
+    hidden: Sequence[str] = (),
 ) -> Answer:
     """POST as JSON, and see it `accepted`."""
     body = json.dumps(said, ensure_ascii=False, allow_nan=False).encode()
-    return post(url, body, headers={"Content-Type": "application/json", **(headers or {})}, tls=tls)
+    return post(url, body, headers={"Content-Type": "application/json", **(headers or {})}, tls=tls, hidden=hidden)
 
 
-def post(url: str, body: bytes, *, headers: Mapping[str, str], tls: ssl.SSLContext | None = None) -> Answer:
-    """POST these bytes. DeliveryError when there is no answer in time, or none of success (`accepted`)."""
+def post(
+    url: str,
+    body: bytes,
+    *,
+    headers: Mapping[str, str],
+    tls: ssl.SSLContext | None = None,
+    hidden: Sequence[str] = (),
+) -> Answer:
+    """POST these bytes. DeliveryError when there is no answer in time, or none of success (`accepted`).
+
+    No error repeats the address's keys, the credentials of `headers`, nor what is `hidden`, even when the answer does.
+    """
     where = shown_url(url)
     try:
         answer = asyncio.run(_exchange(url, body, headers, tls))
@@ -170,17 +183,18 @@ def post(url: str, body: bytes, *, headers: Mapping[str, str], tls: ssl.SSLConte
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
         # The texts of these may hold the address with its keys; their names tell enough.
         raise DeliveryError(f"{where} cannot be reached: {_cause(error)}", retry=True) from None
-    return accepted(replace(answer, body=_masked(answer.body, url, headers)), where)
+    credentials = [value.rpartition(" ")[2] for name, value in headers.items() if name.lower() == "authorization"]
+    return accepted(answer, where, [*keys_of(url), *credentials, *hidden])
 
 
-def accepted(answer: Answer, where: str) -> Answer:
+def accepted(answer: Answer, where: str, hidden: Sequence[str] = ()) -> Answer:
     """The answer, if it is one of success; otherwise DeliveryError: 5xx, 408, 425 and 429 may be tried again, all else not."""
     if 200 <= answer.status < 300:
         return answer
     if 300 <= answer.status < 400:
         raise DeliveryError(f"{where} answered {answer.status}: redirects are not followed; mend its url", retry=False)
     raise DeliveryError(
-        f"{where} answered {answer.status}: {_text(answer.body)}".removesuffix(": "),
+        f"{where} answered {answer.status}: {_text(answer.body, hidden)}".removesuffix(": "),
         retry=answer.status >= 500 or answer.status in _RETRIED,
         retry_after_seconds=answer.retry_after_seconds,
     )
@@ -226,17 +240,7 @@ def _cause(error: BaseException) -> str:
     return name
 
 
-def _masked(body: bytes, url: str, headers: Mapping[str, str]) -> bytes:
-    """Without what only we and the destination know, should it repeat that: parts of the address, credentials."""
-    parts = urlsplit(url)
-    known = {part for part in re.split(r"[/&=?]", f"{parts.path}/{parts.query}") if len(part) >= _KEY_LENGTH}
-    known |= {value.rpartition(" ")[2] for name, value in headers.items() if name.lower() == "authorization"}
-    for part in sorted(known, key=len, reverse=True):
-        body = body.replace(part.encode(), b"***")
-    return body
-
-
-def _text(body: bytes) -> str:
-    """One line of it, without what a terminal would obey."""
-    text = " ".join(body[: 4 * _SHOWN].decode("utf-8", "replace").split())[:_SHOWN]
+def _text(body: bytes, hidden: Sequence[str]) -> str:
+    """One line of it, without what is secret, nor what a terminal would obey."""
+    text = " ".join(masked(body[: 4 * _SHOWN].decode("utf-8", "replace"), hidden).split())[:_SHOWN]
     return "".join(each if each.isprintable() else "\ufffd" for each in text)

@@ -239,11 +239,17 @@ class Outbox:
             ).fetchall()
             return {destination: Pending(count, oldest) for destination, count, oldest in rows}
 
-    def dead(self) -> tuple[DeadLetter, ...]:
+    def dead_counts(self) -> dict[str, int]:
+        """By destination, those that have any."""
+        with self._transaction() as run:
+            return dict(run.execute("SELECT destination, count(*) FROM dead GROUP BY destination").fetchall())
+
+    def dead(self, *, most: int = MOST_DEAD) -> tuple[DeadLetter, ...]:
         """What was given up, the newest first."""
         with self._transaction() as run:
             rows = run.execute(
-                "SELECT id, destination, alert, queued_at, died_at, attempts, reason FROM dead ORDER BY id DESC"
+                "SELECT id, destination, alert, queued_at, died_at, attempts, reason FROM dead ORDER BY id DESC LIMIT ?",
+                (most,),
             ).fetchall()
             return tuple(DeadLetter(row[0], row[1], _alert(row[2]), *row[3:]) for row in rows)
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from maibo_alerting.delivery.chat import SECRET_FIELDS, locale_of, post_secretly, secret
+from maibo_alerting.delivery.chat import SECRET_FIELDS, locale_of, secret
 from maibo_alerting.delivery.destination import DeliveryError, Secrets
-from maibo_alerting.delivery.http import checked_url
+from maibo_alerting.delivery.http import checked_url, post_json
 from maibo_alerting.delivery.settings import only
 from maibo_alerting.wording import message_of, summary_of
 from maibo_alerting.wording.text import plain
@@ -47,7 +47,7 @@ class PagerDuty:
     def send(self, alerts: Sequence[Alert], *, now: float) -> None:  # noqa: ARG002 -- an event has the alert's own time
         key = secret(self.settings, self.secrets)
         for alert in alerts:
-            post_secretly(self.url, {"routing_key": key} | event(alert, self.locale), [key])
+            post_json(self.url, {"routing_key": key} | event(alert, self.locale), hidden=[key])
 
 
 def event(alert: Alert, locale: Locale) -> dict[str, object]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from maibo_alerting.alerts import Alert
-    from maibo_alerting.delivery.outbox import Letter, Outbox
+    from maibo_alerting.delivery.outbox import DeadLetter, Letter, Outbox
     from maibo_alerting.delivery.route import Route
 
 logger = logging.getLogger(__name__)
@@ -51,6 +51,8 @@ class Condition:
     """Since this process started."""
     trouble: str | None
     """Why it did not take the last request; None when it did."""
+    dead: int = 0
+    """What was given up."""
 
 
 @dataclass(slots=True)
@@ -125,13 +127,29 @@ class Sender:
 
     def conditions(self) -> tuple[Condition, ...]:
         """Of every destination, as configured. OutboxError."""
-        pending = self._outbox.pending()
+        pending, dead = self._outbox.pending(), self._outbox.dead_counts()
         made = []
         for name, lane in self._lanes.items():
             waiting = pending.get(name)
             count, oldest = (waiting.count, waiting.oldest_queued_at) if waiting else (0, None)
-            made.append(Condition(name, count, oldest, lane.last_taken_at, lane.trouble))
+            made.append(Condition(name, count, oldest, lane.last_taken_at, lane.trouble, dead.get(name, 0)))
         return tuple(made)
+
+    def dead(self, *, most: int) -> tuple[DeadLetter, ...]:
+        """What was given up, the newest first; of destinations that are gone, too. OutboxError."""
+        return self._outbox.dead(most=most)
+
+    def replay(self, dead_id: int, *, now: float) -> bool:
+        """Send it after all. False when there is none, something newer was told since, or its destination is gone. OutboxError."""
+        letter = next((letter for letter in self._outbox.dead() if letter.id == dead_id), None)
+        if letter is None or letter.destination not in self._lanes or not self._outbox.replay(dead_id, now=now):
+            return False
+        self._wakes[letter.destination].set()
+        return True
+
+    def discard(self, dead_id: int) -> bool:
+        """Forget it. False when there is none. OutboxError."""
+        return self._outbox.discard(dead_id)
 
     def step(self, name: str, *, now: float) -> bool:
         """One request to this destination, if anything is due. True when there was: look again at once. OutboxError."""

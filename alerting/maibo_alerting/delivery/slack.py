@@ -9,15 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from maibo_alerting.delivery.chat import ADDRESS_FIELDS, Address, fitted, heading, locale_of, post_secretly, told
-from maibo_alerting.delivery.settings import only
+from maibo_alerting.delivery.chat import Chat, fitted, heading, told
+from maibo_alerting.delivery.http import post_json
 from maibo_alerting.wording.text import cut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from maibo_alerting.alerts import Alert
-    from maibo_alerting.delivery.destination import Secrets
     from maibo_alerting.wording import Locale, Message
 
 HEADER: Final = 150
@@ -26,20 +25,9 @@ BLOCKS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Slack:
-    name: str
-    address: Address
-    locale: Locale = "en"
-
-    @classmethod
-    def of(cls, settings: Mapping[str, object], secrets: Secrets) -> Slack:
-        address = Address(settings, secrets)
-        address.check()
-        only(settings, ADDRESS_FIELDS)
-        return cls(str(settings["name"]), address, locale_of(settings))
-
+class Slack(Chat):
     def send(self, alerts: Sequence[Alert], *, now: float) -> None:  # noqa: ARG002 -- Slack signs nothing by time
-        post_secretly(self.address.read(), payload(alerts, self.locale))
+        post_json(self.address.read(), payload(alerts, self.locale))
 
 
 def payload(alerts: Sequence[Alert], locale: Locale) -> dict[str, object]:

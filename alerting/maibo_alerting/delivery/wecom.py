@@ -9,24 +9,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from maibo_alerting.delivery.chat import (
-    ADDRESS_FIELDS,
     BUSY,
-    Address,
+    Chat,
     Codes,
     fitted,
-    locale_of,
     markdown,
-    post_secretly,
     told,
 )
-from maibo_alerting.delivery.settings import only
+from maibo_alerting.delivery.http import post_json
 from maibo_alerting.wording.text import in_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from maibo_alerting.alerts import Alert
-    from maibo_alerting.delivery.destination import Secrets
     from maibo_alerting.wording import Locale, Message
 
 CONTENT_BYTES: Final = 4_096
@@ -35,21 +31,10 @@ CODES: Final = Codes("errcode", "errmsg", later={BUSY: None, 45009: 60.0})
 
 
 @dataclass(frozen=True, slots=True)
-class WeCom:
-    name: str
-    address: Address
-    locale: Locale = "en"
-
-    @classmethod
-    def of(cls, settings: Mapping[str, object], secrets: Secrets) -> WeCom:
-        address = Address(settings, secrets)
-        address.check()
-        only(settings, ADDRESS_FIELDS)
-        return cls(str(settings["name"]), address, locale_of(settings))
-
+class WeCom(Chat):
     def send(self, alerts: Sequence[Alert], *, now: float) -> None:  # noqa: ARG002 -- WeCom signs nothing by time
         url = self.address.read()
-        CODES.check(post_secretly(url, payload(alerts, self.locale)), url)
+        CODES.check(post_json(url, payload(alerts, self.locale)), url)
 
 
 def payload(alerts: Sequence[Alert], locale: Locale) -> dict[str, object]:

@@ -10,6 +10,7 @@ from maibo_alerting.alerts import Severity
 
 BURN: Final = "MaiboBudgetBurn"
 NO_DATA: Final = "MaiboNoData"
+NOT_EVALUATING: Final = "MaiboNotEvaluating"
 
 Phase = Literal["inactive", "pending", "firing", "resolved"]
 Reason = Literal["", "over", "no_data", "withdrawn"]
@@ -42,6 +43,11 @@ class State:
     labels: Mapping[str, str] = field(default_factory=dict)
     """As they were when it fired: they are part of its identity elsewhere."""
     annotations: Mapping[str, str] = field(default_factory=dict)
+    """What was told last, in the service's language."""
+    translations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The same in those of destinations."""
+    told_at: float | None = None
+    """When; None when its phase has changed since."""
     link: str = ""
 
 

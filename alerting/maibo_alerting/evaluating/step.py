@@ -4,7 +4,8 @@
   **fires** while a pair of its severity is held: reached, and not yet let go (`burning`). So a burst that ends is seen to end by the short
   window, and bad events that come late open it again.
 * **No data is not good.** A firing alert without fresh data keeps firing. The silence has an alert of its own, a ticket; once that has
-  fired for `HOLD_SECONDS` the burn alert ends, and says that nobody knows whether the trouble is over.
+  fired for `HOLD_SECONDS` the burn alert ends, and says that nobody knows whether the trouble is over. So it does after as long a silence
+  that is no news, since there is one every night (`Reading.is_usual`).
 * A **resolved** one is told for `RESOLVED_KEPT_SECONDS`, so that whoever delivers alerts may miss a step, and be restarted; reached
   again within that time, it is the same alert, from its first start.
 """
@@ -15,9 +16,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from maibo_alerting.alerts import Alert
-from maibo_alerting.evaluating.burning import going_on, let_go, reached
 from maibo_alerting.evaluating.state import BURN, NO_DATA, Key, Reason, State, States
-from maibo_slo.engine.burn import burn_rate
+from maibo_slo.engine.burning import MINUTE, going_on, let_go, reached
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,12 +36,6 @@ WAIT_SECONDS: Final = 300
 """Of a silence, after it is seen: a service that was down itself takes a while to read what it missed."""
 HOLD_SECONDS: Final = 3600
 
-_ENDED: Final[Mapping[Reason, str]] = {
-    "over": "The trouble is over.",
-    "no_data": "There has been no data for too long: nobody knows whether the trouble is over.",
-    "withdrawn": "The objective is no longer among the documents.",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -59,9 +53,12 @@ class Outcome:
     """Of one step."""
 
     states: States
-    alerts: tuple[Alert, ...]
-    """Every one that fires, and those resolved within `RESOLVED_KEPT_SECONDS`."""
-    changes: tuple[Change, ...]
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """Every one that fires, and those resolved within `RESOLVED_KEPT_SECONDS`; in the words in which they were told last."""
+        return tuple(_alert(state) for state in self.states.values() if state.phase in ("firing", "resolved"))
 
 
 def step(states: Mapping[Key, State], readings: Iterable[Reading], *, now: float) -> Outcome:
@@ -74,11 +71,7 @@ def step(states: Mapping[Key, State], readings: Iterable[Reading], *, now: float
     for key, state in states.items():
         if key not in after and (kept := _left(state, now=now)) is not None:
             after[key] = kept
-    return Outcome(
-        states=after,
-        alerts=tuple(_alert(state) for state in after.values() if state.phase in ("firing", "resolved")),
-        changes=_changes(states, after),
-    )
+    return Outcome(after, changes(states, after))
 
 
 def _burn(
@@ -87,12 +80,11 @@ def _burn(
     key = Key(BURN, reading.slo, reading.objective, reading.group, severity)
     state = states.get(key)
     chosen = [pair for pair in reading.pairs if pair.shape.severity == severity]
-    if silence is not None and silence.phase == "firing" and now - silence.since >= HOLD_SECONDS:
+    if _is_unknown(reading, silence, now=now):
         return _not_firing(state, "no_data", now=now)
     held = tuple(pair.long_seconds for pair in chosen if _held(pair, state, reading, now=now))
     if held:
-        annotations = _burn_told(reading, [pair for pair in chosen if pair.long_seconds in held])
-        return _firing(state, key, reading, annotations, held, now=now)
+        return _firing(state, key, reading, held, now=now)
     if _is_inactive(state, now=now) and any(going_on(pair, reading) for pair in chosen):
         return _pending(state, key, now=now)
     return _not_firing(state, "over", now=now)
@@ -104,38 +96,47 @@ def _held(pair: Pair, state: State | None, reading: Reading, *, now: float) -> b
     return reached(pair, reading, now=now)
 
 
+def _is_unknown(reading: Reading, silence: State | None, *, now: float) -> bool:
+    """Whether the silence has lasted for so long that nobody knows whether it still burns."""
+    if silence is not None and silence.phase == "firing":
+        return now - silence.since >= HOLD_SECONDS
+    silent = reading.silent_seconds(now=now) if reading.is_usual else None
+    return silent is not None and silent >= patience(reading, now=now) + WAIT_SECONDS + HOLD_SECONDS
+
+
 def _silence(states: Mapping[Key, State], reading: Reading, *, now: float) -> State | None:
     key = Key(NO_DATA, reading.slo, reading.objective, reading.group, "ticket")
     state = states.get(key)
     silent = reading.silent_seconds(now=now)
-    if silent is not None and silent <= _patience(reading, now=now):
+    if silent is not None and silent <= patience(reading, now=now):
         return _not_firing(state, "over", now=now)
-    if not reading.settled and (state is None or state.phase != "firing"):
-        return state  # what was counted so far may lack what there is
     if state is not None and state.phase == "firing":
-        return replace(state, annotations=_silence_told(reading, now=now))
+        return replace(state, link=reading.link)
+    if not reading.settled:
+        return state  # what was counted so far may lack what there is
+    if reading.is_usual:
+        return _not_firing(state, "over", now=now)
     wait = NO_DATA_AFTER_SECONDS if silent is None else WAIT_SECONDS
     if state is not None and state.phase == "pending" and now - state.since >= wait:
-        return _firing(state, key, reading, _silence_told(reading, now=now), (), now=now)
+        return _firing(state, key, reading, (), now=now)
     return _pending(state, key, now=now)
 
 
-def _patience(reading: Reading, *, now: float) -> float:
+def patience(reading: Reading, *, now: float) -> float:
     """For how long an objective may be without an event before that is news."""
     usual = reading.usual_events(1, now=now)
     needed = MISSED_EVENTS / usual if usual else 0.0
-    return min(NO_DATA_AFTER_AT_MOST_SECONDS, max(NO_DATA_AFTER_SECONDS, needed))
+    slice_seconds = reading.grain_seconds if reading.grain_seconds > MINUTE else 0  # it is counted when it is over
+    return min(NO_DATA_AFTER_AT_MOST_SECONDS, max(NO_DATA_AFTER_SECONDS, needed)) + slice_seconds
 
 
-def _firing(
-    state: State | None, key: Key, reading: Reading, told: Mapping[str, str], held: tuple[int, ...], *, now: float
-) -> State:
+def _firing(state: State | None, key: Key, reading: Reading, held: tuple[int, ...], *, now: float) -> State:
     if state is not None and state.phase == "firing":
-        return replace(state, annotations=told, held_by=held, link=reading.link)
+        return replace(state, held_by=held, link=reading.link)
     again = state is not None and state.phase == "resolved" and not _is_inactive(state, now=now)
     fired_at = state.fired_at if again and state is not None and state.fired_at is not None else now
     labels = state.labels if again and state is not None else reading.labels
-    return State(key, "firing", now, fired_at, held, labels=labels, annotations=told, link=reading.link)
+    return State(key, "firing", now, fired_at, held, labels=labels, link=reading.link)
 
 
 def _pending(state: State | None, key: Key, *, now: float) -> State:
@@ -148,7 +149,7 @@ def _not_firing(state: State | None, reason: Reason, *, now: float) -> State | N
         return None
     if state.phase == "resolved":
         return state
-    return replace(state, phase="resolved", since=now, held_by=(), reason=reason)
+    return replace(state, phase="resolved", since=now, held_by=(), reason=reason, told_at=None)
 
 
 def _left(state: State, *, now: float) -> State | None:
@@ -165,42 +166,15 @@ def _is_inactive(state: State | None, *, now: float) -> bool:
     )
 
 
-def _changes(before: Mapping[Key, State], after: Mapping[Key, State]) -> tuple[Change, ...]:
-    changes = []
+def changes(before: Mapping[Key, State], after: Mapping[Key, State]) -> tuple[Change, ...]:
+    """What came from one phase into another."""
+    found = []
     for key in sorted(before.keys() | after.keys()):
         old, new = before.get(key), after.get(key)
         phases: tuple[Phase, Phase] = (old.phase if old else "inactive", new.phase if new else "inactive")
         if phases[0] != phases[1]:
-            changes.append(Change(key, *phases, new.reason if new else "", new.held_by if new else ()))
-    return tuple(changes)
-
-
-def _burn_told(reading: Reading, held: Iterable[Pair]) -> dict[str, str]:
-    parts = []
-    for pair in held:
-        windows = ((pair.shape.long, pair.long_seconds), (pair.shape.short, pair.shape.short_seconds))
-        rates = [f"{_rate(reading, seconds)} over {name}" for name, seconds in windows]
-        parts.append(f"{' and '.join(rates)} (above {pair.factor:.4g})")
-    return {
-        "summary": f"{reading.slo} {reading.objective}: the error budget burns too fast",
-        "description": f"Burn rate {'; '.join(parts)}. 1 would spend exactly the budget over the SLO's window.",
-    }
-
-
-def _rate(reading: Reading, seconds: int) -> str:
-    window = reading.of(seconds)
-    rate = burn_rate(window.good, window.bad, target=reading.target)
-    return "unknown, for lack of events," if rate is None else f"{rate:.3g}"
-
-
-def _silence_told(reading: Reading, *, now: float) -> dict[str, str]:
-    silent = reading.silent_seconds(now=now)
-    since = "in the whole of the SLO's window" if silent is None else f"for {silent / 60:.0f} minutes"
-    return {
-        "summary": f"{reading.slo} {reading.objective}: no data",
-        "description": f"No event has been counted {since}. That is neither good nor bad: see whether customers stayed away or the "
-        "telemetry did.",
-    }
+            found.append(Change(key, *phases, new.reason if new else "", new.held_by if new else ()))
+    return tuple(found)
 
 
 def _alert(state: State) -> Alert:
@@ -214,7 +188,8 @@ def _alert(state: State) -> Alert:
         ends_at=state.since if resolved else None,
         group=state.key.group,
         labels=state.labels,
-        annotations={**state.annotations, "ended": _ENDED[state.reason]} if resolved else state.annotations,
+        annotations=state.annotations,
+        translations=state.translations,
         link=state.link,
         changed_at=state.since,
     )

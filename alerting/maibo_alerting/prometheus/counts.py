@@ -16,8 +16,8 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from maibo_alerting.prometheus.durations import duration
+from maibo_alerting.prometheus.journeys import MIN_OBSERVED
 from maibo_alerting.prometheus.rulefile import Record, selector
-from maibo_alerting.rules import MIN_OBSERVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -1,7 +1,7 @@
 """Which rule files there are.
 
 ``maibo.rules.yaml`` has the journeys' alerts, on maibo's own metrics. Each SLO whose events a Prometheus counts has a file of its own under
-``slos/``, and its promtool tests beside it: in one file, every SLO without data in a test would fire there too. The operator's objects have
+``slos/``: in one file, every SLO without data in a test would fire there too. Promtool's tests stand beside them. The operator's objects have
 the same rules, and no tests: promtool does not read them.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from maibo_alerting import rules
 from maibo_alerting.pairs import SHAPES
-from maibo_alerting.prometheus import counted, sloth
+from maibo_alerting.prometheus import counted, journeys, sloth
+from maibo_alerting.prometheus.journeys_trial import journeys_trial
 from maibo_alerting.prometheus.rulefile import rule_file
 from maibo_alerting.prometheus.trial import trial
 from maibo_alerting.prometheus.windows import read_windows
@@ -46,7 +46,10 @@ def _journeys(catalogue: Catalogue, *, url: str, dialect: Dialect, form: Format)
         ]
         yield Artefact(_path("maibo", form), rule_file([], comments=comments, form=form, name="maibo"))
         return
-    yield Artefact(_path("maibo", form), rule_file(rules.groups(catalogue, url=url), form=form, name="maibo"))
+    made = journeys.groups(catalogue, url=url)
+    yield Artefact(_path("maibo", form), rule_file(made, form=form, name="maibo"))
+    if form == "prometheus":
+        yield Artefact("prometheus/maibo_test.yaml", journeys_trial(catalogue, made))
 
 
 def _counted(slo: PromSlo, *, dialect: Dialect, form: Format, windows: Windows | None) -> Iterator[Artefact]:
@@ -58,7 +61,7 @@ def _counted(slo: PromSlo, *, dialect: Dialect, form: Format, windows: Windows |
     test = ""
     if form == "prometheus":
         told = sloth.told if dialect == "sloth" else counted.told
-        test = trial(slo, shapes, made, [told(slo, one) for one in slo.objectives], rules=f"{slo.name}.rules.yaml")
+        test = trial(slo, shapes, made, [told(slo, one) for one in slo.objectives])
         if not test:
             comments.append(f"{slo.name}: no tests, since its queries are not plain selectors of counters")
     yield Artefact(

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from maibo_alerting.evaluating.reading import MINUTE, Reading
+from maibo_alerting.evaluating.reading import Reading
 from maibo_alerting.evaluating.step import step
 from maibo_alerting.pairs import pairs
 from maibo_slo.engine.budget import budget
 from maibo_slo.engine.burn import Counts, burn_rate
+from maibo_slo.engine.burning import MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -111,20 +112,22 @@ class _Ledger:
         begin_of = {seconds: max(0, end - seconds // MINUTE) for seconds in self._windows}
         zero = int(now) - end * MINUTE
         newest = self._newest[index]
+        counts = {
+            seconds: Counts(
+                self._good[end] - self._good[begin],
+                self._bad[end] - self._bad[begin],
+                self._observed[end] - self._observed[begin],
+            )
+            for seconds, begin in begin_of.items()
+        }
         return Reading(
             slo="simulated",
             objective=f"{self._target:g}",
             target=self._target,
             window_seconds=self._window_seconds,
             pairs=self._pairs,
-            counts={
-                seconds: Counts(
-                    self._good[end] - self._good[begin],
-                    self._bad[end] - self._bad[begin],
-                    self._observed[end] - self._observed[begin],
-                )
-                for seconds, begin in begin_of.items()
-            },
+            counts=counts,
+            own=counts[self._window_seconds],
             first_t=zero + self._first * MINUTE if self._first <= index else None,
             last_t=zero + newest * MINUTE if newest >= begin_of[self._window_seconds] else None,
         )

@@ -34,7 +34,8 @@ class Facts:
     now: float
     """When this is told: forecasts and durations count from here."""
     slo: str
-    kind: Literal["burn", "no_data"] = "burn"
+    kind: Literal["burn", "no_data", "standstill"] = "burn"
+    """`standstill`: nothing is evaluated at all; `slo` is ''."""
     objective: str = ""
     target: float | None = None
     """0.999."""
@@ -46,7 +47,9 @@ class Facts:
     group: str = ""
     since: float | None = None
     until: float | None = None
-    """When it was over; None while it fires."""
+    """When it ended; None while it fires."""
+    ended: Literal["over", "no_data", "withdrawn"] = "over"
+    """Why it did: the trouble is over; nobody knows whether it is; its objective is gone from the documents."""
     over_seconds: float | None = None
     """How long a time `total`, `bad`, `customers`, `p99_seconds` and `burn_rate` are counted over, up to `now`."""
     total: int | None = None

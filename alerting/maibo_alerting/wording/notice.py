@@ -11,7 +11,7 @@ from maibo_alerting.wording.phrases import phrases
 from maibo_alerting.wording.text import link, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from maibo_alerting.alerts import Alert
     from maibo_alerting.wording.facts import LinkKind
@@ -31,7 +31,7 @@ def as_annotations(message: Message) -> dict[str, str]:
 def message_of(alert: Alert, locale: Locale = "en") -> Message:
     """What to show of it: how urgent it is, or that it is over, before its summary. Plain, whatever its annotations hold."""
     say = phrases(locale)
-    description = alert.annotations.get("description") or _when(alert, say)
+    description = _annotations(alert, locale).get("description") or _when(alert, say)
     lines = [say.test_line] if alert.test else []
     lines += [text for line in description.split("\n", LINES)[:LINES] if (text := plain(line, LINE))]
     urgency = say.page if alert.severity == "page" else say.ticket
@@ -45,8 +45,13 @@ def summary_of(alert: Alert, locale: Locale = "en") -> str:
     """What it is about, on one line, marked where it is a test."""
     say = phrases(locale)
     about = " ".join(name for name in (alert.slo, alert.objective, alert.group) if name)
-    summary = plain(alert.annotations.get("summary", ""), TITLE) or f"{about}{say.separator}{alert.name}"
+    summary = plain(_annotations(alert, locale).get("summary", ""), TITLE) or f"{about}{say.separator}{alert.name}"
     return plain(f"{say.test}{say.separator}{summary}" if alert.test else summary, TITLE)
+
+
+def _annotations(alert: Alert, locale: Locale) -> Mapping[str, str]:
+    """In this language, where it was told in it."""
+    return alert.translations.get(locale, alert.annotations)
 
 
 def _when(alert: Alert, say: Phrases) -> str:

@@ -39,6 +39,12 @@ class Phrases:
     burns_no_more: str
     no_data: str
     data_again: str
+    unknown: str
+    withdrawn: str
+    stands_still: str
+    evaluates_again: str
+    wakes_nobody: str
+    wakes_nobody_for: str
     place: str
     place_step: str
     objective: str
@@ -89,6 +95,12 @@ EN: Final = Phrases(
     burns_no_more="{what}: the error budget no longer burns too fast",
     no_data="{what}: no data",
     data_again="{what}: there is data again",
+    unknown="{what}: no data for so long that nobody knows whether the trouble is over",
+    withdrawn="{what}: no longer among the documents",
+    stands_still="maibo no longer evaluates: no other alert can fire",
+    evaluates_again="maibo evaluates again",
+    wakes_nobody="No SLO has been judged: whatever burns now wakes nobody. See /readyz and the log of the service",
+    wakes_nobody_for="No SLO has been judged for {age}: whatever burns now wakes nobody. See /readyz and the log of the service",
     place="{where} ({whom})",
     place_step="{journey}, step {step}",
     objective="SLO {slo}, objective {objective}",
@@ -146,6 +158,12 @@ ZH: Final = Phrases(
     burns_no_more="{what}：错误预算的消耗已恢复正常",
     no_data="{what}：没有数据",
     data_again="{what}：数据已恢复",
+    unknown="{what}：长时间没有数据，无法确认故障是否已经结束",
+    withdrawn="{what}：已不在文档中",
+    stands_still="maibo 已停止评估：其他告警都无法触发",
+    evaluates_again="maibo 已恢复评估",
+    wakes_nobody="没有任何 SLO 得到评估：此刻的故障不会唤醒任何人。请查看 /readyz 和服务日志",
+    wakes_nobody_for="已有 {age}没有任何 SLO 得到评估：此刻的故障不会唤醒任何人。请查看 /readyz 和服务日志",
     place="{where}（{whom}）",
     place_step="{journey}，步骤 {step}",
     objective="SLO {slo}，目标 {objective}",

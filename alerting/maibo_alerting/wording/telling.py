@@ -36,8 +36,12 @@ def tell(facts: Facts, locale: Locale = "en") -> Message:
 
 
 def _title(facts: Facts, say: Phrases) -> str:
-    what = _what(facts, say)
     over = facts.until is not None
+    if facts.kind == "standstill":
+        return say.evaluates_again if over else say.stands_still
+    what = _what(facts, say)
+    if over and facts.ended != "over":
+        return (say.unknown if facts.ended == "no_data" else say.withdrawn).format(what=what)
     if facts.kind == "no_data":
         return (say.data_again if over else say.no_data).format(what=what)
     if over:
@@ -82,7 +86,7 @@ def _felt(facts: Facts, say: Phrases) -> Iterator[str]:
 def _promise(facts: Facts, say: Phrases) -> Iterator[str]:
     slo = plain(facts.slo, _NAME)
     if facts.target is None:
-        if facts.objective:
+        if slo and facts.objective:
             yield say.objective.format(slo=slo, objective=plain(facts.objective, _NAME))
         return
     target = figures.exact_percent(facts.target, say)
@@ -128,7 +132,10 @@ def _budget(facts: Facts, say: Phrases) -> Iterator[str]:
 
 def _data(facts: Facts, say: Phrases) -> Iterator[str]:
     age = None if facts.age_seconds is None else figures.duration(facts.age_seconds, say)
-    if facts.kind == "no_data" and facts.until is None:
+    if facts.kind == "standstill":
+        if facts.until is None:
+            yield say.wakes_nobody if age is None else say.wakes_nobody_for.format(age=age)
+    elif facts.kind == "no_data" and facts.until is None:
         yield say.quiet if age is None else say.quiet_for.format(age=age)
     elif age is not None:
         yield say.newest.format(age=age)

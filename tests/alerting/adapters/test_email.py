@@ -93,6 +93,27 @@ def test_a_mail_sent_twice_is_the_same_message_and_the_end_answers_the_begin(mai
     assert end["Subject"].startswith("Resolved: ")
 
 
+def test_a_second_fire_of_an_alert_is_a_message_of_its_own_that_answers_the_first(mailbox, to, alert):
+    """Under the first one's id a mailbox would not show it."""
+    box = mailbox()
+    mail, since = to(box), alert().starts_at
+    for changed in (
+        {"changed_at": since},
+        {"ends_at": NOW, "changed_at": NOW},
+        {"changed_at": NOW + 60},
+        {"changed_at": NOW + 60},
+        {"ends_at": NOW + 90, "changed_at": NOW + 90},
+    ):
+        mail.send([alert(**changed)], now=NOW + 100)
+    first, end, again, repeated, end_again = (
+        email.message_from_bytes(said, policy=email.policy.default) for _, _, said in box.mails
+    )
+    assert again["Message-ID"] == repeated["Message-ID"]
+    assert len({one["Message-ID"] for one in (first, end, again, end_again)}) == 4
+    assert first["In-Reply-To"] is None
+    assert {one["In-Reply-To"] for one in (end, again, end_again)} == {first["Message-ID"]}
+
+
 @pytest.mark.parametrize(
     ("command", "answer", "retry"),
     [

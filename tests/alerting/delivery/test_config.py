@@ -104,3 +104,19 @@ def test_a_file_that_is_not_there_is_told(tmp_path) -> None:
 
 def test_every_type_of_destination_is_known() -> None:
     assert {"alertmanager", "webhook", "pagerduty", "slack", "feishu", "dingtalk", "wecom", "email"} <= set(adapters())
+
+
+def test_a_destination_of_people_has_the_services_language_unless_it_says_another(tmp_path) -> None:
+    (tmp_path / "destinations.yaml").write_text(
+        "destinations:\n"
+        "- {name: a, type: pagerduty, secret_env: TOKEN}\n"
+        "- {name: b, type: pagerduty, secret_env: TOKEN, locale: en}\n"
+        "- {name: c, type: webhook, url: 'http://h/x'}\n"
+    )
+    routes = load(tmp_path / "destinations.yaml", secrets=SECRETS, locale="zh")
+    assert [getattr(route.destination, "locale", None) for route in routes] == ["zh", "en", None]
+
+
+def test_pagerduty_is_told_as_fast_as_it_takes(read) -> None:
+    (route,) = read("destinations:\n- {name: a, type: pagerduty, secret_env: TOKEN}\n")
+    assert route.per_minute == 120

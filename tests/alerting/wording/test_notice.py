@@ -83,3 +83,10 @@ def test_annotations_of_a_stranger_are_cut_and_cleaned(alert):
     assert len(message.lines) == 30
     assert {len(line) for line in message.lines} == {500}
     assert message.links == ()
+
+
+def test_a_destination_reads_it_in_its_own_language_where_it_was_told_in_it(alert):
+    both = alert(translations={"zh": as_annotations(tell(FACTS, "zh"))})
+    assert message_of(both, "zh").title.startswith("紧急：checkout-latency（gold）：错误预算")
+    assert message_of(both, "en").title == f"Page: {TITLE}"
+    assert message_of(alert(), "zh").title == f"紧急：{TITLE}"

@@ -230,3 +230,27 @@ def _said(phrase: str | dict[str, str]) -> bool:
 def test_a_day_of_facts_reads_the_same_twice(outage):
     assert tell(outage) == tell(outage)
     assert math.isclose(outage.budget_lasts_seconds, 0.43 * 30 * DAY / 14.4)
+
+
+def test_an_evaluation_that_stands_still_is_of_no_slo():
+    stands = Facts(now=SINCE + 300, slo="", kind="standstill", since=SINCE, age_seconds=420)
+    assert tell(stands).title == "maibo no longer evaluates: no other alert can fire"
+    assert tell(stands).lines == (
+        "Since 2026-01-02 03:04 (UTC), for 5 min now",
+        "No SLO has been judged for 7 min: whatever burns now wakes nobody. See /readyz and the log of the service",
+    )
+    ended = dataclasses.replace(stands, until=SINCE + 300)
+    assert tell(ended).title == "maibo evaluates again"
+    assert tell(ended).lines == ("From 2026-01-02 03:04 (UTC) until 2026-01-02 03:09 (UTC): 5 min",)
+
+
+@pytest.mark.parametrize(
+    ("ended", "title"),
+    [
+        ("over", "checkout, step pay (gold): the error budget no longer burns too fast"),
+        ("no_data", "checkout, step pay (gold): no data for so long that nobody knows whether the trouble is over"),
+        ("withdrawn", "checkout, step pay (gold): no longer among the documents"),
+    ],
+)
+def test_an_end_says_which_it_is(outage, ended, title):
+    assert tell(dataclasses.replace(outage, until=SINCE + 900, ended=ended)).title == title

@@ -1,4 +1,4 @@
-"""The rule file, as Prometheus itself reads and evaluates it."""
+"""The rule file of the journeys, and its tests, as Prometheus itself reads and evaluates them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from maibo_alerting.plugin import plugin
+from maibo_alerting.plugin import generate, plugin
+from maibo_slo.documents import COMPOSITE, Catalogue
 from maibo_slo.engine.burn import BURN_WINDOWS, Counts
 from maibo_slo.engine.snapshot import Snapshot
 from maibo_slo.engine.state import Observed
@@ -19,6 +20,7 @@ from maibo_slo.service.metrics import SloCollector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from maibo_slo.documents import Slo
 
@@ -136,7 +138,7 @@ def test_two_failures_in_a_quiet_night_are_silent_and_the_third_pages(
         percent = {"5m": 50.0, "30m": 100 * failures / 12, "1h": 100 * failures / 24, "6h": 100 * failures / 144}
         return observed(checkout, bad_percent=percent, events_per_hour=24)
 
-    burning = [name for name, value in night(2).items() if name.startswith("maibo_slo_burn_rate") and value > 13.44]
+    burning = [name for name, value in night(2).items() if name.startswith("maibo_slo_burn_rate{") and value > 13.44]
     assert len(burning) == 4, "the ratios alone would page"
     assert firing(rules(checkout), night(2)) == []
     assert firing(rules(checkout), night(3)) == [("MaiboBudgetBurn", "page", "0.999")]
@@ -227,6 +229,62 @@ def test_every_metric_and_label_in_the_rules_is_on_the_metrics_page(slo: Callabl
     for name, labels in asked:
         assert set(re.findall(r'(\w+)="', labels)) <= there[name]
         assert set(re.findall(r'window="(\w+)"', labels)) <= windows
+
+
+@pytest.fixture
+def tested(slo: Callable, tmp_path: Path) -> Path:
+    """The rules of SLOs of every kind, and their tests beside them; the test file."""
+    plain = slo("plain", targets=[0.99, 0.9], days=28, labels={"team": ("a",)})
+    odd = replace(plain.objectives[0], name='99 % "of\\ all" {{ $value }} 结账')
+    parts = (replace(odd, name="pay", indicator=plain.indicator), replace(odd, name="ship", indicator=plain.indicator))
+    slos = [
+        plain,
+        slo("day", targets=[0.95], days=1),
+        slo("rough", targets=[0.05], days=1 / 48),
+        replace(plain, name="odd", objectives=(odd,)),
+        replace(plain, name="grouped", group_by=("tier", "region")),
+        replace(plain, name="slices", method="Timeslices", objectives=(replace(odd, slice_seconds=3_600),)),
+        replace(plain, name="whole", objectives=(*parts, replace(odd, name=COMPOSITE))),
+    ]
+    for artefact in generate(Catalogue(slos={one.name: one for one in slos})):
+        (tmp_path / artefact.path.rsplit("/", 1)[-1]).write_text(artefact.text)
+    return tmp_path / "maibo_test.yaml"
+
+
+def test_every_rule_passes_the_test_beside_it(tested: Path, promtool_says: Callable[..., str]) -> None:
+    assert promtool_says("test", "rules", str(tested)) == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "broken"),
+    [
+        (r"> 13\.44\n", "> 14\n"),
+        (r">= 3\n", ">= 2\n"),
+        (r'window="5m"', 'window="30m"'),
+        (r"objective, group\)", "objective)"),
+        (r"\n +and max by[^\n]*coverage[^\n]*", ""),
+        (r"> 5400\n", "> 1800\n"),
+        (r"absent\(maibo_slo_age", "sum(maibo_slo_age"),
+        (r"absent\(maibo_slo_eval", "sum(maibo_slo_eval"),
+        (r"objective: pay", "objective: ship"),
+    ],
+    ids=["late", "unguarded", "wrong window", "ungrouped", "too early", "slices", "untold", "alone", "wrong label"],
+)
+def test_tests_of_journeys_find_rules_that_are_wrong(
+    tested: Path, promtool_says: Callable[..., str], written: str, broken: str
+) -> None:
+    path = tested.with_name("maibo.rules.yaml")
+    text, changed = re.subn(written, broken, path.read_text())
+    assert changed
+    path.write_text(text)
+    assert "FAILED" in promtool_says("test", "rules", str(tested))
+
+
+def test_a_composite_of_events_has_no_alert_of_its_own(tested: Path) -> None:
+    groups = {
+        one["name"]: one["rules"] for one in yaml.safe_load(tested.with_name("maibo.rules.yaml").read_text())["groups"]
+    }
+    assert {rule["labels"]["objective"] for rule in groups["maibo-whole"]} == {"pay", "ship"}
 
 
 def test_alerts_link_to_where_people_reach_the_pages(

@@ -3,12 +3,12 @@
 * ``MaiboBudgetBurn`` (``severity`` page or ticket): a pair of `pairs` is reached. Guarded by counts: at least `MIN_BAD_EVENTS` bad
   events in the long window (one failure among a quiet night's three requests is no news) and a tenth of the long window's minutes
   observed (a service's first minutes say little about a day).
-* ``MaiboNoData`` (ticket): an objective without a new event for 30 minutes, or one that maibo does not report at all. No data is
-  neither good nor bad, so it is told instead of being taken for either.
+* ``MaiboNoData`` (ticket): an objective without a new event for 30 minutes (and, where slices are counted, for the length of a slice),
+  or one that maibo does not report at all. No data is neither good nor bad, so it is told instead of being taken for either.
 * ``MaiboNotEvaluating`` (page): maibo itself stopped, or is not scraped. Nothing above can fire then.
 
-Every selector is aggregated by slo and objective, so that several maibo instances or a target's own labels never keep two sides of an
-``and`` from meeting.
+Every selector is aggregated by slo, objective and group, so that several maibo instances or a target's own labels never keep two sides of
+an ``and`` from meeting; each group of an SLO has alerts of its own. A composite by Occurrences has none: its components do.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from maibo_alerting.pairs import Pair, Severity, fitted_notes, pairs
 from maibo_alerting.prometheus.durations import spoken
 from maibo_alerting.prometheus.rulefile import Alert, Group, own_labels, plain, selector
+from maibo_slo.documents import COMPOSITE
 from maibo_slo.engine.burn import MIN_BAD_EVENTS
 
 if TYPE_CHECKING:
@@ -37,9 +38,31 @@ def groups(catalogue: Catalogue, *, url: str) -> list[Group]:
     return [*(_slo_group(catalogue.slos[name], url) for name in sorted(catalogue.slos)), _own_group()]
 
 
+def alerted(slo: Slo) -> tuple[Objective, ...]:
+    """Objectives that have alerts."""
+    is_sum = slo.is_composite and slo.method == "Occurrences"
+    return tuple(one for one in slo.objectives if not (is_sum and one.name == COMPOSITE))
+
+
+def labels_of(slo: Slo, objective: Objective) -> dict[str, str]:
+    """What tells the alerts of one objective from those of another; groups have the label ``group`` besides."""
+    return {"slo": slo.name, "objective": objective.name}
+
+
+def least_coverage(slo: Slo, pair: Pair) -> float:
+    """Share of the SLO's window that a tenth of the pair's long one is."""
+    return MIN_OBSERVED * pair.long_seconds / slo.window_seconds
+
+
+def silent_seconds(objective: Objective) -> int:
+    """How old the newest minute with data may be: a slice is counted when it is over."""
+    return NO_DATA_AFTER_SECONDS + objective.slice_seconds
+
+
 def _slo_group(slo: Slo, url: str) -> Group:
-    rules = [rule for objective in slo.objectives for rule in _rules(slo, objective, _links(slo, url))]
-    return Group(f"maibo-{slo.name}", rules, comments=list(fitted_notes(slo.name, slo.window_seconds, slo.objectives)))
+    objectives = alerted(slo)
+    rules = [rule for objective in objectives for rule in _rules(slo, objective, _links(slo, url))]
+    return Group(f"maibo-{slo.name}", rules, comments=list(fitted_notes(slo.name, slo.window_seconds, objectives)))
 
 
 def _own_group() -> Group:
@@ -79,13 +102,12 @@ def _burn_rule(slo: Slo, objective: Objective, severity: Severity, chosen: Seque
 
 def _pair_expr(slo: Slo, objective: Objective, pair: Pair) -> str:
     long, short = pair.shape.long, pair.shape.short
-    observed = MIN_OBSERVED * pair.long_seconds / slo.window_seconds
     return (
         "(\n"
         f"  {_of('maibo_slo_burn_rate', slo, objective, window=long)} > {pair.factor:.10g}\n"
         f"  and {_of('maibo_slo_burn_rate', slo, objective, window=short)} > {pair.factor:.10g}\n"
         f"  and {_of('maibo_slo_burn_bad_events', slo, objective, window=long)} >= {MIN_BAD_EVENTS}\n"
-        f"  and {_of('maibo_slo_coverage_ratio', slo, objective)} >= {observed:.6g}\n"
+        f"  and {_of('maibo_slo_coverage_ratio', slo, objective)} >= {least_coverage(slo, pair):.6g}\n"
         ")"
     )
 
@@ -93,28 +115,28 @@ def _pair_expr(slo: Slo, objective: Objective, pair: Pair) -> str:
 def _no_data_rule(slo: Slo, objective: Objective) -> Alert:
     return Alert(
         alert="MaiboNoData",
-        expr=f"{_of('maibo_slo_age_seconds', slo, objective)} > {NO_DATA_AFTER_SECONDS}\n"
+        expr=f"{_of('maibo_slo_age_seconds', slo, objective)} > {silent_seconds(objective)}\n"
         f"or\nabsent({_selector('maibo_slo_age_seconds', slo, objective)})",
         wait="5m",
         severity="ticket",
         summary=f"{_title(slo, objective)}: no data",
-        description="No event has been counted for 30 minutes, or ever. That is neither good nor bad: see whether customers stayed away or "
+        description=f"No event has been counted for {spoken(silent_seconds(objective))}, or ever. That is neither good nor bad: see whether customers stayed away or "
         "the telemetry did.",
         labels=_labels(slo, objective),
     )
 
 
 def _of(metric: str, slo: Slo, objective: Objective, **more: str) -> str:
-    return f"max by (slo, objective) ({_selector(metric, slo, objective, **more)})"
+    return f"max by (slo, objective, group) ({_selector(metric, slo, objective, **more)})"
 
 
 def _selector(metric: str, slo: Slo, objective: Objective, **more: str) -> str:
-    return selector(metric, {"slo": slo.name, "objective": objective.name, **more})
+    return selector(metric, labels_of(slo, objective) | more)
 
 
 def _labels(slo: Slo, objective: Objective) -> dict[str, str]:
     """What alerts are routed and told apart by: the SLO's own labels too."""
-    own = {"slo": slo.name, "objective": objective.name, "service": slo.service, "journey": slo.indicator.total.journey}
+    own = labels_of(slo, objective) | {"service": slo.service, "journey": slo.journey}
     return {key: plain(value) for key, value in (own | own_labels(slo.labels)).items()}
 
 

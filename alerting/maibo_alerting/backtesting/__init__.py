@@ -1,0 +1,1 @@
+"""`maibo slo backtest`: what the evaluator makes of what happened."""

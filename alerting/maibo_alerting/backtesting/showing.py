@@ -1,0 +1,113 @@
+"""How a backtest is shown: side by side for people, an object for programs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from maibo_slo.cli.output import NOTHING, console, shown, sparkline, table
+from maibo_slo.reporting.wording import percent, spent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from maibo_alerting.backtesting.replay import Alarm, Outcome
+    from maibo_slo.service.history import CountsAnswer
+
+DAY: Final = 86_400
+
+
+def as_objects(documented: Outcome, changed: Outcome | None) -> dict[str, Any]:
+    return {
+        "begin": _iso(documented.begin),
+        "end": _iso(documented.end),
+        "documented": _as_object(documented),
+        "changed": None if changed is None else _as_object(changed),
+    }
+
+
+def _as_object(told: Outcome) -> dict[str, Any]:
+    return {
+        "target": told.target,
+        "window_seconds": told.window_seconds,
+        "good": told.good,
+        "bad": told.bad,
+        "budget_remaining": told.budget_left,
+        "budget_remaining_projected": told.projected,
+        "pages": told.count("page"),
+        "tickets": told.count("ticket"),
+        "alerts": [
+            {
+                "severity": alarm.severity,
+                "begin": _iso(alarm.begin),
+                "end": None if alarm.end is None else _iso(alarm.end),
+                "burn_began": None if alarm.burn_began is None else _iso(alarm.burn_began),
+                "budget_spent": alarm.budget_spent,
+            }
+            for alarm in told.alarms
+        ],
+        "days": [{"day": _iso(day)[:10], "budget_spent": share} for day, share in told.days],
+    }
+
+
+def print_outcomes(told: CountsAnswer, documented: Outcome, changed: Outcome | None, *, threshold: str | None) -> None:
+    out = console()
+    out.print(
+        shown(f"{told.slo} {told.objective} {told.group}".rstrip())
+        + f": {_clock(documented.begin)} to {_clock(documented.end)} UTC"
+    )
+    if told.t and told.t[0] > documented.begin:
+        out.print(f"counts begin at {_clock(told.t[0])}: before that nothing is known")
+    columns = {"as documented": documented, **({} if changed is None else {"as asked": changed})}
+    made = table("", *columns, numbers=tuple(columns))
+    rows = {
+        "target": [percent(one.target, 5) for one in columns.values()],
+        "window": [f"{one.window_seconds / DAY:g} d" for one in columns.values()],
+        **({"threshold": [NOTHING, threshold]} if threshold else {}),
+        "good": [f"{one.good:,}" for one in columns.values()],
+        "bad": [f"{one.bad:,}" for one in columns.values()],
+        "pages": [str(one.count("page")) for one in columns.values()],
+        "tickets": [str(one.count("ticket")) for one in columns.values()],
+        "budget left at the end": [_left(one.projected) for one in columns.values()],
+        "worst day": [_worst(one) for one in columns.values()],
+    }
+    for title, values in rows.items():
+        made.add_row(title, *map(str, values))
+    out.print(made)
+    for title, one in columns.items():
+        out.print(f"{title:>14} {sparkline([share for _, share in one.days])}  budget spent by day", soft_wrap=True)
+    for title, one in columns.items():
+        if one.alarms:
+            out.print()
+            out.print(_alarms(title, one.alarms))
+
+
+def _alarms(title: str, alarms: Sequence[Alarm]) -> Table:
+    made = table(title, "from", "to", "detected after", "budget spent", numbers=("detected after", "budget spent"))
+    for alarm in alarms:
+        made.add_row(
+            alarm.severity,
+            _clock(alarm.begin),
+            "fires still" if alarm.end is None else _clock(alarm.end),
+            NOTHING if alarm.burn_began is None else f"{(alarm.begin - alarm.burn_began) / 60:.0f} min",
+            spent(alarm.budget_spent),
+        )
+    return made
+
+
+def _left(share: float | None) -> str:
+    return percent(share, 1)
+
+
+def _worst(told: Outcome) -> str:
+    return NOTHING if told.worst_day is None else f"{_iso(told.worst_day[0])[:10]} ({spent(told.worst_day[1])})"
+
+
+def _clock(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
