@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
@@ -491,3 +492,60 @@ def test_a_token_without_a_scope_is_one_to_send_and_a_broken_file_is_told_with_i
     file.write_text("{")
     broken = run("token", "list", "--file", str(file))
     assert (broken.exit_code, "put back a copy of it" in broken.stderr) == (1, True)
+
+
+def test_an_slo_of_groups_slices_and_a_calendar_is_told_in_full() -> None:
+    from maibo_slo.service import examples
+    from maibo_slo.service.answers import PeriodAnswer
+
+    one = examples.SLO.objectives[0]
+    gold = one.model_copy(update={"group": "tier=gold", "unit": "slices", "good": 4_000.5, "bad": 7.25})
+    period = PeriodAnswer(begin=datetime(2026, 11, 1, tzinfo=UTC), end=datetime(2026, 12, 1, tzinfo=UTC))
+    grouped = examples.SLO.model_copy(
+        update={
+            "objectives": [gold],
+            "group_by": ["tier"],
+            "method": "RatioTimeslices",
+            "window": "1M",
+            "window_kind": "calendar",
+            "zone": "UTC",
+            "period": period,
+        }
+    )
+    with answering(grouped.model_dump_json().encode()) as (url, _):
+        said = " ".join(run("slo", "show", "checkout-fast", "--url", url).stdout.split())
+    assert "calendar window of UTC: 2026-11-01 00:00 to 2026-12-01 00:00 UTC" in said
+    assert "RatioTimeslices: good and bad are slices of time" in said
+    assert "one budget for each tier" in said
+    assert "objective 0.99 tier=gold:" in said
+    assert "4000.5 good, 7.25 bad" in said
+    assert "policy default: healthy since" in said
+    assert "2.34\u00d7 and 2.66\u00d7" in said
+    assert "no data in 1 h, 2 h excluded by corrections" in said
+    assert "maintenance exclude ann@shop.example The database gets new disks." in said
+    listed = examples.SLOS.model_copy(update={"slos": [grouped]})
+    with answering(listed.model_dump_json().encode()) as (url, _):
+        table = run("slo", "list", "--url", url).stdout
+    assert "tier=gold" in table
+    assert "healthy" in table
+
+
+def test_a_composite_is_told_by_its_components_and_a_prometheus_by_its_name() -> None:
+    from maibo_slo.service import examples
+    from maibo_slo.service.answers import CompositePart
+
+    parts = [
+        CompositePart(name="cart", weight=2, spent=0.25, share=1.0),
+        CompositePart(name="pay", weight=0.5, spent=None, share=None),
+    ]
+    whole = examples.SLO.objectives[0].model_copy(update={"name": "composite", "good": 0, "bad": 0, "parts": parts})
+    joint = examples.SLO.model_copy(
+        update={"objectives": [whole], "composite": True, "source": "prometheus", "journey": ""}
+    )
+    with answering(joint.model_dump_json().encode()) as (url, _):
+        said = " ".join(run("slo", "show", "checkout-fast", "--url", url).stdout.split())
+    assert "source: prometheus, over 28d" in said
+    assert "composite: made of components" in said
+    assert "cart 2 75.0 % 100 %" in said
+    assert "pay 0.5 \u2013 \u2013" in said
+    assert "0 good" not in said

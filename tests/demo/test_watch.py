@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from maibo_slo.demo.watch import Sighting, Watch, freshness_seconds, quantile
+from maibo_slo.demo.watch import Sighting, Watch, burn_of, freshness_seconds, quantile
 
 EU, AP = ("browse", "eu"), ("browse", "ap")
 
@@ -48,3 +48,11 @@ def test_a_burn_keeps_its_first_sight_and_its_worst_state(watch: Watch):
 def test_an_slo_without_data_did_not_burn(watch: Watch):
     watch.note("checkout-fast", "0.99", "no_data", now=1.0)
     assert watch.burnt == {}
+
+
+def test_a_burn_that_is_held_back_for_being_too_soon_is_shown_in_the_demo():
+    rules = [{"state": "burning_fast", "held_back": True}, {"state": "burning", "held_back": True}]
+    assert burn_of({"state": "ok", "bad": 9, "rules": rules}) == "burning_fast"
+    assert burn_of({"state": "ok", "bad": 1, "rules": rules}) == "ok"
+    assert burn_of({"state": "exhausted", "bad": 9, "rules": rules}) == "exhausted"
+    assert burn_of({"state": "ok", "bad": 9, "rules": [{"state": "burning", "held_back": False}]}) == "ok"

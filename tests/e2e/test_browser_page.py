@@ -172,12 +172,18 @@ class Site:
         self.store.close()
 
     def traffic(
-        self, journey: str = "checkout", *, seconds: int = 240, each_10_s: int = 50, fail_every: int = 0
+        self,
+        journey: str = "checkout",
+        *,
+        seconds: int = 240,
+        each_10_s: int = 50,
+        fail_every: int = 0,
+        seconds_ago: int = 10,
     ) -> int:
         """Journeys with their steps over the last seconds, as a collector would have counted them; how many journeys."""
         cells: dict[CellKey, int] = {}
         total = 0
-        last = int(self.now) // 10 * 10 - 10
+        last = int(self.now) // 10 * 10 - seconds_ago
         for t in range(last - seconds, last, 10):
             for i in range(each_10_s):
                 duration_us = 40_000 * (1 + (i * 7919 % each_10_s)) ** 0.9
@@ -289,6 +295,7 @@ def catalogue(folder):
 def site(folder, catalogue):
     """A service with a steady checkout that fails one time in ten, and a journey with a hostile name."""
     site = Site(folder, "busy", catalogue)
+    site.traffic(seconds=10, each_10_s=1, seconds_ago=12 * 3600)  # not new: the first minutes of a service burn nothing
     site.traffic(fail_every=10)
     site.traffic(HOSTILE, each_10_s=5)
     site.causes()

@@ -2,10 +2,12 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from maibo_slo.engine.burn import Counts
 from maibo_slo.service.metrics import SloCollector
 
 
@@ -20,7 +22,7 @@ def samples(service) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
 
 
 def labels(objective: str = "0.99", slo: str = "checkout-fast", **more: str) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted({"slo": slo, "objective": objective, "service": "shop", **more}.items()))
+    return tuple(sorted({"slo": slo, "objective": objective, "service": "shop", "group": "", **more}.items()))
 
 
 def test_every_number_of_an_objective_is_there(samples) -> None:
@@ -32,6 +34,36 @@ def test_every_number_of_an_objective_is_there(samples) -> None:
     assert samples["maibo_slo_burn_bad_events", labels(window="1h")] == 9
     assert samples["maibo_slo_coverage_ratio", labels()] == pytest.approx(2 / (28 * 1440))
     assert samples["maibo_slo_age_seconds", labels()] >= 0
+
+
+def test_a_burn_rate_has_an_interval_and_time_without_data_is_told(samples) -> None:
+    ends = [samples[f"maibo_slo_burn_rate{end}", labels(window="1h")] for end in ("_lower", "", "_upper")]
+    assert ends == sorted(ends)
+    assert ends[0] < ends[1] < ends[2]
+    covered = samples["maibo_slo_coverage_ratio", labels()] * 28 * 86_400
+    assert samples["maibo_slo_no_data_seconds", labels()] + covered == pytest.approx(28 * 86_400)
+    assert samples["maibo_slo_policy_state", labels(state="healthy")] == 1
+    assert ("maibo_slo_burn_rate_lower", labels("0.999", "silent-works", window="5m")) not in samples
+
+
+def test_groups_have_series_of_their_own_and_a_composite_has_no_counts(service) -> None:
+    snapshot = service.runtime.engine.snapshot()
+    one = snapshot.observed[0]
+    gold, free = (replace(one, group=f"tier={tier}") for tier in ("gold", "free"))
+    whole = replace(
+        one, objective=replace(one.objective, name="composite"), own=Counts(0, 0, 0), counts={}, parts=(one,)
+    )
+    told = replace(snapshot, observed=(gold, free, whole))
+    samples = {
+        (sample.name, sample.labels["group"], sample.labels["objective"]): sample.value
+        for family in SloCollector(lambda: told, now=lambda: snapshot.evaluated_at).collect()
+        for sample in family.samples
+        if "group" in sample.labels
+    }
+    name = one.objective.name
+    assert samples["maibo_slo_bad_events", "tier=gold", name] == samples["maibo_slo_bad_events", "tier=free", name] == 9
+    assert ("maibo_slo_bad_events", "", "composite") not in samples
+    assert ("maibo_slo_attainment_ratio", "", "composite") in samples
 
 
 def test_the_state_is_one_hot(samples) -> None:

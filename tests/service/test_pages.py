@@ -16,12 +16,17 @@ from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maibo_slo.engine import burning
 from maibo_slo.engine.budget import error_budget
-from maibo_slo.engine.burn import BURN_WINDOWS
+from maibo_slo.engine.burn import BURN_WINDOWS, Counts, burn_rate, fast_pairs, slow_pair
 from maibo_slo.errors import StoreError
+from maibo_slo.reporting.figures import Burnt, BurntPart, BurntStep
 from maibo_slo.service import pages
 from maibo_slo.service.answers import (
     BurnRate,
+    BurnRule,
+    CompositePart,
+    CorrectedAnswer,
     Evidence,
     Exemplar,
     ExemplarsAnswer,
@@ -33,7 +38,9 @@ from maibo_slo.service.answers import (
     ObjectiveAnswer,
     Overflow,
     Part,
+    PeriodAnswer,
     Point,
+    PolicyAnswer,
     ReasonCount,
     Skew,
     SloAnswer,
@@ -199,7 +206,9 @@ class Answers:
         chosen=(),
         exemplars=(),
         ingest=None,
+        burnt=None,
     ) -> None:
+        self.known_burnt = burnt
         self.known, self.known_slos, self.omitted = list(journeys), list(slos), omitted
         self.chosen = list(chosen)
         self.known_exemplars, self.more_ingest = list(exemplars), ingest or {}
@@ -246,6 +255,10 @@ class Answers:
 
     def slo(self, name, now) -> SloAnswer | None:
         return next((each for each in self.known_slos if each.name == name), None)
+
+    def burnt(self, name, **asked) -> Burnt | None:
+        self.asked.append({"name": name, **asked})
+        return self.known_burnt
 
     def ingest(self, now) -> IngestAnswer:
         n = self.counted
@@ -687,8 +700,32 @@ def burns(target: float = 0.99, **bad_of: tuple[int, int]) -> list[BurnRate]:
     ]
 
 
+def judged(burn_rates: list[BurnRate], **more) -> ObjectiveAnswer:
+    """With what the engine's rules say of these burn rates, of an SLO that has had events for a day."""
+    counts = {burn.window_seconds: Counts(burn.good, burn.bad, burn.window_seconds // 60) for burn in burn_rates}
+    seen = burning.Evidence(0.99, counts, Counts(9_900, 100, 40_320), 28 * 86_400, first_t=int(NOW) - 86_400)
+    rules = []
+    fast = fast_pairs(28 * 86_400, target=0.99)
+    for state, pair in (("burning_fast", fast[0]), ("burning_fast", fast[1]), ("burning", slow_pair())):
+        both = [counts.get(seconds, Counts(0, 0, 0)) for seconds in (pair.long_seconds, pair.short_seconds)]
+        above = all((burn_rate(each.good, each.bad, target=0.99) or 0) > pair.factor for each in both)
+        is_reached = burning.reached(pair, seen, now=NOW)
+        names = {seconds: name for name, seconds in BURN_WINDOWS.items()}
+        rules.append(
+            BurnRule(
+                state=state,
+                long_window=names[pair.long_seconds],
+                short_window=names[pair.short_seconds],
+                factor=pair.factor,
+                reached=is_reached,
+                held_back=above and not is_reached,
+            )
+        )
+    return objective(burn_rates=burn_rates, rules=rules, **more)
+
+
 def tones(burn_rates: list[BurnRate]) -> dict[str, str]:
-    html = client(Answers([journey()], [slo("s", objective(burn_rates=burn_rates))])).get("/slos/s").text
+    html = client(Answers([journey()], [slo("s", judged(burn_rates))])).get("/slos/s").text
     table = html[html.index('class="burns"') : html.index('class="rules"')]
     return dict(re.findall(r'<th scope="row">(\w+)</th>.*?class="burn (\w+)"', table, re.DOTALL))
 
@@ -700,7 +737,8 @@ def tones(burn_rates: list[BurnRate]) -> dict[str, str]:
         ({"_5m": (20, 100), "_1h": (20, 1000)}, {"5m": "good", "1h": "good"}),
         ({"_5m": (0, 100), "_1h": (20, 100)}, {"5m": "good", "1h": "good"}),
         ({"_5m": (2, 10), "_1h": (2, 10)}, {"5m": "good", "1h": "good"}),
-        ({"_5m": (0, 9), "_30m": (3, 100), "_6h": (3, 100)}, {"5m": "good", "30m": "warn", "6h": "warn"}),
+        ({"_5m": (0, 9), "_30m": (30, 1000), "_6h": (30, 1000)}, {"5m": "good", "30m": "warn", "6h": "warn"}),
+        ({"_5m": (0, 9), "_30m": (2, 100), "_6h": (2, 100)}, {"5m": "good", "30m": "good", "6h": "good"}),
         ({"_30m": (20, 100), "_6h": (20, 100)}, {"30m": "bad", "6h": "bad"}),
         ({"_2h": (50, 100), "_1d": (50, 100), "_3d": (50, 100)}, {"2h": "good", "1d": "good", "3d": "good"}),
         ({"_5m": (0, 0)}, {"5m": "quiet"}),
@@ -711,24 +749,20 @@ def test_a_burn_rate_is_coloured_where_the_engine_rule_that_it_belongs_to_is_rea
 
 
 def test_an_ok_for_want_of_bad_events_is_not_called_a_budget_that_lasts():
-    few = objective(burn_rates=burns(_5m=(2, 10), _1h=(2, 10)), budget_remaining=-19.0, budget_remaining_projected=0.9)
+    few = judged(burns(_5m=(2, 10), _1h=(2, 10)), budget_remaining=-19.0, budget_remaining_projected=0.9)
     asking = client(Answers([journey()], [slo("s", few)]))
     for path in ("/", "/slos/s"):
         html = asking.get(path).text
-        assert "oo few bad events to judge" in html
+        assert "oo few bad events, or too soon after the first, to judge" in html
         assert "budget lasts" not in html.replace('class="num">Budget lasts<', "")
-    calm = objective(burn_rates=burns(_5m=(0, 10), _1h=(0, 10)))
+    calm = judged(burns(_5m=(0, 10), _1h=(0, 10)))
     html = client(Answers([journey()], [slo("s", calm)])).get("/slos/s").text
     assert "The error budget lasts." in html
     assert "too few" not in html
 
 
 def test_the_page_of_an_slo_tells_the_rules_in_words():
-    html = (
-        client(Answers([journey()], [slo("s", objective(burn_rates=burns(_5m=(20, 100), _1h=(20, 100))))]))
-        .get("/slos/s")
-        .text
-    )
+    html = client(Answers([journey()], [slo("s", judged(burns(_5m=(20, 100), _1h=(20, 100))))])).get("/slos/s").text
     rules = html[html.index('class="rules"') :]
     assert "at least 3 bad events" in rules
     assert re.search("Burning fast</th><td>13\u00d7</td><td>1h and 5m</td><td>.*?reached", rules)
@@ -737,7 +771,7 @@ def test_the_page_of_an_slo_tells_the_rules_in_words():
 
 def test_a_budget_lasts_no_longer_than_is_known():
     rows = (
-        client(Answers([journey()], [slo("s", objective(burn_rates=burns(_5m=(20, 100), _1h=(0, 50), _6h=(0, 0))))]))
+        client(Answers([journey()], [slo("s", judged(burns(_5m=(20, 100), _1h=(0, 50), _6h=(0, 0))))]))
         .get("/slos/s")
         .text
     )
@@ -751,7 +785,7 @@ def test_a_phone_keeps_the_worst_burn_rate_and_every_chip_says_what_it_means_in_
         client(
             Answers(
                 [journey()],
-                [slo("s", objective(burn_rates=burns(_5m=(0, 9), _30m=(3, 99), _6h=(3, 99), _3d=(40, 99))))],
+                [slo("s", judged(burns(_5m=(0, 9), _30m=(30, 990), _6h=(30, 990), _3d=(40, 99))))],
             )
         )
         .get("/")
@@ -763,7 +797,7 @@ def test_a_phone_keeps_the_worst_burn_rate_and_every_chip_says_what_it_means_in_
         re.DOTALL,
     )
     assert [(name, kind) for kind, name, _ in chips] == [("5m", "good"), ("6h", "warn worst"), ("3d", "good")]
-    assert chips[1][2].startswith("3 bad of 99 in the last 6h; at this pace a whole budget of 28d lasts ")
+    assert chips[1][2].startswith("30 bad of 990 in the last 6h; at this pace a whole budget of 28d lasts ")
 
 
 def test_a_burn_of_days_is_told_with_its_date():
@@ -975,3 +1009,158 @@ def test_hostile_reasons_versions_and_services_are_text(name):
     assert "<script>alert" not in html
     assert "<img src=x" not in html
     assert ">49<" not in html
+
+
+def full_slo(**more) -> SloAnswer:
+    """With everything that an SLO may have."""
+    told = {
+        "group_by": ["tier", "region"],
+        "window": "1M",
+        "window_kind": "calendar",
+        "zone": "Europe/Berlin",
+        "period": PeriodAnswer(begin=at(NOW - 10 * 86_400), end=at(NOW + 20 * 86_400)),
+        "method": "RatioTimeslices",
+        "corrections": [
+            CorrectedAnswer(
+                begin=at(NOW - 7200),
+                end=at(NOW - 3600),
+                name="db-upgrade",
+                kind="maintenance",
+                effect="exclude",
+                who="ann@example.org",
+                why="new <disks>",
+            )
+        ],
+        "objectives": [
+            group_of("gold", "eu", state="ok", left=0.9),
+            group_of("free", "eu", state="burning_fast", left=0.2, policy="slow"),
+            group_of("free", "us", state="burning_fast", left=0.1, policy="frozen"),
+        ],
+    }
+    return slo("grouped").model_copy(update={**told, **more})
+
+
+def group_of(tier: str, region: str, *, state: str, left: float, policy: str = "healthy") -> ObjectiveAnswer:
+    return judged(
+        burns(_5m=(20, 100), _1h=(20, 100)),
+        group=f"tier={tier},region={region}",
+        group_values={"tier": tier, "region": region},
+        state=state,
+        budget_remaining_projected=left,
+        unit="slices",
+        bad=7.25,
+        no_data_minutes=180,
+        excluded_minutes=60,
+        policy=PolicyAnswer(name="default", state=policy, since=at(NOW - 600)),
+    )
+
+
+def test_of_groups_the_overview_shows_the_worst_and_the_slos_page_all_of_them():
+    asking = client(Answers([journey()], [full_slo()]))
+    html = asking.get("/").text
+    assert html.count('href="/slos/grouped') == 1
+    assert "<bdi>free \u00b7 us</bdi>, the worst of 3 groups" in html
+    assert "policy: <bdi>frozen</bdi>" in html
+    page = asking.get("/slos/grouped").text
+    groups = re.findall(
+        r'class="name" title="([^"]*)">', page[page.index('class="groups"') : page.index('class="facts"')]
+    )
+    assert groups == ["free \u00b7 us", "free \u00b7 eu", "gold \u00b7 eu"]
+    assert '<tr class="chosen" aria-current="true"><th scope="row"><a href="/slos/grouped?group=tier%3Dfree' in page
+    assert '<span class="sub"><bdi>free \u00b7 us</bdi></span></h2>' in page
+
+
+def test_another_group_is_chosen_by_its_link():
+    asking = client(Answers([journey()], [full_slo()]))
+    page = asking.get("/slos/grouped").text
+    (href,) = re.findall(r'href="(/slos/grouped\?group=tier%3Dgold[^"]*)"', page)
+    assert '<span class="sub"><bdi>gold \u00b7 eu</bdi></span></h2>' in asking.get(href).text
+    assert "free \u00b7 us</bdi></span></h2>" in asking.get("/slos/grouped?group=nobody").text
+
+
+def test_the_page_of_an_slo_tells_its_window_method_policy_and_what_was_not_observed():
+    page = client(Answers([journey()], [full_slo()])).get("/slos/grouped").text
+    assert "Calendar window of <bdi>Europe/Berlin</bdi>: 2027-01-05 08:00:00\u00a0UTC to 2027-02-04" in page
+    assert "RatioTimeslices: counted by slices of time" in page
+    assert "One budget for each tier and region" in page
+    assert "<h3>Bad slices</h3><p><b>7.25</b>" in page
+    assert "no data in 3\u00a0h" in page
+    assert "1\u00a0h excluded" in page
+    assert '<b class="policy bad"><bdi>frozen</bdi></b>' in page
+
+
+def test_corrections_are_told_with_who_and_why():
+    page = client(Answers([journey()], [full_slo()])).get("/slos/grouped").text
+    table = page[page.index('class="corrections"') :]
+    for text in ("maintenance", "not counted: no data", "ann@example.org", "new &lt;disks&gt;", "db-upgrade"):
+        assert text in table
+    assert "Corrections" not in client(Answers([journey()], [slo("s")])).get("/slos/s").text
+
+
+def test_a_composite_comes_before_its_components_and_says_what_it_is_made_of():
+    parts = [
+        CompositePart(name="cart", weight=2.0, spent=0.25, share=0.909),
+        CompositePart(name="pay", weight=0.5, spent=None, share=None),
+    ]
+    whole = objective(name="composite", good=0, bad=0, parts=parts, budget_events=0.0)
+    made = slo("joint", objective(name="cart"), objective(name="pay"), whole).model_copy(update={"composite": True})
+    page = client(Answers([journey()], [made])).get("/slos/joint").text
+    assert re.findall(r'<span class="sub"><bdi>(\w+)</bdi></span>\s*</h2>', page) == ["composite", "cart", "pay"]
+    table = page[page.index('class="parts"') :]
+    assert re.search(
+        r"cart</bdi></th><td class=\"num\">2</td><td class=\"num\">75.0\u00a0%</td><td class=\"num\">91\u00a0%", table
+    )
+    assert re.search(r'pay</bdi></th><td class="num">0.5</td><td class="num"><span class="none"', table)
+    assert "0 bad of 0" not in page
+
+
+def test_an_slo_of_a_prometheus_has_no_journey_and_says_who_counts():
+    counted = slo("prom", journey="").model_copy(update={"source": "prometheus"})
+    asking = client(Answers([journey()], [counted]))
+    assert "source: prometheus" in asking.get("/").text
+    page = asking.get("/slos/prom").text
+    assert "source: prometheus" in page
+    assert "/journeys/" not in page
+
+
+def test_a_burn_rate_stands_beside_the_interval_that_it_lies_in():
+    burn = BurnRate(window="1h", window_seconds=3600, good=7, bad=3, burn_rate=30.0, coverage=1, lower=9.27, upper=60.6)
+    page = client(Answers([journey()], [slo("s", objective(burn_rates=[burn]))])).get("/slos/s").text
+    assert '<td class="num">9.3\u00d7 to 61\u00d7</td>' in page
+
+
+def test_who_burnt_the_budget_is_told_of_the_worst_group_that_had_bad_events():
+    def part(value: str, bad: int) -> BurntPart:
+        return BurntPart(value=value, bad=bad, share=bad / 10)
+
+    by = {"version": (part("1.5.0", 9), part("1.4.0", 1)), "tier": (part("", 10),), "reason": (part("<timeout>", 10),)}
+    steps = (
+        BurntStep(value="payment", bad=8, share=0.8, failed=8, slow=0),
+        BurntStep(value="", bad=2, share=0.2, failed=2, slow=0),
+    )
+    found = Burnt(
+        slo="grouped", objective="0.99", events=1000, bad=10, failed=10, slow=0, abandoned=0, budget_spent=1.0,
+        by=by, rest={}, steps=steps,
+    )  # fmt: skip
+    answers = Answers([journey()], [full_slo()], burnt=found)
+    page = client(answers).get("/slos/grouped").text
+    assert answers.asked[-1] == {"name": "grouped", "objective": "0.99", "group": "tier=free,region=us", "now": NOW}
+    table = page[page.index('class="burnt"') : page.index('class="corrections"')]
+    rows = re.findall(
+        r'<th scope="row">(\w+)</th><td><bdi class="name">(.*?)</bdi></td><td class="num">(\d+)</td>', table
+    )
+    assert rows == [
+        ("step", "payment", "8"),
+        ("version", "1.5.0", "9"),
+        ("version", "1.4.0", "1"),
+        ("reason", "&lt;timeout&gt;", "10"),
+    ]
+    assert "10 bad of 1,000 events in the last 1\u00a0d" in page
+
+
+def test_nobody_is_named_where_nothing_was_bad_or_nobody_knows():
+    calm = slo("calm", objective(bad=0))
+    asking = Answers([journey()], [calm, slo("unknown")])
+    for name in ("calm", "unknown"):
+        assert "Who burnt" not in client(asking).get(f"/slos/{name}").text
+    assert [asked["name"] for asked in asking.asked] == ["unknown"], "and where nothing was bad, the store is not asked"

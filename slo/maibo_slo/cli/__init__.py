@@ -31,6 +31,8 @@ BUILT_IN: Final = {
     "import": ("maibo_slo.cli.importing:importing", "Turn SLOs of sloth, pyrra and slo-generator into OpenSLO."),
     "slo": ("maibo_slo.cli.slo:slo", "SLOs of a running service."),
     "journey": ("maibo_slo.cli.journey:journey", "Journeys of a running service."),
+    "correction": ("maibo_slo.cli.correction:correction", "Maintenance and the like: tell, list and cancel it."),
+    "report": ("maibo_slo.cli.report:report", "What a day, week or month came to, for people and spreadsheets."),
     "store": ("maibo_slo.cli.store:store", "The store's schema and size."),
     "token": ("maibo_slo.cli.token:token", "Tokens of those who may send telemetry."),
     "plugins": ("maibo_slo.cli.about:plugins", "What is installed, and what failed to load."),

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS: Final = 30.0
 _PARAMETER: Final = re.compile(r"(^|; )query (\w+): ")
 """How the service names a parameter; here each is an option of that name."""
+_BODY: Final = re.compile(r"(^|; )body (\w+)")
+"""How it names what it was told."""
 
 url_option = click.option(
     "--url",
@@ -45,19 +47,36 @@ def ask(url: str, path: str, model: type[A], parameters: Mapping[str, str] | Non
 
     ServiceError when the service cannot be reached, or answers with a problem; UsageError when a parameter is wrong.
     """
+    return _asked(url, "GET", path, model, parameters=parameters)
+
+
+def tell(url: str, path: str, model: type[A], said: Mapping[str, object]) -> A:
+    """POST it as JSON; answer and errors as of `ask`."""
+    return _asked(url, "POST", path, model, said=said)
+
+
+def _asked(
+    url: str,
+    method: str,
+    path: str,
+    model: type[A],
+    *,
+    parameters: Mapping[str, str] | None = None,
+    said: Mapping[str, object] | None = None,
+) -> A:
     import httpx2
     from pydantic import ValidationError
 
     address = (url if "://" in url else f"http://{url}").rstrip("/") + path
     try:
-        response = httpx2.get(address, params=dict(parameters or {}), timeout=TIMEOUT_SECONDS)
+        response = httpx2.request(method, address, params=dict(parameters or {}), json=said, timeout=TIMEOUT_SECONDS)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise ServiceError(
             f"cannot reach the service at {url}: {error}; start one with `maibo serve`, or say where it is with --url"
         ) from error
     if response.status_code == 422:
-        raise click.UsageError(_PARAMETER.sub(r"\1--\2: ", _problem(response)))
-    if response.status_code != 200:
+        raise click.UsageError(_BODY.sub(r"\1\2", _PARAMETER.sub(r"\1--\2: ", _problem(response))))
+    if response.status_code not in {200, 201}:
         raise ServiceError(f"{address}: {_problem(response)}")
     try:
         return model.model_validate_json(response.content)

@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001 -- a dash for nothing and a times sign are typography, not typing errors
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -23,9 +24,13 @@ from maibo_slo.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from rich.console import RenderableType
     from rich.text import Text
 
-    from maibo_slo.service.answers import ObjectiveAnswer
+    from maibo_slo.service.answers import ObjectiveAnswer, SloAnswer
 
 COLOURS: Final = {
     "ok": "green",
@@ -62,24 +67,16 @@ def list_(*, url: str, output: str) -> None:
         print_json(answer.model_dump(mode="json"))
         return
     numbers = ("target", "attained", "budget left", "observed", "burn 1h", "last minute ended")
-    rows = table(
-        "slo",
-        "objective",
-        "state",
-        "target",
-        "attained",
-        "budget left",
-        "observed",
-        "burn 1h",
-        "last minute ended",
-        numbers=numbers,
-    )
+    groups = ("group",) if any(one.group_by for one in answer.slos) else ()
+    rows = table("slo", "objective", *groups, "state", "policy", *numbers, numbers=numbers)
     for one in answer.slos:
         for objective in one.objectives:
             rows.add_row(
                 shown(one.name),
                 shown(objective.name),
+                *([shown(objective.group)] if groups else ()),
                 _state(objective),
+                shown(objective.policy.state) if objective.policy else NOTHING,
                 percent(objective.target, 3),
                 percent(objective.attainment, 3),
                 percent(objective.budget_remaining_projected, 1),
@@ -105,25 +102,92 @@ def show(name: str, *, url: str, output: str) -> None:
     out = console()
     out.print(styled(shown(answer.display_name or answer.name), "bold"), "", shown(answer.description))
     within = f" within {duration(answer.threshold_us)}" if answer.threshold_us else ""
-    out.print(shown(f"journey {answer.journey}{within}, over {answer.window}, service {answer.service or NOTHING}"))
+    about = f"journey {answer.journey}{within}" if answer.source == "journey" else f"source: {answer.source}"
+    out.print(shown(f"{about}, over {answer.window}, service {answer.service or NOTHING}"))
+    for line in _terms(answer):
+        out.print(shown(line))
     for objective in answer.objectives:
         out.print()
-        out.print(
-            f"objective {shown(objective.name)}:",
-            _state(objective),
-            f"{_bar(objective.budget_remaining_projected)} budget left, projected; observed "
-            f"{percent(objective.budget_remaining, 1)} over {percent(objective.coverage, 1)} of {answer.window}",
+        for told in _told(objective, answer):
+            out.print(*told)
+    if answer.corrections:
+        out.print()
+        corrected = table("corrected from", "to", "what", "effect", "who", "why")
+        for each in answer.corrections:
+            texts = (each.kind, each.effect, each.who, each.why)
+            corrected.add_row(_minute(each.begin), _minute(each.end), *map(shown, texts))
+        out.print(corrected)
+
+
+def _terms(answer: SloAnswer) -> Iterator[str]:
+    """What is not usual about it."""
+    if answer.window_kind == "calendar":
+        period = f": {_minute(answer.period.begin)} to {_minute(answer.period.end)} UTC" if answer.period else ""
+        yield f"calendar window of {answer.zone}{period}"
+    if answer.method != "Occurrences":
+        yield f"{answer.method}: good and bad are slices of time"
+    if answer.group_by:
+        yield f"one budget for each {' and '.join(answer.group_by)}"
+    if answer.composite:
+        yield "composite: made of components, each with a budget of its own"
+
+
+def _told(objective: ObjectiveAnswer, answer: SloAnswer) -> Iterator[tuple[RenderableType, ...]]:
+    """Of one objective, line by line."""
+    name = f"{objective.name} {objective.group}".rstrip()
+    over = f"{percent(objective.coverage, 1)} of {shown(answer.window)}"
+    observed = f"observed {percent(objective.budget_remaining, 1)} over {over}"
+    left = f"{_bar(objective.budget_remaining_projected)} budget left, projected"
+    yield f"objective {shown(name)}:", _state(objective), f"{left}; {observed}"
+    counted = "" if objective.parts else f"{_amount(objective.good)} good, {_amount(objective.bad)} bad, "
+    yield (
+        f"  {counted}attained {percent(objective.attainment, 4)} of {percent(objective.target, 4)}; {_age(objective)}",
+    )
+    if objective.no_data_minutes or objective.excluded_minutes:
+        yield (
+            f"  no data in {ago(objective.no_data_minutes * 60)}, {ago(objective.excluded_minutes * 60)} excluded by corrections",
         )
-        out.print(
-            f"  {objective.good} good, {objective.bad} bad, attained {percent(objective.attainment, 4)} of "
-            f"{percent(objective.target, 4)}; {_age(objective)}"
+    if objective.first_burning_at:
+        yield (f"  burning since {objective.first_burning_at:%Y-%m-%d %H:%M:%S} UTC",)
+    if objective.policy:
+        yield (
+            shown(
+                f"  policy {objective.policy.name}: {objective.policy.state} since {_minute(objective.policy.since)} UTC"
+            ),
         )
-        if objective.first_burning_at:
-            out.print(f"  burning since {objective.first_burning_at:%Y-%m-%d %H:%M:%S} UTC")
-        burns = table("window", "burn", "good", "bad", "coverage", numbers=("burn", "good", "bad", "coverage"))
-        for burn in objective.burn_rates:
-            burns.add_row(burn.window, _rate(burn.burn_rate), str(burn.good), str(burn.bad), percent(burn.coverage, 0))
-        out.print(burns)
+    if objective.parts:
+        parts = table(
+            "component",
+            "weight",
+            "left of its own",
+            "share of spent",
+            numbers=("weight", "left of its own", "share of spent"),
+        )
+        for part in objective.parts:
+            own = None if part.spent is None else 1 - part.spent
+            parts.add_row(shown(part.name), f"{part.weight:g}", percent(own, 1), percent(part.share, 0))
+        yield (parts,)
+    numbers = ("burn", "95 % between", "good", "bad", "coverage")
+    burns = table("window", *numbers, numbers=numbers)
+    for burn in objective.burn_rates:
+        burns.add_row(
+            burn.window,
+            _rate(burn.burn_rate),
+            NOTHING if burn.lower is None else f"{_rate(burn.lower)} and {_rate(burn.upper)}",
+            NOTHING if objective.parts else _amount(burn.good),
+            NOTHING if objective.parts else _amount(burn.bad),
+            percent(burn.coverage, 0),
+        )
+    yield (burns,)
+
+
+def _amount(number: float) -> str:
+    """A count; slices of time may be good in part."""
+    return f"{number:.2f}".rstrip("0").rstrip(".")
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def _no_slo(url: str) -> str:

@@ -211,19 +211,54 @@ class BurnRate(Answer):
 
     window: str = Field(examples=["5m", "1h"])
     window_seconds: int
-    good: int
-    bad: int
+    good: int | float
+    bad: int | float
     burn_rate: float | None = Field(description="null: no data")
     coverage: float
+    lower: float | None = Field(
+        default=None,
+        description="the true burn rate lies between `lower` and `upper` with a probability of 95 % (Jeffreys)",
+    )
+    upper: float | None = None
+
+
+class BurnRule(Answer):
+    """A pair of windows that a state goes by: both burn above the factor, and there is enough of it to be sure."""
+
+    state: str = Field(description="burning | burning_fast", examples=["burning_fast"])
+    long_window: str = Field(examples=["1h"])
+    short_window: str = Field(examples=["5m"])
+    factor: float
+    reached: bool
+    held_back: bool = Field(
+        description="both burn above the factor, but by too few events, or too soon after the first one, to mean something"
+    )
+
+
+class PolicyAnswer(Answer):
+    """Where the objective stands in its error-budget policy."""
+
+    name: str
+    state: str = Field(examples=["healthy", "slow", "frozen"])
+    since: datetime
+
+
+class CompositePart(Answer):
+    """One component of a composite SLO."""
+
+    name: str
+    weight: float
+    spent: float | None = Field(description="share of its own budget that is spent; null: no data")
+    share: float | None = Field(description="of what the composite has spent; null: nothing is spent")
 
 
 class ObjectiveAnswer(Answer):
-    """One objective of one SLO."""
+    """One objective of one SLO, of one group where it has groups."""
 
     name: str
     target: float
-    good: int
-    bad: int
+    good: int | float = Field(description="events, or slices: see `unit`")
+    bad: int | float
     attainment: float | None = Field(description="good / (good + bad) over what was observed; null: no data")
     budget_events: float = Field(description="bad events that the observed events allow: (1 - target) x (good + bad)")
     budget_remaining: float | None = Field(
@@ -238,10 +273,47 @@ class ObjectiveAnswer(Answer):
     first_burning_at: datetime | None = Field(
         default=None, description="when the burn that is under way now was first seen"
     )
-    coverage: float = Field(description="observed minutes / minutes of the window, 0 to 1")
+    coverage: float = Field(
+        description="observed minutes / minutes of the window that have passed and are not excluded, 0 to 1"
+    )
     age_seconds: float | None = Field(
         description="since the newest minute with events that it counts ended, 0 while it runs; null: never any"
     )
+    group: str = Field(default="", description="'': the SLO has one budget", examples=["tier=gold,region=eu"])
+    group_values: dict[str, str] = Field(default={}, description="dimension -> value, of the group")
+    unit: str = Field(
+        default="events", description="events | slices: what good and bad count; a slice may be good in part"
+    )
+    observed_minutes: int = Field(default=0, description="minutes of the window with data")
+    no_data_minutes: int = Field(default=0, description="neither good nor bad, and not excluded")
+    excluded_minutes: int = Field(default=0, description="by corrections")
+    rules: list[BurnRule] = Field(default=[], description="what `burning_fast` and `burning` go by, the worst first")
+    policy: PolicyAnswer | None = Field(default=None, description="null: before the first evaluation")
+    parts: list[CompositePart] = Field(
+        default=[], description="of a composite by occurrences, whose own good and bad are 0: it is made of these"
+    )
+
+
+class PeriodAnswer(Answer):
+    """A window of a calendar."""
+
+    begin: datetime
+    end: datetime
+
+
+class CorrectedAnswer(Answer):
+    """A window of a correction, as far as it lies in the SLO's window."""
+
+    begin: datetime
+    end: datetime
+    name: str
+    kind: str = Field(examples=["maintenance", "chaos", "incident", "other"])
+    effect: str = Field(
+        description="exclude: no data; count_as_good; annotate: counted as it was",
+        examples=["exclude", "count_as_good"],
+    )
+    who: str = ""
+    why: str = ""
 
 
 class SloAnswer(Answer):
@@ -251,12 +323,20 @@ class SloAnswer(Answer):
     display_name: str
     description: str
     service: str
-    journey: str
+    journey: str = Field(description="'' when its events are counted by a Prometheus")
     window: str = Field(examples=["28d"])
-    window_seconds: int
+    window_seconds: int = Field(description="of a calendar's window nominal: a month is 30 days")
     threshold_us: int | None
-    objectives: list[ObjectiveAnswer]
+    objectives: list[ObjectiveAnswer] = Field(description="as the document orders them; of each, its groups by name")
     evaluated_at: datetime | None
+    source: str = Field(default="journey", description="journey | prometheus: who counts")
+    method: str = Field(default="Occurrences", description="Occurrences | Timeslices | RatioTimeslices")
+    composite: bool = Field(default=False, description="objectives have indicators of their own")
+    group_by: list[str] = []
+    window_kind: str = Field(default="rolling", description="rolling | calendar")
+    zone: str | None = Field(default=None, description="of the calendar", examples=["Europe/Berlin"])
+    period: PeriodAnswer | None = Field(default=None, description="the calendar's present window")
+    corrections: list[CorrectedAnswer] = Field(default=[], description="the newest 100 in the window, newest first")
 
 
 class SlosAnswer(Answer):

@@ -8,6 +8,8 @@ from typing import Final
 from maibo_slo.service.answers import (
     Bar,
     BurnRate,
+    BurnRule,
+    CorrectedAnswer,
     Evidence,
     Exemplar,
     ExemplarsAnswer,
@@ -20,6 +22,7 @@ from maibo_slo.service.answers import (
     Overflow,
     Part,
     Point,
+    PolicyAnswer,
     ReasonCount,
     ScorecardAnswer,
     ScorecardRow,
@@ -194,14 +197,45 @@ SLO: Final = SloAnswer(
             budget_events=12_000.0,
             budget_remaining=0.75,
             budget_remaining_projected=0.75,
-            burn_rates=[BurnRate(window="1h", window_seconds=3_600, good=35_100, bad=900, burn_rate=2.5, coverage=1.0)],
+            burn_rates=[
+                BurnRate(
+                    window="1h",
+                    window_seconds=3_600,
+                    good=35_100,
+                    bad=900,
+                    burn_rate=2.5,
+                    coverage=1.0,
+                    lower=2.34,
+                    upper=2.66,
+                )
+            ],
             state="burning",
             first_burning_at=_NOW - timedelta(minutes=7),
             coverage=0.998,
             age_seconds=0.0,
+            observed_minutes=40_119,
+            no_data_minutes=81,
+            excluded_minutes=120,
+            rules=[
+                BurnRule(
+                    state="burning", long_window="6h", short_window="30m", factor=1.0, reached=True, held_back=False
+                )
+            ],
+            policy=PolicyAnswer(name="default", state="healthy", since=_NOW - timedelta(days=9)),
         )
     ],
     evaluated_at=_NOW - timedelta(seconds=3),
+    corrections=[
+        CorrectedAnswer(
+            begin=_NOW - timedelta(days=2),
+            end=_NOW - timedelta(days=2) + timedelta(hours=2),
+            name="database-upgrade",
+            kind="maintenance",
+            effect="exclude",
+            who="ann@shop.example",
+            why="The database gets new disks.",
+        )
+    ],
 )
 SLOS: Final = SlosAnswer(now=_NOW, slos=[SLO])
 SCORECARD: Final = ScorecardAnswer(

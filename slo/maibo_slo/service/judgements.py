@@ -2,32 +2,71 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from maibo_slo.service.answers import BurnRate, ObjectiveAnswer, ScorecardRow, SloAnswer
+from maibo_slo.documents import Slo
+from maibo_slo.engine.burn import BURN_WINDOWS
+from maibo_slo.engine.groups import group_values
+from maibo_slo.service.answers import (
+    BurnRate,
+    BurnRule,
+    CompositePart,
+    CorrectedAnswer,
+    ObjectiveAnswer,
+    PeriodAnswer,
+    PolicyAnswer,
+    ScorecardRow,
+    SloAnswer,
+)
 from maibo_slo.service.flows import flow_of, utc
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from maibo_slo.documents import Catalogue, Slo
-    from maibo_slo.engine.state import Assessment
+    from maibo_slo.documents import Calendar, Catalogue, PromSlo
+    from maibo_slo.engine.state import Assessment, Burn, Corrected, PolicyNow, Rule
     from maibo_slo.store.cells import Distribution
 
+MOST_CORRECTIONS: Final = 100
+_WINDOWS: Final[Mapping[int, str]] = {seconds: name for name, seconds in BURN_WINDOWS.items()}
 
-def slo_answer(slo: Slo, assessments: Sequence[Assessment], *, evaluated_at: float | None) -> SloAnswer:
+
+def slo_answer(slo: Slo | PromSlo, assessments: Sequence[Assessment], *, evaluated_at: float | None) -> SloAnswer:
+    period = next((one.period for one in assessments if one.period is not None), None)
+    # Corrections are of the SLO; a group, or a component that is about another journey, may know fewer.
+    corrected = {(each.begin, each.end, each.correction.name): each for one in assessments for each in one.corrected}
     return SloAnswer(
         name=slo.name,
         display_name=slo.display_name,
         description=slo.description,
         service=slo.service,
         journey=slo.journey,
-        window=shorthand(slo.window_seconds),
+        window=shorthand(slo.window_seconds) if slo.calendar is None else _calendar(slo.calendar),
         window_seconds=slo.window_seconds,
-        threshold_us=(slo.indicator.good or slo.indicator.total).max_duration_us,
-        objectives=[_objective(assessment) for assessment in assessments],
+        threshold_us=_threshold_us(slo),
+        objectives=[_objective(assessment) for assessment in _in_order(slo, assessments)],
         evaluated_at=None if evaluated_at is None else utc(evaluated_at),
+        source="journey" if isinstance(slo, Slo) else "prometheus",
+        method=slo.method,
+        composite=slo.is_composite,
+        group_by=list(slo.group_by),
+        window_kind="rolling" if slo.calendar is None else "calendar",
+        zone=None if slo.calendar is None else slo.calendar.zone,
+        period=None if period is None else PeriodAnswer(begin=utc(period[0]), end=utc(period[1])),
+        corrections=_corrections(corrected.values()),
     )
+
+
+def _threshold_us(slo: Slo | PromSlo) -> int | None:
+    """What is fast; components of a composite may each say something else."""
+    if slo.is_composite or not isinstance(slo, Slo):
+        return None
+    return (slo.indicator.good or slo.indicator.total).max_duration_us
+
+
+def _in_order(slo: Slo | PromSlo, assessments: Sequence[Assessment]) -> list[Assessment]:
+    rank = {objective.name: at for at, objective in enumerate(slo.objectives)}
+    return sorted(assessments, key=lambda one: (rank.get(one.objective.name, len(rank)), one.group))
 
 
 def _objective(assessed: Assessment) -> ObjectiveAnswer:
@@ -41,22 +80,74 @@ def _objective(assessed: Assessment) -> ObjectiveAnswer:
         budget_events=assessed.budget.budget_events,
         budget_remaining=assessed.budget.remaining,
         budget_remaining_projected=assessed.budget.projected,
-        burn_rates=[
-            BurnRate(
-                window=burn.window,
-                window_seconds=burn.window_seconds,
-                good=burn.good,
-                bad=burn.bad,
-                burn_rate=burn.rate,
-                coverage=burn.coverage,
-            )
-            for burn in assessed.burns
-        ],
+        burn_rates=[_burn_rate(burn) for burn in assessed.burns],
         state=assessed.state,
         first_burning_at=None if first is None else utc(first),
         coverage=assessed.coverage,
         age_seconds=assessed.age_seconds,
+        group=assessed.group,
+        group_values=group_values(assessed.group),
+        unit=assessed.unit,
+        observed_minutes=assessed.observed_minutes,
+        no_data_minutes=assessed.no_data_minutes,
+        excluded_minutes=assessed.excluded_minutes,
+        rules=[_rule(rule) for rule in assessed.rules],
+        policy=_policy(assessed.policy),
+        parts=[
+            CompositePart(name=part.name, weight=part.weight, spent=part.spent, share=part.share)
+            for part in assessed.parts
+        ],
     )
+
+
+def _burn_rate(burn: Burn) -> BurnRate:
+    interval = burn.interval
+    return BurnRate(
+        window=burn.window,
+        window_seconds=burn.window_seconds,
+        good=burn.good,
+        bad=burn.bad,
+        burn_rate=burn.rate,
+        coverage=burn.coverage,
+        lower=None if interval is None else interval.lower,
+        upper=None if interval is None else interval.upper,
+    )
+
+
+def _rule(rule: Rule) -> BurnRule:
+    return BurnRule(
+        state=rule.state,
+        long_window=_WINDOWS[rule.pair.long_seconds],
+        short_window=_WINDOWS[rule.pair.short_seconds],
+        factor=rule.pair.factor,
+        reached=rule.reached,
+        held_back=rule.held_back,
+    )
+
+
+def _policy(policy: PolicyNow | None) -> PolicyAnswer | None:
+    return None if policy is None else PolicyAnswer(name=policy.policy, state=policy.state, since=utc(policy.since))
+
+
+def _corrections(corrected: Iterable[Corrected]) -> list[CorrectedAnswer]:
+    newest = sorted(corrected, key=lambda each: each.begin, reverse=True)[:MOST_CORRECTIONS]
+    return [
+        CorrectedAnswer(
+            begin=utc(each.begin),
+            end=utc(each.end),
+            name=each.correction.name,
+            kind=each.correction.kind,
+            effect=each.correction.effect,
+            who=each.correction.who,
+            why=each.correction.why,
+        )
+        for each in newest
+    ]
+
+
+def _calendar(calendar: Calendar) -> str:
+    """As OpenSLO writes it: ``1M``."""
+    return f"{calendar.count}{calendar.unit}"
 
 
 def score_row(
@@ -73,7 +164,7 @@ def score_row(
     return ScorecardRow(
         service=service,
         journeys=len(journeys),
-        slos=sum(slo.service == service for slo in catalogue.slos.values()),
+        slos=sum(slo.service == service for slo in catalogue.judged.values()),
         objectives_met=met,
         objectives_missed=known - met,
         objectives_without_data=without,

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from maibo_slo.service.answers import IngestAnswer
     from maibo_slo.service.health import PartHealth
 
-LABELS: Final = ("slo", "objective", "service")
+LABELS: Final = ("slo", "objective", "service", "group")
+"""`group` is empty, which to Prometheus is the same as absent, where an SLO has one budget."""
 
 _Number = tuple[str, str, "Callable[[Assessment], float | None]"]
 
@@ -32,8 +33,8 @@ _LASTING: Final[Sequence[_Number]] = (
     ("maibo_slo_age_seconds", "Time since the newest minute with data.", lambda a: a.age_seconds),
 )
 _COUNTED: Final[Sequence[_Number]] = (
-    ("maibo_slo_good_events", "Good events in the SLO's window.", lambda a: a.good),
-    ("maibo_slo_bad_events", "Bad events in the SLO's window.", lambda a: a.bad),
+    ("maibo_slo_good_events", "Good events (or slices) in the SLO's window.", lambda a: None if a.parts else a.good),
+    ("maibo_slo_bad_events", "Bad events (or slices) in the SLO's window.", lambda a: None if a.parts else a.bad),
     ("maibo_slo_attainment_ratio", "Good events / events, over what was observed.", lambda a: a.budget.attainment),
     (
         "maibo_slo_error_budget_remaining_ratio",
@@ -42,10 +43,19 @@ _COUNTED: Final[Sequence[_Number]] = (
     ),
     (
         "maibo_slo_error_budget_remaining_projected_ratio",
-        "The same, had the part of the window before the first event been flawless at the observed rate.",
+        "The same, were the part of the window that was not observed flawless at the observed rate.",
         lambda a: a.budget.projected,
     ),
-    ("maibo_slo_coverage_ratio", "Minutes with data / minutes of the SLO's window.", lambda a: a.coverage),
+    (
+        "maibo_slo_coverage_ratio",
+        "Minutes with data / minutes of the SLO's window that are not excluded.",
+        lambda a: a.coverage,
+    ),
+    (
+        "maibo_slo_no_data_seconds",
+        "Time of the SLO's window without data, neither good nor bad; what corrections exclude is not among it.",
+        lambda a: a.no_data_minutes * 60,
+    ),
 )
 """Absent when the engine has not counted for a minute: an alert must not go on firing, or stay silent, on an old number."""
 
@@ -70,6 +80,17 @@ class SloCollector(Collector):
             (((*_labels(one), burn.window), burn.rate) for one in fresh for burn in one.burns),
             extra="window",
         )
+        for end in ("lower", "upper"):
+            yield _gauge(
+                f"maibo_slo_burn_rate_{end}",
+                f"The {end} end of the burn rate's 95 % credible interval: few events leave much open.",
+                (
+                    ((*_labels(one), burn.window), getattr(burn.interval, end, None))
+                    for one in fresh
+                    for burn in one.burns
+                ),
+                extra="window",
+            )
         yield _gauge(
             "maibo_slo_burn_bad_events",
             "Bad events in a burn rate's window: one failure of ten is no news, hundred of a thousand are.",
@@ -80,6 +101,12 @@ class SloCollector(Collector):
             "maibo_slo_state",
             "1 for the state that the objective is in, 0 for the others.",
             (((*_labels(one), state), float(one.state == state)) for one in assessed for state in STATES),
+            extra="state",
+        )
+        yield _gauge(
+            "maibo_slo_policy_state",
+            "1 for the state of its error-budget policy that the objective is in; the others are absent.",
+            (((*_labels(one), one.policy.state), 1.0) for one in assessed if one.policy is not None),
             extra="state",
         )
         yield from _evaluation(snapshot, now=now)
@@ -164,5 +191,5 @@ def _gauge(
     return family
 
 
-def _labels(assessed: Assessment) -> tuple[str, str, str]:
-    return assessed.slo.name, assessed.objective.name, assessed.slo.service
+def _labels(assessed: Assessment) -> tuple[str, str, str, str]:
+    return assessed.slo.name, assessed.objective.name, assessed.slo.service, assessed.group

@@ -55,7 +55,7 @@ WindowText = Annotated[
     str | None,
     Query(
         description="Length of the window that ends at `end`, or begins at `begin`, 10s to 400d. Where nothing is said: 5m, of "
-        "the scorecard 1d.",
+        "the scorecard 1d, of reports, counts and burnt budgets 30d.",
         examples=["5m", "6h", "7d"],
     ),
 ]
@@ -82,6 +82,11 @@ def asked_day(window: WindowText = None, begin: BeginText = None, end: EndText =
     return _asked(window, begin, end, usual="1d")
 
 
+def asked_month(window: WindowText = None, begin: BeginText = None, end: EndText = None) -> Asked:
+    """Thirty days where nothing is said."""
+    return _asked(window, begin, end, usual="30d")
+
+
 def asked_filters(
     tier: Values = None,
     region: Values = None,
@@ -106,6 +111,7 @@ def asked_outcomes(
 
 WindowOf = Annotated[Asked, Depends(asked_window)]
 DayOf = Annotated[Asked, Depends(asked_day)]
+MonthOf = Annotated[Asked, Depends(asked_month)]
 FiltersOf = Annotated[dict[str, list[str]], Depends(asked_filters)]
 OutcomeOf = Annotated[dict[str, list[str]], Depends(asked_outcomes)]
 
@@ -134,7 +140,7 @@ def _near(name: str, known: Collection[str]) -> str:
 
 def _asked(window: str | None, begin: str | None, end: str | None, *, usual: str) -> Asked:
     seconds = _window_seconds(usual if window is None else window)
-    first, last = _unix_seconds("begin", begin), _unix_seconds("end", end)
+    first, last = unix_seconds("begin", begin), unix_seconds("end", end)
     if window is not None and first is not None:
         if last is not None:
             raise invalid("window", "a window is said by two of begin, end and window: leave one out")
@@ -152,7 +158,7 @@ def _window_seconds(text: str) -> int:
     return seconds
 
 
-def _unix_seconds(name: str, text: str | None) -> int | None:
+def unix_seconds(name: str, text: str | None) -> int | None:
     if not text:
         return None
     seconds = float(text) if text.isdecimal() and len(text) <= 10 else _timestamp(text)

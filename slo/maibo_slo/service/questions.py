@@ -11,6 +11,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final, Protocol
 
 from maibo.semconv import OVERFLOW
+from maibo_slo.engine.groups import group_values
+from maibo_slo.reporting.blame import blame
 from maibo_slo.service import causes, flows, judgements
 from maibo_slo.service.answers import (
     ExemplarsAnswer,
@@ -32,9 +34,10 @@ from maibo_slo.store.cells import CellFilter, Distribution, Window
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from maibo_slo.documents import Catalogue
+    from maibo_slo.documents import Catalogue, Slo
     from maibo_slo.engine.snapshot import Snapshot
     from maibo_slo.engine.state import Assessment
+    from maibo_slo.reporting.figures import Burnt
 
 __all__ = ["PartHealth", "Questions"]
 
@@ -48,6 +51,8 @@ JOURNEYS: Final = 100
 EXEMPLARS: Final = 20
 """How many traces of each kind are told where nothing is said."""
 HOUR: Final = 3600
+BURNT_SECONDS: Final = DAY
+"""How far back a page tells who burnt a budget; the API takes any window."""
 
 
 class Engine(Protocol):
@@ -75,6 +80,7 @@ class Questions:
         self._health = health
         self._undrained = undrained
         self._traces = traces or TraceLinks()
+        self._burnt: dict[tuple[str, str, str], tuple[Slo, int, Burnt]] = {}
 
     def journeys(
         self,
@@ -298,7 +304,7 @@ class Questions:
         snapshot = self._engine.snapshot()
         for assessment in snapshot.assess(now=now):
             by_slo[assessment.slo.name].append(assessment)
-        slos = self._catalogue().slos
+        slos = self._catalogue().judged
         return SlosAnswer(
             now=flows.utc(now),
             slos=[
@@ -310,6 +316,27 @@ class Questions:
     def slo(self, name: str, now: float) -> SloAnswer | None:
         """One SLO; None when no document names it."""
         return next((slo for slo in self.slos(now).slos if slo.name == name), None)
+
+    def burnt(self, name: str, *, objective: str, group: str, now: float) -> Burnt | None:
+        """Who burnt an objective's budget in the last `BURNT_SECONDS`; None where nobody can tell: it counts nothing of ours, or is gone.
+
+        The answer is kept for the rest of its minute: a page asks every 5 seconds, and this reads a day of cells.
+        """
+        slos, minute = self._catalogue().slos, int(now) // 60
+        slo = slos.get(name)
+        chosen = next((one for one in slo.objectives if one.name == objective), None) if slo else None
+        if slo is None or chosen is None or group == OVERFLOW or (slo.is_composite and chosen.indicator is None):
+            return None
+        key = (name, objective, group)
+        kept = self._burnt.get(key)
+        if kept is not None and kept[0] is slo and kept[1] == minute:
+            return kept[2]
+        window = cells.covered(Window(int(now) - BURNT_SECONDS, int(now) + 1), now=int(now))
+        found = blame(self._store, slos.values(), slo, chosen, window, group=group_values(group), now=int(now))
+        self._burnt = {known: one for known, one in self._burnt.items() if one[1] == minute} | {
+            key: (slo, minute, found)
+        }
+        return found
 
     def scorecard(
         self, *, now: float, begin: int | None = None, end: int | None = None, window_seconds: int = DAY
@@ -326,7 +353,7 @@ class Questions:
             {
                 *catalogue.services,
                 *(journey.service for journey in catalogue.journeys.values()),
-                *(slo.service for slo in catalogue.slos.values()),
+                *(slo.service for slo in catalogue.judged.values()),
             }
         )
         return ScorecardAnswer(

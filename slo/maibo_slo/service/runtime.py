@@ -22,15 +22,18 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from maibo_slo.documents import Catalogue, DocumentsError, load
 from maibo_slo.engine import loop
 from maibo_slo.engine.evaluate import Engine
+from maibo_slo.engine.feeding import Feeder, Source
+from maibo_slo.engine.told import ToldCorrections
 from maibo_slo.errors import MaiboError
 from maibo_slo.plugins import Context, Plugin, plugins
-from maibo_slo.service import listen
+from maibo_slo.service import corrections, history, listen
 from maibo_slo.service.app import OTLP_ENDPOINT, create_app
 from maibo_slo.service.health import Health, PartHealth, ready
 from maibo_slo.service.metrics import ServiceCollector, SloCollector
 from maibo_slo.service.questions import Questions
 from maibo_slo.service.supervise import supervise
 from maibo_slo.service.traces import trace_links
+from maibo_slo.sources.prometheus import Prometheus
 from maibo_slo.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -100,7 +103,13 @@ class Runtime:
         self.settings = settings
         self.health = Health()
         self.registry = CollectorRegistry()
-        self.engine = Engine(store, lambda: self._catalogue, memory_path=settings.data_dir / "engine.json")
+        self.corrections = ToldCorrections(store)
+        self.engine = Engine(
+            store,
+            lambda: self._catalogue,
+            memory_path=settings.data_dir / "engine.json",
+            corrections=self.corrections,
+        )
         self.questions = Questions(
             store,
             lambda: self._catalogue,
@@ -130,6 +139,16 @@ class Runtime:
             snapshot=self.engine.snapshot,
             announce=self._announced.__setitem__,
         )
+        self.feeder = Feeder(
+            [*self._sources(), Prometheus(now=now)],
+            lambda: self._catalogue,
+            self.engine.offer,
+            memory_path=settings.data_dir / "feeds.json",
+            store=str(store),
+            taken_in=lambda: self.engine.snapshot().evaluated_at,
+            tell=self._tell_of_source,
+            now=now,
+        )
         ProcessCollector(registry=self.registry)
         self.registry.register(SloCollector(self.engine.snapshot, now=now))
         self.registry.register(
@@ -150,7 +169,11 @@ class Runtime:
             registry=self.registry,
             now=self._now,
             endpoint=lambda: self._announced.get(OTLP, OTLP_ENDPOINT),
-            plugin_routes=[routes for plugin in self._plugins for routes in self._routes(plugin)],
+            plugin_routes=[
+                corrections.router(self.corrections, lambda: self._catalogue, now=self._now),
+                history.router(self._store, lambda: self._catalogue, corrections=self.corrections, now=self._now),
+                *(routes for plugin in self._plugins for routes in self._routes(plugin)),
+            ],
         )
 
     def parts(self) -> list[PartHealth]:
@@ -194,6 +217,7 @@ class Runtime:
             for plugin in self._plugins
             if plugin.task is not None
         ]
+        tasks.append(asyncio.create_task(self.feeder.run(self.stopping)))
         told = asyncio.create_task(self._announce(listener, announce))
         for needed in (http, *tasks):  # none of them ends before the service does, but by an error
             needed.add_done_callback(lambda _: self.stopping.set())
@@ -262,6 +286,23 @@ class Runtime:
         for name, url in sorted(self._announced.items()):
             announce(f"{name}: {url}")
         announce(f"store: {self._store}")
+
+    def _sources(self) -> Iterator[Source]:
+        for plugin in self._plugins:
+            if plugin.sli_source is None:
+                continue
+            try:
+                yield plugin.sli_source(self._context)
+            except Exception as error:
+                log.exception("the source of plugin %s cannot be had", plugin.name)
+                self.health.warn(f"{plugin.name} source", f"{type(error).__name__}: {error}")
+
+    def _tell_of_source(self, name: str, problem: str | None) -> None:
+        """What a source cannot tell is no data, and told there too: the service goes on without it."""
+        if problem is None:
+            self.health.report(name, None)
+        else:
+            self.health.warn(name, problem)
 
     def _routes(self, plugin: Plugin) -> Iterator[APIRouter]:
         if plugin.routes is None:

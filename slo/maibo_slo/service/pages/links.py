@@ -34,9 +34,9 @@ def traces_href(name: str, *, base: str, window: str, filters: Mapping[str, str]
     return f"{base}/v1/journeys/{folded}/exemplars?{urlencode({'window': window, **filters}, errors='replace')}"
 
 
-def slo_href(name: str, *, base: str) -> str:
-    """Where an SLO's page is."""
-    return _href("slos", name, base=base, query={})
+def slo_href(name: str, *, base: str, group: str = "") -> str:
+    """Where an SLO's page is; with a group, the numbers of that group are shown."""
+    return _href("slos", name, base=base, query={"group": group} if group else {})
 
 
 def _href(kind: str, name: str, *, base: str, query: Mapping[str, str]) -> str:

@@ -7,22 +7,34 @@ going wrong. Once an SLO's whole window has been observed, it is the observed nu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from maibo_slo.engine.burn import BURN_WINDOWS, MIN_BAD_EVENTS, Counts, Pair, fast_pairs, reached, slow_pair
-from maibo_slo.service.pages import charts, units
+from maibo_slo.service.pages import charts, units, words
 from maibo_slo.service.pages.links import journey_href, slo_href
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from maibo_slo.service.answers import BurnRate, ObjectiveAnswer, SloAnswer
+    from maibo_slo.reporting.figures import Burnt
+    from maibo_slo.service.answers import BurnRate, BurnRule, CorrectedAnswer, ObjectiveAnswer, SloAnswer
 
 CHIPS = ("5m", "1h", "6h", "3d")
-TOO_FEW = "too few bad events to judge"
-NAMES: Mapping[int, str] = {seconds: name for name, seconds in BURN_WINDOWS.items()}
+TOO_FEW = "too few bad events, or too soon after the first, to judge"
+METHODS: Mapping[str, str] = {
+    "Timeslices": "counted by slices of time, each good or bad",
+    "RatioTimeslices": "counted by slices of time, each as good as its events",
+}
+EFFECTS: Mapping[str, str] = {
+    "exclude": "not counted: no data",
+    "count_as_good": "what was bad counts as good",
+    "annotate": "counted as it was",
+}
+BURNT_BY = ("version", "tier", "region", "reason")
+MOST_BURNT = 3
+"""Values told of each: the API has all of them."""
+POLICY_TONES: Mapping[str, str] = {"healthy": "good", "slow": "warn", "frozen": "bad"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +65,16 @@ class Rule:
     """One of the engine's rules over a pair of windows, and what it says now."""
 
     state: State
-    pair: Pair
-    reached: bool
-    suppressed: bool
-    """Both windows burn above the factor, but with too few bad events to mean something."""
+    answer: BurnRule
 
     @property
-    def windows(self) -> tuple[str, str]:
-        """The pair by name, the long window first."""
-        return NAMES[self.pair.long_seconds], NAMES[self.pair.short_seconds]
+    def reached(self) -> bool:
+        return self.answer.reached
 
     @property
     def verdict(self) -> str:
         """In words."""
-        return "reached" if self.reached else f"{TOO_FEW} (fewer than {MIN_BAD_EVENTS})" if self.suppressed else "no"
+        return "reached" if self.reached else TOO_FEW if self.answer.held_back else "no"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +89,17 @@ class Chip:
     words: str
     """All of it, for those who cannot see or point."""
 
+    @property
+    def interval(self) -> str:
+        """Where the true burn rate lies, most likely."""
+        if self.burn.lower is None or self.burn.upper is None:
+            return units.NO_DATA
+        return f"{units.burn(self.burn.lower)} to {units.burn(self.burn.upper)}"
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectiveRow:
-    """One objective of one SLO."""
+    """One objective of one SLO; where it has groups, of one group."""
 
     slo: SloAnswer
     objective: ObjectiveAnswer
@@ -95,17 +110,36 @@ class ObjectiveRow:
     bar: charts.BudgetBar
     rules: tuple[Rule, ...]
     chips: tuple[Chip, ...]
+    groups: int = 1
+    """How many it is the worst of."""
+
+    @property
+    def group(self) -> str:
+        """In words: ``gold · eu``."""
+        values = self.objective.group_values.values()
+        return " \u00b7 ".join(map(words.value, values)) if values else words.value(self.objective.group)
+
+    @property
+    def counted(self) -> bool:
+        """It counts something itself, and is not made of parts alone."""
+        return not self.objective.parts
+
+    @property
+    def policy_tone(self) -> str:
+        """Of the states that policies usually have; others are quiet."""
+        return POLICY_TONES.get(self.objective.policy.state, "quiet") if self.objective.policy else "quiet"
 
     @property
     def name(self) -> str:
         """The SLO's name, and the objective's where there are several."""
         title = self.slo.display_name or self.slo.name
-        return title if len(self.slo.objectives) == 1 else f"{title} \u00b7 {self.objective.name}"
+        several = len({each.name for each in self.slo.objectives}) > 1
+        return f"{title} \u00b7 {self.objective.name}" if several else title
 
     @property
     def suppressed(self) -> bool:
         """Called OK for want of bad events only."""
-        return self.state is STATES["ok"] and any(rule.suppressed for rule in self.rules)
+        return self.state is STATES["ok"] and any(rule.answer.held_back for rule in self.rules)
 
     @property
     def meaning(self) -> str:
@@ -129,67 +163,154 @@ class ObjectiveRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """One objective on its SLO's page."""
+
+    row: ObjectiveRow
+    """The objective, or the group of it that is shown."""
+    groups: tuple[ObjectiveRow, ...]
+    """Every group, worst first; none where the SLO has one budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A window of a correction, in words."""
+
+    answer: CorrectedAnswer
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class BurntRow:
+    """What one step, version, tier, region or reason had of the bad events."""
+
+    by: str
+    value: str
+    bad: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class BurntTable:
+    """Who burnt the budget lately."""
+
+    answer: Burnt
+    seconds: int
+    rows: tuple[BurntRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SloPage:
     """The page at /slos/{name}."""
 
     now: datetime
     slo: SloAnswer
-    objectives: tuple[ObjectiveRow, ...]
+    sections: tuple[Section, ...]
+    """A composite's whole before its components."""
+    corrections: tuple[Correction, ...]
     journey_href: str | None
+    burnt: BurntTable | None = None
+
+    @property
+    def worst_counted(self) -> ObjectiveRow | None:
+        """What it would be good to know the culprit of: the worst objective that had bad events itself."""
+        rows = [section.row for section in self.sections if section.row.counted and section.row.objective.bad]
+        return _worst_first(rows)[0] if rows else None
+
+    @property
+    def method(self) -> str:
+        """How it counts, where that is not by events."""
+        return METHODS.get(self.slo.method, "")
 
 
 def objective_rows(slos: Sequence[SloAnswer], *, base: str) -> tuple[ObjectiveRow, ...]:
-    """Every objective, worst first, then by name."""
-    rows = [_row(slo, objective, base=base) for slo in slos for objective in slo.objectives]
+    """Every objective, worst first, then by name. Of one that has groups, the worst."""
+    rows = [_worst(rows) for slo in slos for rows in _by_objective(slo, base=base)]
     return tuple(sorted(rows, key=lambda row: (row.state.rank, row.name.casefold())))
 
 
-def slo_page(slo: SloAnswer, *, now: float, base: str, window: str) -> SloPage:
-    """One SLO and its objectives, as the document orders them."""
+def slo_page(slo: SloAnswer, *, now: float, base: str, window: str, group: str | None = None) -> SloPage:
+    """One SLO and its objectives, as the document orders them; of each the group asked for, else the worst."""
+    sections = [_section(rows, group) for rows in _by_objective(slo, base=base)]
     return SloPage(
         now=datetime.fromtimestamp(now, UTC),
         slo=slo,
-        objectives=tuple(_row(slo, objective, base=base) for objective in slo.objectives),
+        sections=tuple(sorted(sections, key=lambda section: section.row.counted)),
+        corrections=tuple(Correction(each, EFFECTS.get(each.effect, each.effect)) for each in slo.corrections),
         journey_href=journey_href(slo.journey, base=base, window=window) if slo.journey else None,
     )
 
 
+def with_burnt(page: SloPage, burnt: Burnt | None, *, seconds: int) -> SloPage:
+    """With who burnt the budget; unchanged where nobody did, or nobody knows."""
+    if burnt is None or not burnt.bad:
+        return page
+    steps = tuple(step for step in burnt.steps if step.value)
+    by = {"step": steps, **{name: burnt.by.get(name, ()) for name in BURNT_BY}}
+    rows = [
+        BurntRow(name, part.value, part.bad, part.share)
+        for name, parts in by.items()
+        if len(parts) > 1 or any(part.value for part in parts)
+        for part in parts[:MOST_BURNT]
+    ]
+    return replace(page, burnt=BurntTable(burnt, seconds, tuple(rows)))
+
+
+def _by_objective(slo: SloAnswer, *, base: str) -> Iterator[tuple[ObjectiveRow, ...]]:
+    """The groups of each, or the one row that it is."""
+    for name in dict.fromkeys(each.name for each in slo.objectives):
+        yield tuple(_row(slo, each, base=base) for each in slo.objectives if each.name == name)
+
+
+def _worst(rows: Sequence[ObjectiveRow]) -> ObjectiveRow:
+    return replace(_worst_first(rows)[0], groups=len(rows))
+
+
+def _worst_first(rows: Iterable[ObjectiveRow]) -> tuple[ObjectiveRow, ...]:
+    return tuple(sorted(rows, key=lambda row: (row.state.rank, 1.0 if row.left is None else row.left, row.group)))
+
+
+def _section(rows: Sequence[ObjectiveRow], group: str | None) -> Section:
+    shown = next((row for row in rows if group is not None and row.objective.group == group), _worst(rows))
+    grouped = bool(rows[0].slo.group_by)
+    return Section(shown, _worst_first(rows) if grouped else ())
+
+
 def _row(slo: SloAnswer, objective: ObjectiveAnswer, *, base: str) -> ObjectiveRow:
-    rules = tuple(_rules(slo, objective))
+    rules = tuple(Rule(_state(rule.state), rule) for rule in objective.rules)
     left = objective.budget_remaining_projected
     return ObjectiveRow(
         slo=slo,
         objective=objective,
-        href=slo_href(slo.name, base=base),
-        state=STATES.get(objective.state) or State(objective.state, "none", "quiet", 6, objective.state),
+        href=slo_href(slo.name, base=base, group=objective.group),
+        state=_state(objective.state),
         left=left,
         bar=charts.budget_bar(left),
         rules=rules,
-        chips=tuple(_chip(burn, rules, slo) for burn in objective.burn_rates),
+        chips=tuple(_chip(burn, rules, slo, objective) for burn in objective.burn_rates),
     )
 
 
-def _rules(slo: SloAnswer, objective: ObjectiveAnswer) -> list[Rule]:
-    counts = {burn.window_seconds: Counts(burn.good, burn.bad, 0) for burn in objective.burn_rates}
-    rates = {burn.window_seconds: burn.burn_rate or 0 for burn in objective.burn_rates}
-    fast = fast_pairs(slo.window_seconds, target=objective.target)
-    rules = []
-    for state, pair in (*((STATES["burning_fast"], pair) for pair in fast), (STATES["burning"], slow_pair())):
-        is_reached = reached(pair, counts, target=objective.target)
-        above = all(rates.get(seconds, 0) > pair.factor for seconds in (pair.long_seconds, pair.short_seconds))
-        rules.append(Rule(state, pair, is_reached, suppressed=above and not is_reached))
-    return rules
+def _state(name: str) -> State:
+    return STATES.get(name) or State(name, "none", "quiet", 6, name)
 
 
-def _chip(burn: BurnRate, rules: Sequence[Rule], slo: SloAnswer) -> Chip:
+def _chip(burn: BurnRate, rules: Sequence[Rule], slo: SloAnswer, objective: ObjectiveAnswer) -> Chip:
     if burn.burn_rate is None:
         return Chip(burn, "quiet", STATES["no_data"].rank, units.NO_DATA, f"no data in the last {burn.window}")
     lasts = f"more than {slo.window}"
     if burn.burn_rate > 1:
         lasts = units.period(slo.window_seconds / burn.burn_rate)
-    mine = [rule for rule in rules if burn.window_seconds in {rule.pair.long_seconds, rule.pair.short_seconds}]
+    mine = [rule for rule in rules if burn.window in {rule.answer.long_window, rule.answer.short_window}]
     state = next((rule.state for rule in mine if rule.reached), STATES["ok"])  # the worst rule comes first
-    events = f"{units.count(burn.bad)} bad of {units.count(burn.good + burn.bad)} in the last {burn.window}"
-    judged = f"; {TOO_FEW}" if any(rule.suppressed for rule in mine) and state is STATES["ok"] else ""
-    words = f"{events}; at this pace a whole budget of {slo.window} lasts {lasts}{judged}"
-    return Chip(burn, state.tone, state.rank, lasts, words)
+    told = (
+        []
+        if objective.parts
+        else [f"{units.amount(burn.bad)} bad of {units.amount(burn.good + burn.bad)} in the last {burn.window}"]
+    )
+    told.append(f"at this pace a whole budget of {slo.window} lasts {lasts}")
+    if burn.lower is not None:
+        told.append(f"most likely between {units.burn(burn.lower)} and {units.burn(burn.upper)}")
+    if any(rule.answer.held_back for rule in mine) and state is STATES["ok"]:
+        told.append(TOO_FEW)
+    return Chip(burn, state.tone, state.rank, lasts, "; ".join(told))

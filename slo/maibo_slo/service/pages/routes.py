@@ -20,6 +20,7 @@ from starlette.concurrency import run_in_threadpool
 
 from maibo_slo.errors import MaiboError
 from maibo_slo.service.pages import journey, links, objectives, overview, templates, units
+from maibo_slo.service.questions import BURNT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -107,7 +108,7 @@ class Pages:
 
     async def slo(self, request: Request, name: str) -> Response:
         page = self._page(request, f"{name} \u00b7 maibo", None)
-        return await self._answer(request, page, lambda: self._slo(page, name))
+        return await self._answer(request, page, lambda: self._slo(page, name, request.query_params.get("group")))
 
     def _overview(self, page: Page) -> Main:
         now = page.asked_at
@@ -165,11 +166,16 @@ class Pages:
             **_choice(filters),
         )
 
-    def _slo(self, page: Page, name: str) -> Main:
+    def _slo(self, page: Page, name: str, group: str | None) -> Main:
         slo = self._questions.slo(name, page.asked_at)
         if slo is None:
             return self._not_found(page, "SLO", name)
-        view = objectives.slo_page(slo, now=page.asked_at, base=page.base, window=page.window)
+        view = objectives.slo_page(slo, now=page.asked_at, base=page.base, window=page.window, group=group)
+        worst = view.worst_counted
+        if worst is not None:
+            chosen = worst.objective
+            burnt = self._questions.burnt(name, objective=chosen.name, group=chosen.group, now=page.asked_at)
+            view = objectives.with_burnt(view, burnt, seconds=BURNT_SECONDS)
         return Main(self._render("slo.html", page, view=view))
 
     def _not_found(self, page: Page, what: str, name: str) -> Main:

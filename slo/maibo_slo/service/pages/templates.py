@@ -52,6 +52,7 @@ def environment(static: Mapping[str, Asset]) -> jinja2.Environment:
         "duration": units.duration,
         "limit": units.limit,
         "count": units.count,
+        "amount": units.amount,
         "rate": units.rate,
         "share": units.share,
         "allowance": units.allowance,

@@ -75,6 +75,18 @@ def count(number: float | None) -> str:
     return f"{number:.2e}"
 
 
+def amount(number: float | None) -> str:
+    """
+    Events, or slices of time: those may be good in part.
+
+    >>> [amount(number) for number in (None, 3, 3.0, 0.25, 12.125, 40_320.5)]
+    ['–', '3', '3', '0.25', '12.1', '40.3k']
+    """
+    if number is None or number == int(number):
+        return count(number)
+    return _digits(number) if number < 99.95 else count(number)
+
+
 def allowance(events: float) -> str:
     """
     How many events a budget allows: seldom a whole number, and often below 1 while an SLO is young.

@@ -1,0 +1,309 @@
+"""Questions about the past: who burnt a budget, what was counted or would have been, what a period came to. Routes of the API."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, HTTPException, Query
+from pydantic import Field
+
+from maibo_slo.documents import Objective, PromSlo, Slo
+from maibo_slo.documents.durations import elapsed_us
+from maibo_slo.documents.kinds import Calendar, Method
+from maibo_slo.engine.calendar import period
+from maibo_slo.engine.groups import MOST_GROUPS, OVERFLOW, group_values
+from maibo_slo.engine.tracks import is_whole
+from maibo_slo.reporting.blame import blame
+from maibo_slo.reporting.collect import collect
+from maibo_slo.reporting.figures import Alerts, Burnt, BurntPart, BurntStep, BurntVersion, Day, Report, Row, Trend
+from maibo_slo.reporting.whatif import Changed, WhatIfError, counts
+from maibo_slo.service.answers import Answer, Span
+from maibo_slo.service.api import StrictRoute
+from maibo_slo.service.flows import utc
+from maibo_slo.service.parameters import FiltersOf, MonthOf, invalid
+from maibo_slo.service.problems import Problem
+from maibo_slo.store import cells
+from maibo_slo.store.cells import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from maibo_slo.documents import Catalogue, Correction
+    from maibo_slo.store import Store
+
+MOST_DAYS_OF_MINUTES: Final = 100
+MOST_PERIODS: Final = 10_000
+_DAY: Final = 86_400
+_PROBLEM: Final = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+_WRONG: Final[dict[int | str, dict[str, Any]]] = {
+    404: {"description": "Unknown name, or nothing that can be told of it", "content": _PROBLEM},
+    422: {"description": "A parameter is wrong", "content": _PROBLEM},
+    503: {"description": "The store cannot answer now", "content": _PROBLEM},
+}
+
+ObjectiveText = Annotated[str, Query(description="Name of the objective; the first where not given.")]
+GroupText = Annotated[
+    str, Query(description="Of an SLO with a budget for each group: which one.", examples=["tier=gold,region=eu"])
+]
+
+
+class BurntAnswer(Answer):
+    """Who burnt the budget within a window. From cells: corrections are not taken off."""
+
+    window: Span
+    burnt: Burnt
+
+
+class CountsAnswer(Answer):
+    """An objective's counts over time; intervals without data are absent."""
+
+    window: Span
+    slo: str
+    objective: str
+    group: str
+    target: float
+    window_seconds: int = Field(description="the SLO's own; of a calendar window nominal")
+    method: Method
+    slice_seconds: int = Field(description="0 where events are counted")
+    periods: list[int] = Field(description="begins of the calendar's windows that touch this one; none where they roll")
+    source: Literal["ledger", "cells"]
+    step: int
+    t: list[int] = Field(description="begins, unix seconds")
+    good: list[int]
+    bad: list[int]
+
+
+class ReportAnswer(Answer):
+    """A period's report."""
+
+    report: Report
+
+
+_END: Final = datetime(2026, 2, 1, tzinfo=UTC)
+_JANUARY: Final = Span(begin=_END - timedelta(days=31), end=_END, seconds=31 * _DAY)
+_PAYMENT: Final = BurntStep(
+    value="payment",
+    bad=820,
+    share=0.82,
+    failed=820,
+    slow=0,
+    versions=(BurntVersion(service="payment", version="8.2.0", bad=820, share=0.82),),
+)
+_UNEXPLAINED: Final = BurntStep(value="", bad=180, share=0.18, failed=180, slow=0)
+BURNT: Final = BurntAnswer(
+    window=_JANUARY,
+    burnt=Burnt(
+        slo="checkout-works",
+        objective="0.999",
+        events=1_250_000,
+        bad=1000,
+        failed=1000,
+        slow=0,
+        abandoned=0,
+        budget_spent=0.8,
+        by={"tier": (BurntPart(value="gold", bad=600, share=0.6), BurntPart(value="", bad=400, share=0.4))},
+        rest={"tier": 0},
+        steps=(_PAYMENT, _UNEXPLAINED),
+    ),
+)
+COUNTS: Final = CountsAnswer(
+    window=_JANUARY,
+    slo="checkout-works",
+    objective="0.999",
+    group="",
+    target=0.999,
+    window_seconds=28 * _DAY,
+    method="Occurrences",
+    slice_seconds=0,
+    periods=[],
+    source="ledger",
+    step=60,
+    t=[1_767_225_600, 1_767_225_660],
+    good=[280, 275],
+    bad=[0, 5],
+)
+REPORT: Final = ReportAnswer(
+    report=Report(
+        begin=_JANUARY.begin,
+        end=_END,
+        over=True,
+        rows=(
+            Row(
+                slo="checkout-works",
+                display_name="Checkouts work",
+                objective="0.999",
+                group="",
+                service="storefront",
+                team="checkout",
+                journey="checkout",
+                target=0.999,
+                unit="events",
+                good=1_249_000,
+                bad=1000,
+                events=1_250_000,
+                attainment=0.9992,
+                budget_spent=0.8,
+                verdict="met",
+                coverage=0.98,
+                days=(Day(day=_END - timedelta(days=20), good=40_000, bad=820, spent=0.656),),
+                before=Trend(attainment=0.9995, budget_spent=0.5),
+                alerts=Alerts(pages=1, tickets=0, precise_pages=1, detect_seconds=(120.0,), spent_outside=0.18),
+                steps=(_PAYMENT, _UNEXPLAINED),
+                versions=_PAYMENT.versions,
+            ),
+        ),
+        unblamed=0,
+    )
+)
+
+
+def router(
+    store: Store,
+    catalogue: Callable[[], Catalogue],
+    *,
+    corrections: Callable[[], Sequence[Correction]] = tuple,
+    now: Callable[[], float],
+) -> APIRouter:
+    """Routes over this store and these documents; `corrections`: those told to the running service.
+
+    Plain functions: FastAPI runs them in worker threads.
+    """
+    routes = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["slos"])
+
+    @routes.get("/slos/{name}/burnt", responses=_answers(BURNT))
+    def burnt(name: str, asked: MonthOf, objective: ObjectiveText = "", group: GroupText = "") -> BurntAnswer:
+        """Who burnt the budget: bad events by step, version, tier, region, variant and reason, each adding up to all of them."""
+        at = int(now())
+        slo = _slo(catalogue(), name)
+        if isinstance(slo, PromSlo):
+            raise HTTPException(
+                404, f"the events of {name!r} are counted by a Prometheus, which has no steps or tiers to tell"
+            )
+        chosen = _objective(slo, objective)
+        if is_whole(slo, chosen):
+            names = ", ".join(each.name for each in slo.objectives if not is_whole(slo, each))
+            raise invalid("objective", f"{name!r} as a whole counts nothing itself; ask for one of {names}")
+        window = cells.covered(Window(*asked.at(at)), now=at)
+        found = blame(
+            store, catalogue().slos.values(), slo, chosen, window, group=_group(slo, group, counted_again=True), now=at
+        )
+        return BurntAnswer(window=_span(window, at), burnt=found)
+
+    @routes.get("/slos/{name}/counts", responses=_answers(COUNTS))
+    def counts_(
+        name: str,
+        asked: MonthOf,
+        filters: FiltersOf,
+        *,
+        objective: ObjectiveText = "",
+        group: GroupText = "",
+        step: Annotated[
+            Literal["60", "3600"], Query(description="Seconds: minutes, for 100 days at most, or hours.")
+        ] = "60",
+        threshold: Annotated[
+            str, Query(description="Count as if this were the latency of good events.", examples=["300ms"])
+        ] = "",
+    ) -> CountsAnswer:
+        """Good and bad of each minute or hour: from the ledger, or counted again from cells where a threshold or filter is given."""
+        at, seconds = int(now()), int(step)
+        slo = _slo(catalogue(), name)
+        chosen = _objective(slo, objective)
+        begin, end = asked.at(at)
+        if seconds == 60 and end - begin > MOST_DAYS_OF_MINUTES * _DAY:
+            raise invalid("step", f"minutes of more than {MOST_DAYS_OF_MINUTES} days are too many: ask for hours, 3600")
+        window = Window(begin, end).widened(seconds)
+        changed = Changed(_threshold(threshold), filters)
+        try:
+            told = counts(
+                store,
+                slo,
+                chosen,
+                window,
+                step=seconds,
+                group=_group(slo, group, counted_again=bool(changed)),
+                group_name=group,
+                changed=changed,
+                corrections=(*catalogue().corrections.values(), *corrections()),
+                now=at,
+            )
+        except WhatIfError as error:
+            raise invalid(error.about, str(error)) from None
+        return CountsAnswer(
+            window=_span(window, at),
+            slo=name,
+            objective=chosen.name,
+            group=group,
+            target=chosen.target,
+            window_seconds=slo.window_seconds,
+            method=slo.method,
+            slice_seconds=chosen.slice_seconds,
+            periods=_periods(slo.calendar, window),
+            source=told.source,
+            step=seconds,
+            t=told.series.t.tolist(),
+            good=told.series.good.tolist(),
+            bad=told.series.bad.tolist(),
+        )
+
+    @routes.get("/report", responses=_answers(REPORT))
+    def report(asked: MonthOf) -> ReportAnswer:
+        """What a period came to: attainment, budget, worst days, what burnt it, how good the alerts were, and the period before."""
+        at = now()
+        begin, end = asked.at(at)
+        return ReportAnswer(report=collect(store, catalogue(), begin, end, now=at))
+
+    return routes
+
+
+def _answers(example: Answer) -> dict[int | str, dict[str, Any]]:
+    """What a route answers, for OpenAPI."""
+    return {200: {"content": {"application/json": {"example": example.model_dump(mode="json")}}}, **_WRONG}
+
+
+def _slo(catalogue: Catalogue, name: str) -> Slo | PromSlo:
+    found = catalogue.judged.get(name)
+    if found is None:
+        raise HTTPException(404, f"no document in force names an SLO {name!r} that is judged here")
+    return found
+
+
+def _objective(slo: Slo | PromSlo, name: str) -> Objective:
+    named = {objective.name: objective for objective in slo.objectives}
+    if name and name not in named:
+        raise invalid("objective", f"{slo.name!r} has no objective {name!r}; there are: {', '.join(named)}")
+    return named[name] if name else slo.objectives[0]
+
+
+def _group(slo: Slo | PromSlo, group: str, *, counted_again: bool) -> dict[str, str]:
+    values = group_values(group)
+    if group == OVERFLOW and slo.group_by:
+        if counted_again:
+            raise invalid("group", f"{OVERFLOW} is what came after {MOST_GROUPS} groups: only its ledger can be told")
+        return {}
+    if set(values) != set(slo.group_by):
+        need = f"{','.join(f'{name}=...' for name in slo.group_by)}" if slo.group_by else "no group"
+        raise invalid("group", f"{slo.name!r} has {need}, not {group!r}")
+    return values
+
+
+def _periods(calendar: Calendar | None, window: Window) -> list[int]:
+    """At most `MOST_PERIODS`, the last ones."""
+    if calendar is None:
+        return []
+    begins = [period(calendar, window.end - 1).begin]
+    while begins[-1] > window.begin and len(begins) < MOST_PERIODS:
+        begins.append(period(calendar, begins[-1] - 1).begin)
+    return begins[::-1]
+
+
+def _threshold(text: str) -> int | None:
+    try:
+        return elapsed_us(text) if text else None
+    except ValueError:
+        raise invalid("threshold", f"{text!r} is no latency such as 300ms or 1.2s") from None
+
+
+def _span(window: Window, now: int) -> Span:
+    until = max(window.begin + 1, min(window.end, now + 1))
+    return Span(begin=utc(window.begin), end=utc(until), seconds=until - window.begin)

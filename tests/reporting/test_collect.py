@@ -1,0 +1,215 @@
+"""A period's report from a real store, checked against what pandas makes of the same rows by itself."""
+
+# ruff: noqa: RUF001 -- a dash for nothing is typography, not a typing error
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from maibo_slo.documents import Catalogue, CellSelector, Objective, Origin, Sli, Slo
+from maibo_slo.reporting.collect import collect
+from maibo_slo.reporting.formats import sections, written
+from maibo_slo.reporting.periods import before, named
+from maibo_slo.store import Store, cells, events, ledger
+from maibo_slo.store.cells import CellKey
+from maibo_slo.store.events import Event
+from maibo_slo.store.histogram import bin_of
+
+ORIGIN = Origin("shop.yaml", 1)
+DAY = 86_400
+NOW = int(datetime.now(UTC).timestamp()) // DAY * DAY  # cells are kept by the store's own clock
+BEGIN, END = NOW - 7 * DAY, NOW
+BUY = Slo(
+    "buy",
+    "Buying works",
+    "",
+    "shop",
+    Sli("buy", CellSelector("buy"), good=CellSelector("buy", outcomes=frozenset({"success"}))),
+    (Objective("0.99", 0.99), Objective("0.999", 0.999)),
+    28 * DAY,
+    {"team": ("checkout",)},
+    ORIGIN,
+)
+TIERED = replace(BUY, name="tiered", objectives=(Objective("0.99", 0.99),), group_by=("tier",), labels={})
+QUIET = replace(BUY, name="quiet", display_name="", objectives=(Objective("0.99", 0.99),), service="archive")
+WHOLE = replace(
+    BUY,
+    name="whole",
+    objectives=(
+        Objective("a", 0.99, indicator=BUY.indicator, weight=0.75),
+        Objective("b", 0.99, indicator=BUY.indicator, weight=0.25),
+        Objective("composite", 0.99),
+    ),
+)
+CATALOGUE = Catalogue(slos={slo.name: slo for slo in (BUY, TIERED, QUIET, WHOLE)})
+
+
+def rows() -> pd.DataFrame:
+    """Two weeks, every ten minutes, at random; the ledger has the same."""
+    random = np.random.default_rng(4)
+    t = np.arange(BEGIN - 7 * DAY, END, 600)
+    named = [("buy", "0.99", ""), ("buy", "0.999", ""), ("whole", "a", ""), ("whole", "b", "")]
+    named += [("tiered", "0.99", f"tier={tier}") for tier in ("gold", "tin")]
+    parts = []
+    for slo, objective, group in named:
+        bad = random.binomial(100, random.uniform(0.0, 0.03, len(t)))
+        parts.append(
+            pd.DataFrame({"slo": slo, "objective": objective, "grp": group, "t": t, "good": 100 - bad, "bad": bad})
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.fixture
+def told(store: Store) -> pd.DataFrame:
+    frame = rows()
+    ledger.append(
+        store,
+        [
+            ledger.Interval(r.slo, r.objective, r.grp, r.t, r.good, r.bad, r.good + r.bad, "test")
+            for r in frame.itertuples()
+        ],
+        version=1,
+    )
+    return frame
+
+
+def test_every_figure_is_what_the_rows_say(store: Store, told: pd.DataFrame) -> None:
+    report = collect(store, CATALOGUE, BEGIN, END, now=NOW)
+    assert report.over
+    assert [(row.slo, row.objective, row.group) for row in report.rows] == [
+        ("buy", "0.99", ""),
+        ("buy", "0.999", ""),
+        ("quiet", "0.99", ""),
+        ("tiered", "0.99", "tier=gold"),
+        ("tiered", "0.99", "tier=tin"),
+        ("whole", "a", ""),
+        ("whole", "b", ""),
+        ("whole", "composite", ""),
+    ]
+    for row in report.rows:
+        mine = told[(told.slo == row.slo) & (told.objective == row.objective) & (told.grp == row.group)]
+        period, earlier = mine[mine.t >= BEGIN], mine[mine.t < BEGIN]
+        if period.empty:
+            continue
+        share = period.bad.sum() / (period.good.sum() + period.bad.sum())
+        assert (row.good, row.bad) == (period.good.sum(), period.bad.sum())
+        assert row.attainment == pytest.approx(1 - share)
+        assert row.budget_spent == pytest.approx(share / (1 - row.target))
+        assert row.verdict == ("met" if 1 - share >= row.target else "missed")
+        assert row.coverage == pytest.approx(0.1)
+        assert row.before.attainment == pytest.approx(earlier.good.sum() / (earlier.good + earlier.bad).sum())
+        by_day = period.groupby(pd.to_datetime(period.t, unit="s", utc=True).dt.date).bad.sum()
+        assert {day.day.date(): day.bad for day in row.days} == by_day.to_dict()
+        assert sum(day.spent for day in row.days) == pytest.approx(row.budget_spent)
+        worst = row.worst_days(1)[0]
+        assert worst.bad == by_day.max()
+
+
+def test_a_composite_spends_what_its_components_spend_by_their_weights(store: Store, told: pd.DataFrame) -> None:
+    found = {row.objective: row for row in collect(store, CATALOGUE, BEGIN, END, now=NOW).rows if row.slo == "whole"}
+    expected = 0.75 * found["a"].budget_spent + 0.25 * found["b"].budget_spent
+    assert found["composite"].budget_spent == pytest.approx(expected)
+    assert found["composite"].attainment == pytest.approx(1 - 0.01 * expected)
+    assert found["composite"].unit == "composite"
+
+
+def test_what_has_no_data_is_neither_met_nor_missed(store: Store, told: pd.DataFrame) -> None:
+    report = collect(store, CATALOGUE, BEGIN, END, now=NOW)
+    quiet = next(row for row in report.rows if row.slo == "quiet")
+    assert (quiet.attainment, quiet.budget_spent, quiet.verdict, quiet.days) == (None, None, "no_data", ())
+    text = written(report, by="service", form="md")
+    assert "| quiet 0.99 | 99 % | – | – | – | – | 0 | 0 | no data |" in text
+    assert "100 %" not in "".join(line for line in text.splitlines() if line.startswith("| quiet"))
+
+
+def test_a_period_that_goes_on_says_so(store: Store, told: pd.DataFrame) -> None:
+    report = collect(store, CATALOGUE, BEGIN, END + DAY, now=NOW)
+    assert not report.over
+    assert "not over" in written(report, by="service", form="md")
+    assert "not over" in written(report, by="service", form="html")
+
+
+def test_objectives_are_grouped_by_service_team_or_journey(store: Store, told: pd.DataFrame) -> None:
+    report = collect(store, CATALOGUE, BEGIN, END, now=NOW)
+    names = {by: [section.name for section in sections(report, by=by)] for by in ("service", "team", "journey")}
+    assert names == {"service": ["archive", "shop"], "team": ["checkout", "shop"], "journey": ["buy"]}
+
+
+def test_texts_from_outside_stay_texts(store: Store, told: pd.DataFrame) -> None:
+    evil = replace(BUY, display_name="<script>alert(1)</script>", service="=cmd|x")
+    report = collect(store, Catalogue(slos={"buy": evil}), BEGIN, END, now=NOW)
+    assert "<script>" not in written(report, by="service", form="html")
+    assert "'=cmd|x" in written(report, by="service", form="csv")
+    assert "=cmd\\|x" in written(report, by="service", form="md")
+
+
+def test_alerts_on_record_are_judged(store: Store) -> None:
+    t = np.arange(BEGIN, END, 60).tolist()
+    outage = range(BEGIN + 600 * 60, BEGIN + 610 * 60, 60)
+    ledger.append(
+        store,
+        [
+            ledger.Interval("buy", "0.999", "", at, 0 if at in outage else 100, 100 if at in outage else 0, 100, "test")
+            for at in t
+        ],
+        version=1,
+    )
+    detail = {"name": "MaiboBudgetBurn", "objective": "0.999", "group": "", "severity": "page"}
+    events.append(
+        store,
+        [
+            Event("page@1", "alert", "buy", outage[0] + 60.0, outage[-1] + 600.0, detail),
+            Event(
+                "silence@1",
+                "alert",
+                "buy",
+                outage[0] + 60.0,
+                None,
+                {**detail, "name": "MaiboNoData", "severity": "ticket"},
+            ),
+        ],
+    )
+    rows = collect(store, CATALOGUE, BEGIN, END, now=NOW).rows
+    alerts = next(row.alerts for row in rows if (row.slo, row.objective) == ("buy", "0.999"))
+    assert (alerts.pages, alerts.tickets, alerts.precise_pages, alerts.detect_seconds) == (1, 0, 1, (60.0,))
+    assert alerts.spent_outside == 0
+
+
+def test_the_steps_and_versions_that_burnt_most_are_told(store: Store) -> None:
+    at = NOW - 3 * DAY
+    ledger.append(store, [ledger.Interval("buy", "0.99", "", at, 90, 10, 100, "test")], version=1)
+
+    def cell(step: str, service: str, version: str, outcome: str) -> CellKey:
+        return CellKey(at, "buy", step, "", service, version, "", "", "", "", outcome, bin_of(10**8))
+
+    cells.insert_cells(
+        store,
+        {
+            cell("", "web", "w1", "success"): 90,
+            cell("", "web", "w1", "failure"): 10,
+            cell("pay", "payment", "p2", "failure"): 7,
+            cell("cart", "cart", "c1", "failure"): 1,
+        },
+        token="test",
+    )
+    row = collect(store, CATALOGUE, BEGIN, END, now=NOW).rows[0]
+    assert [(step.value, step.bad) for step in row.steps] == [("pay", 7), ("", 2), ("cart", 1)]
+    assert [(each.service, each.version, each.bad) for each in row.versions] == [
+        ("payment", "p2", 7),
+        ("cart", "c1", 1),
+    ]
+
+
+def test_the_period_before_a_month_is_a_month() -> None:
+    begin, end = named("last-month", now=datetime(2026, 3, 15, tzinfo=UTC).timestamp())
+    days = [datetime.fromtimestamp(at, UTC).date().isoformat() for at in (*before(begin, end), end)]
+    assert days == ["2026-01-01", "2026-02-01", "2026-03-01"]
+    assert before(begin + 60, end) == (begin + 60 - (end - begin - 60), begin + 60)
+
+
+def test_weeks_begin_on_monday() -> None:
+    begin, end = named("week", now=datetime(2026, 3, 15, 12, tzinfo=UTC).timestamp())  # a Sunday
+    assert datetime.fromtimestamp(begin, UTC) == datetime(2026, 3, 9, tzinfo=UTC)
+    assert end - begin == 7 * DAY

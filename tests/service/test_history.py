@@ -1,0 +1,181 @@
+"""Who burnt a budget, what was counted, and reports: over real HTTP, from a real store, and by the commands that ask for them."""
+
+# ruff: noqa: RUF001 -- a dash for nothing is typography, not a typing error
+import csv
+import io
+import json
+from datetime import UTC, datetime
+
+import pytest
+from click.testing import CliRunner
+
+from maibo_slo.cli import cli
+from maibo_slo.documents import Calendar
+from maibo_slo.service.history import _periods
+from maibo_slo.store.cells import Window
+
+
+def get(service, path: str, **parameters):
+    response = service.http.get(path, params=parameters)
+    assert response.status_code == 200, response.text
+    return json.loads(response.text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def refused(service, status: int, path: str, **parameters) -> str:
+    response = service.http.get(path, params=parameters)
+    assert response.status_code == status, response.text
+    return response.json()["detail"]
+
+
+def run(service, *arguments: str) -> str:
+    result = CliRunner().invoke(cli, [*arguments, "--url", str(service.http.base_url)])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_burnt_budgets_are_shared_among_those_who_burnt_them(service) -> None:
+    burnt = get(service, "/v1/slos/checkout-fast/burnt", window="1h")["burnt"]
+    # Six were slow and three failed; one that was abandoned is not counted.
+    assert (burnt["events"], burnt["bad"], burnt["failed"], burnt["slow"], burnt["abandoned"]) == (99, 9, 3, 6, 0)
+    assert burnt["budget_spent"] == pytest.approx(9 / 9.9)
+    # Payment failed seven times, journeys three times: it has no more than these three. No SLO says which step is slow.
+    assert [(s["value"], s["bad"], s["failed"], s["slow"]) for s in burnt["steps"]] == [
+        ("(slow)", 6, 0, 6),
+        ("payment", 3, 3, 0),
+    ]
+    assert burnt["steps"][1]["versions"] == [
+        {"service": "payment", "version": "v9", "bad": 3, "share": pytest.approx(1 / 3)}
+    ]
+    for dimension, parts in burnt["by"].items():
+        assert sum(part["bad"] for part in parts) + burnt["rest"][dimension] == 9, dimension
+        assert sum(part["share"] for part in parts) == pytest.approx(1), dimension
+    assert burnt["by"]["tier"] == [{"value": "standard", "bad": 9, "share": 1.0}]
+    assert {part["value"]: part["bad"] for part in burnt["by"]["reason"]} == {"": 3, "(slow)": 6}
+
+
+def test_an_objective_that_is_not_there_is_told(service) -> None:
+    assert "'0.9', '0.99'" in refused(service, 422, "/v1/slos/checkout-fast/burnt", objective="0.5").replace(
+        "0.9, 0.99", "'0.9', '0.99'"
+    )
+    assert "no document" in refused(service, 404, "/v1/slos/nothing/burnt")
+    assert "no group" in refused(service, 422, "/v1/slos/checkout-fast/burnt", group="tier=gold")
+
+
+def test_counts_are_those_of_the_ledger(service) -> None:
+    told = get(service, "/v1/slos/checkout-fast/counts", window="1h", objective="0.99")
+    assert (told["source"], told["step"], told["target"]) == ("ledger", 60, 0.99)
+    assert (sum(told["good"]), sum(told["bad"])) == (90, 9)
+    assert all(good + bad > 0 for good, bad in zip(told["good"], told["bad"], strict=True))
+    assert told["t"] == sorted(told["t"])
+    hours = get(service, "/v1/slos/checkout-fast/counts", window="1h", step="3600")
+    assert (sum(hours["good"]), sum(hours["bad"])) == (90, 9)
+
+
+def test_counts_at_the_documents_own_threshold_are_the_ledgers(service) -> None:
+    ledger = get(service, "/v1/slos/checkout-fast/counts", window="1h")
+    again = get(service, "/v1/slos/checkout-fast/counts", window="1h", threshold="500ms")
+    assert again.pop("source") == "cells"
+    assert ledger.pop("source") == "ledger"
+    assert again == ledger
+
+
+def test_counts_at_another_threshold_are_counted_again(service) -> None:
+    counted = {}
+    for threshold in ("80ms", "150ms", "1s"):
+        told = get(service, "/v1/slos/checkout-fast/counts", window="1h", threshold=threshold)
+        counted[threshold] = sum(told["good"]), sum(told["bad"])
+    assert counted == {"80ms": (0, 99), "150ms": (60, 39), "1s": (96, 3)}
+    vip = get(service, "/v1/slos/checkout-fast/counts", window="1h", tier="vip")
+    assert (sum(vip["good"]), sum(vip["bad"])) == (30, 0)
+
+
+def test_counts_that_cannot_be_had_are_refused_with_the_reason(service) -> None:
+    path = "/v1/slos/checkout-fast/counts"
+    assert "ask for hours" in refused(service, 422, path, window="101d")
+    assert "35 days" in refused(service, 422, path, window="36d", threshold="1s")
+    assert "exactly" in refused(service, 422, path, threshold="123456us")
+    assert "300ms" in refused(service, 422, path, threshold="quick")
+
+
+def test_a_report_has_a_row_for_each_objective(service) -> None:
+    report = get(service, "/v1/report", window="1d")["report"]
+    assert [(row["slo"], row["objective"], row["verdict"]) for row in report["rows"]] == [
+        ("checkout-fast", "0.9", "met"),
+        ("checkout-fast", "0.99", "missed"),
+        ("silent-works", "0.999", "no_data"),
+    ]
+    strict = report["rows"][1]
+    assert strict["attainment"] == pytest.approx(90 / 99)
+    assert strict["budget_spent"] == pytest.approx(9 / 0.99)
+    assert strict["before"] == {"attainment": None, "budget_spent": None}
+    assert strict["alerts"]["spent_outside"] == 1.0
+    silent = report["rows"][2]
+    assert (silent["attainment"], silent["budget_spent"], silent["coverage"]) == (None, None, 0.0)
+
+
+def test_the_command_writes_every_format(service, tmp_path) -> None:
+    text = run(service, "report", "--period", "week")
+    assert "# SLO report" in text
+    assert "The period is not over" in text
+    assert "| checkout-fast 0.99 | 99 % | 90.909 % | 909 % |" in text
+    assert "| silent-works 0.999 | 99.9 % | – | – |" in text
+    rows = list(csv.DictReader(io.StringIO(run(service, "report", "--period", "week", "--format", "csv"))))
+    assert [row["verdict"] for row in rows] == ["met", "missed", "no_data"]
+    assert rows[2]["attainment"] == ""
+    assert json.loads(run(service, "report", "--format", "json"))["rows"][1]["bad"] == 9
+    page = tmp_path / "week.html"
+    assert run(service, "report", "--period", "week", "--by", "journey", "--out", str(page)) == ""
+    html = page.read_text()
+    assert html.startswith("<!doctype html>")
+    assert "<script" not in html
+    assert "http" not in html
+
+
+def test_a_backtest_says_what_another_objective_would_have_left(service) -> None:
+    told = json.loads(
+        run(service, "slo", "backtest", "checkout-fast", "--target", "95", "--threshold", "1s", "--output", "json")
+    )
+    assert (told["documented"]["good"], told["documented"]["bad"]) == (90, 9)
+    assert (told["changed"]["good"], told["changed"]["bad"]) == (96, 3)
+    assert told["documented"]["budget_remaining"] == pytest.approx(1 - 9 / 9.9)
+    assert told["changed"]["budget_remaining"] == pytest.approx(1 - 3 / (0.05 * 99))
+    assert told["documented"]["pages"] == 0
+    text = run(service, "slo", "backtest", "checkout-fast", "--target", "95")
+    assert "as documented" in text
+    assert "as asked" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["report", "--from", "yesterday"], "--from: 'yesterday' is no time"),
+        (["report", "--to", "2026-01-01T00:00Z"], "--to needs --from"),
+        (["report", "--period", "day", "--from", "1"], "leave out --period or --from"),
+        (["slo", "backtest", "checkout-fast", "--from", "soon"], "'soon' is no time"),
+        (["slo", "backtest", "checkout-fast", "--objective", "0.5"], "no objective '0.5'"),
+        (
+            ["slo", "backtest", "checkout-fast", "--threshold", "301ms"],
+            "--threshold: 301ms is not counted exactly; use 300ms or 305ms",
+        ),
+        (["slo", "backtest", "checkout-fast", "--from", "2026-01-01T00:00Z", "--to", "2026-06-01T00:00Z"], "100 days"),
+    ],
+)
+def test_commands_that_are_used_wrongly_say_what_is_wrong(service, arguments: list[str], said: str) -> None:
+    result = CliRunner().invoke(cli, [*arguments, "--url", str(service.http.base_url)])
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+def test_a_report_that_cannot_be_written_says_why(service, tmp_path) -> None:
+    where = tmp_path / "nowhere" / "report.html"
+    result = CliRunner().invoke(cli, ["report", "--out", str(where), "--url", str(service.http.base_url)])
+    assert result.exit_code == 1
+    assert "cannot write" in result.output
+
+
+def test_the_calendars_windows_that_touch_the_counts_are_told() -> None:
+    months = Calendar(1, "M", datetime(2026, 1, 1), "Europe/Berlin")  # noqa: DTZ001 -- a calendar's start has no zone
+    begin, end = (int(datetime(2026, month, 15, tzinfo=UTC).timestamp()) for month in (2, 4))
+    told = [datetime.fromtimestamp(at, UTC).isoformat() for at in _periods(months, Window(begin, end))]
+    assert told == ["2026-01-31T23:00:00+00:00", "2026-02-28T23:00:00+00:00", "2026-03-31T22:00:00+00:00"]
+    assert _periods(None, Window(begin, end)) == []
