@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Severity = Literal["page", "ticket"]
+Reason = Literal["", "over", "no_data", "withdrawn"]
+"""Why an alert ended: the trouble is over; nobody knows, for lack of data; nobody judges it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Alert:
     """When it came into its present state: tells its second fire from its first."""
     test: bool = False
     """Sent to try the way out, not because of trouble."""
+    reason: Reason = ""
+    """Why it ended; '' while it fires, and of tests."""
 
     @property
     def key(self) -> str:
@@ -50,6 +54,11 @@ class Alert:
     @property
     def status(self) -> Literal["firing", "resolved"]:
         return "firing" if self.ends_at is None else "resolved"
+
+    @property
+    def is_unhealed(self) -> bool:
+        """Whether it ended for another reason than that the trouble is over."""
+        return self.ends_at is not None and self.reason in ("no_data", "withdrawn")
 
     @property
     def all_labels(self) -> dict[str, str]:

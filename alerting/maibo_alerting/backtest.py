@@ -82,11 +82,13 @@ def command(
     if not 0 < until - since <= MOST_DAYS * DAY:
         raise click.UsageError(f"--from must be before --to, by {MOST_DAYS} days at most")
     asked = {"objective": objective, "group": group}
-    told = _fetched(url, name, since, until, asked, window=window)
+    reach = _reach(url, name, since, until, asked, window=window)
+    told = _fetched(url, name, since, until, asked, reach=reach)
     documented = backtest(past_of(told), target=told.target, window_seconds=told.window_seconds, begin=since, end=until)
-    changed = None
+    changed, counted = None, told
     if target or window or threshold:
-        counted = _fetched(url, name, since, until, asked, window=window, threshold=threshold) if threshold else told
+        if threshold:
+            counted = _fetched(url, name, since, until, {**asked, "threshold": threshold}, reach=reach)
         past = past_of(counted)
         changed = backtest(
             replace(past, periods=()) if window else past,
@@ -98,35 +100,32 @@ def command(
     if output == "json":
         print_json({"slo": name, "objective": told.objective, "group": group, **as_objects(documented, changed)})
     else:
-        print_outcomes(told, documented, changed, threshold=threshold)
+        print_outcomes(told, counted, documented, changed, threshold=threshold)
 
 
-def _fetched(
-    url: str,
-    name: str,
-    since: int,
-    until: int,
-    asked: dict[str, str],
-    *,
-    window: int | None,
-    threshold: str | None = None,
-) -> CountsAnswer:
-    """With as much of the past as windows reach into and the service keeps."""
+def _reach(url: str, name: str, since: int, until: int, asked: dict[str, str], *, window: int | None) -> int:
+    """How far before `since` windows look: those of the document, which says how long its own is, and the one asked for."""
     from maibo_slo.engine.burn import BURN_WINDOWS
-    from maibo_slo.service.history import CountsAnswer
 
-    path = f"/v1/slos/{escaped(name)}/counts"
-    parameters = {**asked, **({"threshold": threshold} if threshold else {})}
-    if window is None:
-        # How far a window reaches is the document's to say.
-        few = {**asked, "begin": str(until - 3600), "end": str(until), "step": "3600"}
-        window = ask(url, path, CountsAnswer, few).window_seconds
-    reach = max(window, *BURN_WINDOWS.values())
+    few = {**asked, "begin": str(since), "end": str(min(until, since + 3600)), "step": "3600"}
+    told = _counts(url, name, few)
+    own = since - told.periods[0] if told.periods else told.window_seconds
+    return max(own, window or 0, *BURN_WINDOWS.values())
+
+
+def _fetched(url: str, name: str, since: int, until: int, asked: dict[str, str], *, reach: int) -> CountsAnswer:
+    """With as much of the past as windows reach into and the service keeps."""
     oldest = until - MOST_DAYS * DAY
-    if threshold:
+    if "threshold" in asked:
         oldest = max(oldest, int(time.time()) - MINUTES_KEPT_DAYS * DAY + 3600)
     first = min(since, max(since - reach, oldest)) // MINUTE * MINUTE
-    return ask(url, path, CountsAnswer, {**parameters, "begin": str(first), "end": str(until), "step": "60"})
+    return _counts(url, name, {**asked, "begin": str(first), "end": str(until), "step": "60"})
+
+
+def _counts(url: str, name: str, asked: dict[str, str]) -> CountsAnswer:
+    from maibo_slo.service.history import CountsAnswer
+
+    return ask(url, f"/v1/slos/{escaped(name)}/counts", CountsAnswer, asked)
 
 
 def _moment(option: str, text: str) -> int:

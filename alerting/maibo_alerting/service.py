@@ -90,7 +90,8 @@ class _Parts:
 
     def evaluate(self, context: Context, now: float) -> None:
         """All that fires is put at each step: the outbox knows what it has already, and a restart between the two forgets nothing."""
-        outcome = self.evaluator.evaluate(context.snapshot(), now=now)
+        snapshot = context.snapshot()
+        outcome = self.evaluator.evaluate(snapshot, now=now)
         if outcome is not self._seen:
             _log(outcome)
             self._record.write(outcome.states.values())
@@ -99,7 +100,8 @@ class _Parts:
             return
         alerts = outcome.alerts
         self.sender.put(alerts, now=now)
-        if self.evaluator.evaluated_at is not None and context.snapshot().pending_minutes == 0:
+        is_of_snapshot = snapshot.evaluated_at is not None and self.evaluator.evaluated_at == snapshot.evaluated_at
+        if is_of_snapshot and snapshot.pending_minutes == 0:
             self.sender.end_others(alerts, now=now)
         self._put = outcome
 

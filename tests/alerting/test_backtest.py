@@ -94,6 +94,20 @@ def test_a_calendar_window_has_a_new_budget_when_it_begins_anew() -> None:
     assert left[1441] == 1.0
 
 
+def test_the_budget_of_a_calendars_window_is_projected_to_its_end() -> None:
+    january = BEGIN, BEGIN + 31 * DAY
+    happened = past(10 * 1440, since=BEGIN, bad={600: 1000})
+    told = backtest(
+        Past(happened.t, happened.good, happened.bad, periods=january),
+        target=0.999,
+        window_seconds=30 * DAY,
+        begin=BEGIN,
+        end=BEGIN + 10 * DAY,
+    )
+    assert told.projected == pytest.approx(1 - 1000 / (0.001 * 31 * 1_440_000))
+    assert told.days[0][1] == pytest.approx(1000 / (0.001 * 31 * 1_440_000))
+
+
 def test_slices_in_millionths_are_counted_as_slices() -> None:
     t = BEGIN + 300 * np.arange(288, dtype=np.int64) + 240
     bad = np.where(np.arange(288) == 100, 500_000, 0).astype(np.int64)
@@ -104,7 +118,8 @@ def test_slices_in_millionths_are_counted_as_slices() -> None:
         begin=BEGIN,
         end=BEGIN + DAY,
     )
-    assert told.good + told.bad <= 288
+    assert (told.good, told.bad) == (287.5, 0.5)
+    assert told.budget_left == pytest.approx(1 - 0.5 / 2.88)
     assert told.days[0][1] == pytest.approx(0.5 / 2.88, rel=0.01)  # the first slice is known when it ends
 
 

@@ -7,7 +7,7 @@ import http.server
 import json
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from maibo_alerting.delivery.config import DestinationsError
 from maibo_alerting.delivery.outbox import OutboxError
 from maibo_alerting.delivery.send import Sender
+from maibo_alerting.evaluating.evaluator import Evaluator
 from maibo_alerting.service import DESTINATIONS, LOCALE, Alerting
 from maibo_slo.documents import Catalogue
 from maibo_slo.engine.burn import BURN_WINDOWS, Counts
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from maibo_alerting.alerts import Alert
+    from maibo_alerting.evaluating.step import Outcome
     from maibo_slo.documents import Slo
 
 DAY = 86_400
@@ -276,3 +278,23 @@ def test_the_services_language_is_an_option(service: Service, hook: Hook, slo):
     service.run(one, told)
     assert len(said) == 2
     assert all("错误预算" in summary for summary in said)
+
+
+def test_an_engine_that_ends_its_counting_after_an_evaluation_does_not_have_what_this_missed_ended(
+    service: Service, hook: Hook, slo, monkeypatch: pytest.MonkeyPatch
+):
+    settled = burning(slo("checkout", targets=[0.999], days=28), bad_share=0.5, at=time.time())
+    service.snapshot = replace(settled, pending_minutes=9, evaluated_at=time.time() - 1)
+    done: list[object] = []
+    original = Evaluator.evaluate
+
+    def meanwhile(self: Evaluator, snapshot: Snapshot, *, now: float) -> Outcome:
+        outcome = original(self, snapshot, now=now)
+        done.append(snapshot.pending_minutes)
+        service.snapshot = settled
+        return outcome
+
+    monkeypatch.setattr(Evaluator, "evaluate", meanwhile)
+    monkeypatch.setattr(Sender, "end_others", lambda *_, **__: done.append("ended"))
+    service.run(alerting(), lambda: len(done) > 2)
+    assert done[:3] == [9, 0, "ended"]

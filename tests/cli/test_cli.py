@@ -508,13 +508,13 @@ def test_an_slo_of_groups_slices_and_a_calendar_is_told_in_full() -> None:
             "method": "RatioTimeslices",
             "window": "1M",
             "window_kind": "calendar",
-            "zone": "UTC",
+            "zone": "Europe/Berlin",
             "period": period,
         }
     )
     with answering(grouped.model_dump_json().encode()) as (url, _):
         said = " ".join(run("slo", "show", "checkout-fast", "--url", url).stdout.split())
-    assert "calendar window of UTC: 2026-11-01 00:00 to 2026-12-01 00:00 UTC" in said
+    assert "calendar window of Europe/Berlin: 2026-11-01 01:00 CET to 2026-12-01 01:00 CET" in said
     assert "RatioTimeslices: good and bad are slices of time" in said
     assert "one budget for each tier" in said
     assert "objective 0.99 tier=gold:" in said
@@ -528,6 +528,10 @@ def test_an_slo_of_groups_slices_and_a_calendar_is_told_in_full() -> None:
         table = run("slo", "list", "--url", url).stdout
     assert "tier=gold" in table
     assert "healthy" in table
+    nobody = grouped.model_copy(update={"objectives": [one]})
+    with answering(nobody.model_dump_json().encode()) as (url, _):
+        said = " ".join(run("slo", "show", "checkout-fast", "--url", url).stdout.split())
+    assert "one budget for each tier: none of them has been counted yet" in said
 
 
 def test_a_composite_is_told_by_its_components_and_a_prometheus_by_its_name() -> None:

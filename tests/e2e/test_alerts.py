@@ -1,4 +1,8 @@
-"""A bad release, from spans to a person: OTLP into `maibo serve`, whose alert the real Alertmanager hands to a webhook."""
+"""Both ways from trouble to a person, with the real Alertmanager before a webhook.
+
+A bad release: OTLP into `maibo serve`, which alerts itself. And errors that an exporter counts: a real Prometheus scrapes them and evaluates
+the rules that maibo made. ``-s`` prints how long each took.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -19,9 +24,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 program = shutil.which("prometheus-alertmanager")
+prometheus = shutil.which("prometheus")
+STANDARD = Path(__file__).parents[2] / "examples" / "standard"
 DOCUMENTS = """
 apiVersion: maibo.dev/v1
 kind: Journey
@@ -55,6 +61,27 @@ receivers:
 - name: hook
   webhook_configs: [{url: "%s", send_resolved: true}]
 """
+
+WINDOWS = """
+kind: AlertWindows
+spec:
+  sloPeriod: 28d
+  page:
+    quick: {errorBudgetPercent: 0.0667, shortWindow: 1m, longWindow: 2m}
+    slow: {errorBudgetPercent: 5, shortWindow: 30m, longWindow: 6h}
+  ticket:
+    quick: {errorBudgetPercent: 0.0139, shortWindow: 1m, longWindow: 2m}
+    slow: {errorBudgetPercent: 11, shortWindow: 6h, longWindow: 3d}
+"""
+"""The usual factors of quick pages and tickets, 13.44 and 2.8, over windows that a test can wait for."""
+PROMETHEUS = """
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+rule_files: [{rules}]
+scrape_configs: [{{job_name: doors, static_configs: [{{targets: ["{exporter}"]}}]}}]
+alerting: {{alertmanagers: [{{static_configs: [{{targets: ["{manager}"]}}]}}]}}
+"""
+GUARD = 'count(maibo:slo_events:increase5m{slo="tickets-read"} offset 12s)'
+"""Whether a tenth of the long window has been observed."""
 
 
 def free_address() -> str:
@@ -99,6 +126,81 @@ def told() -> Iterator[tuple[str, list[Any]]]:
         thread.join()
 
 
+class Doors:
+    """A service's counters, which go on as time does."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts = {"ok": 0.0, "error": 0.0}
+        self._rates = {"ok": 20.0, "error": 0.0}
+        self._at = time.monotonic()
+
+    def go_on(self, *, ok: float, error: float) -> None:
+        """Events a second from now on."""
+        with self._lock:
+            self._count()
+            self._rates = {"ok": ok, "error": error}
+
+    def metrics(self) -> str:
+        with self._lock:
+            self._count()
+            lines = [f'door_reads_total{{result="{result}"}} {int(count)}' for result, count in self._counts.items()]
+        return "\n".join(["# TYPE door_reads_total counter", *lines, ""])
+
+    def _count(self) -> None:
+        now = time.monotonic()
+        for result, rate in self._rates.items():
+            self._counts[result] += rate * (now - self._at)
+        self._at = now
+
+
+@pytest.fixture
+def doors() -> Iterator[tuple[str, Doors]]:
+    """An exporter's address, and what it counts."""
+    counted = Doors()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.end_headers()
+            self.wfile.write(counted.metrics().encode())
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{server.server_address[1]}", counted
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def alertmanager(tmp_path: Path, told: tuple[str, list[Any]], started: Callable[..., None]) -> str:
+    """Address of a real one, which tells the webhook."""
+    if program is None:
+        pytest.fail("prometheus-alertmanager is missing: install Debian's package of that name")
+    address = free_address()
+    (tmp_path / "am.yml").write_text(ALERTMANAGER % told[0])
+    started(
+        *(program, f"--config.file={tmp_path / 'am.yml'}", f"--storage.path={tmp_path / 'am'}"),
+        *(f"--web.listen-address={address}", "--cluster.listen-address="),
+    )
+    within(60, lambda: answers(f"http://{address}/-/ready"))
+    return address
+
+
+def inhibited(manager: str) -> list[Any]:
+    """Tickets that Alertmanager keeps to itself."""
+    return [
+        one
+        for one in httpx2.get(f"http://{manager}/api/v2/alerts").json()
+        if one["labels"]["severity"] == "ticket" and one["status"]["inhibitedBy"]
+    ]
+
+
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[Callable[..., None]]:
     """Starts programs, and stops them in the end."""
@@ -132,27 +234,20 @@ def spans(minutes: int, *, until: float, failing: int) -> bytes:
 
 
 def test_a_bad_release_pages_through_alertmanager_once_and_its_ticket_is_inhibited(
-    tmp_path: Path, told: tuple[str, list[Any]], started: Callable[..., None]
+    tmp_path: Path, told: tuple[str, list[Any]], alertmanager: str, started: Callable[..., None]
 ):
-    if program is None:
-        pytest.fail("prometheus-alertmanager is missing: install Debian's package of that name")
-    hook, got = told
-    manager, api, otlp = (free_address() for _ in range(3))
-    (tmp_path / "am.yml").write_text(ALERTMANAGER % hook)
+    _, got = told
+    api, otlp = (free_address() for _ in range(2))
     (tmp_path / "documents.yaml").write_text(DOCUMENTS)
     (tmp_path / "destinations.yaml").write_text(
-        f"destinations:\n- {{name: manager, type: alertmanager, url: 'http://{manager}'}}\n"
-    )
-    started(
-        *(program, f"--config.file={tmp_path / 'am.yml'}", f"--storage.path={tmp_path / 'am'}"),
-        *(f"--web.listen-address={manager}", "--cluster.listen-address="),
+        f"destinations:\n- {{name: manager, type: alertmanager, url: 'http://{alertmanager}'}}\n"
     )
     started(
         *(sys.executable, "-m", "maibo_slo.cli", "serve", str(tmp_path / "documents.yaml"), "--listen", api),
         *("--data-dir", str(tmp_path / "data"), "--tick", "1", "--otlp-http", otlp, "--otlp-grpc", "off"),
         *("--alert-destinations", str(tmp_path / "destinations.yaml")),
     )
-    within(60, lambda: answers(f"http://{manager}/-/ready") and answers(f"http://{api}/readyz"))
+    within(60, lambda: answers(f"http://{api}/readyz"))
     began = time.monotonic()
     body = spans(200, until=time.time() - 1, failing=60)
     assert (
@@ -163,22 +258,69 @@ def test_a_bad_release_pages_through_alertmanager_once_and_its_ticket_is_inhibit
     )
 
     pages = within(30, lambda: [each for each in got if each["labels"]["severity"] == "page"])
-    print(f"from the spans to the page: {time.monotonic() - began:.1f} s")
+    print(f"maibo -> Alertmanager -> webhook: {time.monotonic() - began:.1f} s from the spans to the page")
     assert [(page["status"], page["labels"]["slo"]) for page in pages] == [("firing", "checkout-succeeds")]
     assert "burn" in pages[0]["annotations"]["summary"]
     said = httpx2.get(f"http://{api}/v1/alerts").json()
     assert {(one["severity"], one["state"]) for one in said["alerts"]} == {("page", "firing"), ("ticket", "firing")}
     assert said["destinations"][0]["trouble"] is None
-    suppressed = within(
-        10,
-        lambda: [
-            one
-            for one in httpx2.get(f"http://{manager}/api/v2/alerts").json()
-            if one["labels"]["severity"] == "ticket" and one["status"]["inhibitedBy"]
-        ],
-    )
-    assert len(suppressed) == 1
+    assert len(within(10, lambda: inhibited(alertmanager))) == 1
     command = (sys.executable, "-m", "maibo_slo.cli", "alert", "list", "--url", f"http://{api}")
     listed = subprocess.run(command, check=True, capture_output=True, text=True)
     assert "firing" in listed.stdout
     assert "checkout-succeeds" in listed.stdout
+
+
+def test_errors_that_prometheus_counts_page_and_resolve_by_the_rules_that_were_made(
+    tmp_path: Path,
+    told: tuple[str, list[Any]],
+    doors: tuple[str, Doors],
+    alertmanager: str,
+    started: Callable[..., None],
+):
+    if prometheus is None:
+        pytest.fail("prometheus is missing: install Debian's package of that name")
+    (_, got), (exporter, counted) = told, doors
+    (tmp_path / "windows.yaml").write_text(WINDOWS)
+    command = ("generate", "rules", str(STANDARD), "--windows", str(tmp_path / "windows.yaml"), "--out", str(tmp_path))
+    subprocess.run((sys.executable, "-m", "maibo_slo.cli", *command), check=True, capture_output=True)
+    rules = tmp_path / "prometheus" / "slos" / "tickets-read.rules.yaml"
+    (tmp_path / "prometheus.yml").write_text(PROMETHEUS.format(rules=rules, exporter=exporter, manager=alertmanager))
+    api = free_address()
+    started(
+        *(prometheus, f"--config.file={tmp_path / 'prometheus.yml'}", f"--storage.tsdb.path={tmp_path / 'tsdb'}"),
+        f"--web.listen-address={api}",
+    )
+    within(30, lambda: answers(f"http://{api}/-/ready"))
+
+    def is_guard_open() -> bool:
+        said = httpx2.get(f"http://{api}/api/v1/query", params={"query": GUARD}).json()
+        return bool(said["data"]["result"])
+
+    def pages(status: str) -> list[Any]:
+        return [each for each in got if (each["labels"]["severity"], each["status"]) == ("page", status)]
+
+    within(40, is_guard_open)
+    assert got == [], "nothing is wrong yet"
+
+    counted.go_on(ok=0, error=200)
+    began = time.monotonic()
+    (page,) = within(30, lambda: pages("firing"))
+    paged = time.monotonic() - began
+    named = {key: page["labels"][key] for key in ("alertname", "slo", "objective", "service", "team")}
+    assert named == {
+        "alertname": "MaiboBudgetBurn",
+        "slo": "tickets-read",
+        "objective": "0.99",
+        "service": "cinema",
+        "team": "cinema",
+    }
+    assert len(within(10, lambda: inhibited(alertmanager))) == 1
+
+    counted.go_on(ok=1_000_000_000, error=0)  # so much goes well that both windows are under either factor at once
+    began = time.monotonic()
+    within(30, lambda: pages("resolved"))
+    print(
+        f"Prometheus -> Alertmanager -> webhook: page after {paged:.1f} s, resolved after {time.monotonic() - began:.1f} s"
+    )
+    assert {each["labels"]["severity"] for each in got} == {"page"}, "the ticket was never told"

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from maibo_slo.documents import Catalogue, CellSelector, Objective, Origin, PromSlo, Sli, Slo
-from maibo_slo.store import Store, cells, segments
+from maibo_slo.store import Store, cells, open_store, segments
 from maibo_slo.store.cells import CellKey
 from maibo_slo.store.histogram import bin_of
 from maibo_slo.store.segments import SegmentRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from maibo_slo.documents import Correction, ErrorBudgetPolicy
 
@@ -105,6 +105,23 @@ class MakeSlo:
         indicator = Sli(name, total, good=good if bad is None else None, bad=bad)
         objectives = tuple(Objective(str(target), target) for target in targets)
         return Slo(name, name, "", "shop", indicator, objectives, window_seconds, {}, Origin("test.yaml", 1))
+
+
+@pytest.fixture(scope="module")
+def emptied_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with open_store(f"chdb://{tmp_path_factory.mktemp('engine') / 'store'}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def store(emptied_store: Store) -> Iterator[Store]:
+    """One store for a module's tests, which find it empty: made anew for each, it would be half of what they cost."""
+    yield emptied_store
+    filled = emptied_store.rows(
+        "SELECT DISTINCT table FROM system.parts WHERE active AND database = currentDatabase() AND table != 'schema_migrations'"
+    )
+    for (table,) in filled:
+        emptied_store.execute(f"TRUNCATE TABLE {table}")
 
 
 @pytest.fixture

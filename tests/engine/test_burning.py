@@ -88,3 +88,27 @@ def test_it_is_let_go_by_events_and_never_by_silence_or_while_minutes_are_missin
     assert not let_go(HOURLY, seen(burnt, burnt), now=NOW)
     assert not let_go(HOURLY, seen(burnt, (0, 0)), now=NOW)
     assert not let_go(HOURLY, replace(seen(burnt, (5_000, 0)), settled=False), now=NOW)
+
+
+@pytest.mark.parametrize(("in_slices", "after_minutes"), [(True, 30), (False, 358)])
+def test_good_slices_without_a_gap_are_no_sample_so_the_end_of_an_outage_is_seen(
+    *, in_slices: bool, after_minutes: int
+) -> None:
+    """Ten bad minutes; then good ones, each a slice, or each with one event, of which chance could have spared thirty."""
+    pair = fast_pairs(30 * DAY, target=0.999)[1]
+
+    def since(minutes: int) -> Evidence:
+        bad = {window: max(0, min(10, window // 60 - minutes)) for window in (pair.long_seconds, pair.short_seconds)}
+        counts = {window: Counts(window // 60 - each, each, window // 60) for window, each in bad.items()}
+        own = Counts(43_190, 10, 43_200)
+        return Evidence(0.999, counts, own, 30 * DAY, first_t=NOW - 30 * DAY, in_slices=in_slices)
+
+    assert reached(pair, since(0), now=NOW)
+    assert next(minutes for minutes in range(1, 400) if let_go(pair, since(minutes), now=NOW)) == after_minutes
+
+
+def test_a_good_slice_now_and_then_does_not_end_what_burns() -> None:
+    bad = {HOURLY.long_seconds: Counts(5, 5, 10), HOURLY.short_seconds: Counts(1, 0, 1)}
+    own = Counts(7_195, 5, 7_200)
+    rare = Evidence(0.999, bad, own, 30 * DAY, first_t=NOW - 30 * DAY, in_slices=True)
+    assert not let_go(HOURLY, rare, now=NOW)

@@ -267,6 +267,8 @@ def test_windows_of_a_rule_go_on_as_time_does_and_the_newest_twenty_are_shown(
     told.append(maintenance(NOW - 25 * DAY, 600, rrule="FREQ=DAILY"))
     engine.tick(now=NOW)
     assert [each.begin for each in one(engine).corrected] == [NOW - n * DAY for n in range(20)]
+    (said,) = engine.snapshot().assess(now=NOW)
+    assert said.excluded_minutes == 250  # of all 25 days that have passed, not of those that are shown
     feed.send([event(NOW + DAY + 60, outcome="failure"), event(NOW + DAY + 660, outcome="failure")])
     engine.tick(now=NOW + DAY + 700)
     assert one(engine).own.bad == 1
@@ -395,6 +397,19 @@ def test_a_day_by_the_calendar_is_as_long_as_clocks_say(hours, engine, documents
     assert found.counts[HOUR].bad == 59  # burns look back beyond the begin
 
 
+def test_maintenance_goes_on_over_the_turn_of_a_period(engine, documents, told):
+    """Neither the silence nor the burn windows that it explains begin with the period."""
+    midnight = NOW // DAY * DAY
+    documents.put(offered(calendar=Calendar(1, "d", datetime(2026, 1, 1), "UTC")))  # noqa: DTZ001 -- a start is local
+    told.append(maintenance(midnight - 2 * HOUR, 4 * HOUR))
+    engine.offer("shop", {midnight - 2 * HOUR - n * 60: GoodBad(9, 0) for n in range(1, 60)}, source="prometheus:a")
+    settle(engine, midnight + 1_200)
+    (found,) = engine.snapshot().assess(now=midnight + 1_200)
+    assert found.excluded_minutes == 20
+    assert next(burn.coverage for burn in found.burns if burn.window == "6h") == pytest.approx(59 / (6 * 60 - 140))
+    assert found.state != "stale"
+
+
 def test_a_month_ends_with_its_last_day_and_slices_begin_with_the_next(engine, documents, store):
     first = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     begin = int(first.timestamp())
@@ -434,7 +449,7 @@ def test_counts_of_another_question_are_void(engine, start, documents, store):
     again.tick(now=NOW + 10)
     assert rows(store, "shop") == {("0.99", "", NOW - 60): (2, 0)}
     assert rows(store, "shop", raw=True) == {("~0.99", "", NOW - 60): (2, 0)}
-    assert (one(again).own.good, one(again).own.bad) == (2, 0)
+    assert (one(again).own.good, one(again).own.bad, one(again).first_t) == (2, 0, NOW - 60)
 
 
 def test_an_offer_survives_a_tick_that_fails(engine, documents, store, monkeypatch):
@@ -448,6 +463,51 @@ def test_an_offer_survives_a_tick_that_fails(engine, documents, store, monkeypat
         patched.setattr(ledger, "append", fails)
         with pytest.raises(OSError, match="no space"):
             engine.tick(now=NOW)
+    engine.tick(now=NOW + 10)
+    assert rows(store, "shop") == {("0.99", "", NOW - 60): (5, 1)}
+
+
+@pytest.mark.parametrize("asked", ["prometheus:a", "prometheus:b"], ids=["the same", "another"])
+def test_raw_rows_that_were_written_when_the_process_died_are_judged_after_it(
+    asked, engine, start, documents, store, monkeypatch
+):
+    documents.put(offered())
+    engine.offer("shop", {NOW - DAY: GoodBad(1, 1), NOW - 60: GoodBad(5, 0)}, source="prometheus:a")
+    engine.tick(now=NOW)
+    real = ledger.append
+
+    def dies(store, rows, *, version):
+        if any(not row.objective.startswith(ledger.RAW) for row in rows):
+            raise KeyboardInterrupt
+        real(store, rows, version=version)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger, "append", dies)
+        for t in (NOW - 2 * DAY, NOW - 120):
+            engine.offer("shop", {t: GoodBad(7, 3)}, source=asked)
+            with pytest.raises(KeyboardInterrupt):
+                engine.tick(now=NOW + 10)
+    again = start()
+    settle(again, NOW + 20)  # and nobody offers anything again
+    kept = rows(store, "shop", raw=True)
+    assert kept["~0.99", "", NOW - 2 * DAY] == (7, 3)
+    assert (("~0.99", "", NOW - DAY) in kept) == (asked == "prometheus:a")
+    assert rows(store, "shop") == {("0.99", group, t): counts for (_, group, t), counts in kept.items()}
+    assert one(again).own.bad == sum(bad for _, bad in kept.values())
+
+
+def test_an_offer_of_an_slo_that_a_tick_does_not_know_yet_waits(store, documents, tmp_path):
+    """Documents change while a tick is under way, and whoever offers has read them."""
+
+    def catalogue():
+        before = documents()
+        if not before.judged:
+            documents.put(offered())
+            engine.offer("shop", {NOW - 60: GoodBad(5, 1)}, source="prometheus:a")
+        return before
+
+    engine = Engine(store, catalogue, memory_path=tmp_path / "engine.json")
+    engine.tick(now=NOW)
     engine.tick(now=NOW + 10)
     assert rows(store, "shop") == {("0.99", "", NOW - 60): (5, 1)}
 
@@ -600,7 +660,7 @@ ACTIONS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(actions=ACTIONS)
 def test_rows_equal_brute_force_whatever_happens(actions, store, documents, feed, event, make_slo, tmp_path):
     journey = f"journey-{time.monotonic_ns()}"

@@ -1,5 +1,7 @@
 """What waits to be counted, and what was offered."""
 
+import math
+
 import pytest
 
 from maibo_slo.engine.counts import GoodBad
@@ -55,7 +57,11 @@ def test_an_offer_stays_until_it_is_taken():
     assert (seen, inbox.waiting()) == ((first,), (second,))
 
 
-@pytest.mark.parametrize("counts", [{61: GoodBad(1, 0)}, {60: GoodBad(-1, 0)}, {-60: GoodBad(1, 1)}])
-def test_what_cannot_be_a_count_is_refused_at_once(counts):
-    with pytest.raises(ValueError, match="shop: counts are not negative"):
-        Inbox().put(Offer("shop", counts, "x"))
+@pytest.mark.parametrize(
+    ("t", "counts"),
+    [(61, (1, 0)), (-60, (1, 1)), (2**32 + 44, (1, 0)), (60, (-1, 0)), (60, (0, 10**20)), (60, (0.5, 0)), (60, (math.nan, 0))],
+)  # fmt: skip
+def test_what_cannot_be_a_count_is_refused_at_once(t, counts):
+    """In the inbox it would make every tick fail."""
+    with pytest.raises(ValueError, match="shop: counts are whole and not negative"):
+        Inbox().put(Offer("shop", {120: GoodBad(1, 0), t: GoodBad(*counts)}, "x"))

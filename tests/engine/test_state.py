@@ -10,7 +10,9 @@ from maibo_slo.documents import Calendar, Correction, Objective, Slo
 from maibo_slo.documents.kinds import Effect, Method
 from maibo_slo.engine.burn import BURN_WINDOWS, Counts
 from maibo_slo.engine.certainty import Interval
-from maibo_slo.engine.state import Corrected, Observed, PolicyNow, assess, is_burning, left_and_burn
+from maibo_slo.engine.corrections import Window
+from maibo_slo.engine.excluded import excluded_by
+from maibo_slo.engine.state import Observed, PolicyNow, assess, is_burning, left_and_burn
 
 DAY = 86_400
 NOW = 1_800_000_000
@@ -163,26 +165,29 @@ def test_at_the_begin_of_a_period_the_budget_is_whole_and_the_burn_goes_on(calm:
     assert said.budget.projected > 0.99
 
 
-def corrected(begin: int, end: int, effect: Effect) -> Corrected:
-    correction = Correction("deploy", "maintenance", effect, BEGIN, end - begin, "UTC", who="ann")
-    return Corrected(begin, end, correction)
+def window(begin: int, end: int, effect: Effect = "exclude") -> Window:
+    return Window(begin, end, Correction("deploy", "maintenance", effect, BEGIN, end - begin, "UTC", who="ann"))
 
 
 def test_excluded_time_is_neither_observed_nor_missing_and_counts_once(calm: Observed) -> None:
     hour = calm.counts[3600]
-    windows = (corrected(NOW - 1800, NOW, "exclude"), corrected(NOW - 1200, NOW - 600, "exclude"))
-    some = replace(calm, corrected=windows, counts={**calm.counts, 3600: replace(hour, observed_minutes=30)})
+    windows = (window(NOW - 1800, NOW), window(NOW - 1200, NOW - 600))
+    some = replace(
+        calm, excluded=excluded_by(windows), counts={**calm.counts, 3600: replace(hour, observed_minutes=30)}
+    )
     said = assess(replace(some, own=replace(some.own, observed_minutes=28 * 1440 - 30)), now=NOW, evaluated_at=NOW)
     assert (said.excluded_minutes, said.no_data_minutes, said.coverage) == (30, 0, 1.0)
     assert next(burn for burn in said.burns if burn.window == "1h").coverage == 1.0
-    noted = assess(replace(calm, corrected=(corrected(NOW - 1800, NOW, "annotate"),)), now=NOW, evaluated_at=NOW)
+    noted = assess(
+        replace(calm, excluded=excluded_by([window(NOW - 1800, NOW, "annotate")])), now=NOW, evaluated_at=NOW
+    )
     assert noted.excluded_minutes == 0
 
 
 def test_maintenance_makes_nothing_stale(calm: Observed) -> None:
     later = NOW + 3600
     assert state(calm, now=later, evaluated_at=later) == "stale"
-    excluded = replace(calm, corrected=(corrected(NOW, later + 600, "exclude"),))
+    excluded = replace(calm, excluded=excluded_by([window(NOW, later + 600)]))
     assert state(excluded, now=later, evaluated_at=later) == "ok"
 
 

@@ -127,6 +127,25 @@ def test_what_is_counted_again_is_what_the_engine_would_count(shop: Store, thres
     assert counted(shop, BUY, Changed(threshold_us)) == {t: tuple(each) for t, each in expected.items()}
 
 
+def test_a_filter_leaves_of_a_group_what_is_in_both(shop: Store) -> None:
+    by_tier, slow = replace(BUY, group_by=("tier",)), 1_000_000
+
+    def events(tier: str, *among: str) -> int:
+        told = counts(
+            shop,
+            by_tier,
+            BUY.objectives[0],
+            WINDOW,
+            step=60,
+            group={"tier": tier},
+            changed=Changed(slow, {"tier": among} if among else None),
+            now=NOW,
+        )
+        return int(told.series.good.sum() + told.series.bad.sum())
+
+    assert (events("tin"), events("tin", "gold", "tin"), events("tin", "gold")) == (20, 20, 0)
+
+
 def test_slices_are_judged_again_as_the_engine_judges_them(shop: Store) -> None:
     objective = Objective("0.99", 0.99, slice_seconds=300, slice_target=0.95)
     slo = replace(BUY, method="Timeslices", objectives=(objective,))

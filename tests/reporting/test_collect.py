@@ -1,6 +1,7 @@
 """A period's report from a real store, checked against what pandas makes of the same rows by itself."""
 
 # ruff: noqa: RUF001 -- a dash for nothing is typography, not a typing error
+from collections import ChainMap
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,7 +13,8 @@ from maibo_slo.documents import Catalogue, CellSelector, Objective, Origin, Sli,
 from maibo_slo.reporting.collect import collect
 from maibo_slo.reporting.formats import sections, written
 from maibo_slo.reporting.periods import before, named
-from maibo_slo.store import Store, cells, events, ledger
+from maibo_slo.reporting.web import bars
+from maibo_slo.store import Store, cells, events, ledger, past
 from maibo_slo.store.cells import CellKey
 from maibo_slo.store.events import Event
 from maibo_slo.store.histogram import bin_of
@@ -113,6 +115,8 @@ def test_a_composite_spends_what_its_components_spend_by_their_weights(store: St
     assert found["composite"].budget_spent == pytest.approx(expected)
     assert found["composite"].attainment == pytest.approx(1 - 0.01 * expected)
     assert found["composite"].unit == "composite"
+    assert found["composite"].events == found["a"].events + found["b"].events
+    assert found["composite"].coverage is None
 
 
 def test_what_has_no_data_is_neither_met_nor_missed(store: Store, told: pd.DataFrame) -> None:
@@ -122,6 +126,18 @@ def test_what_has_no_data_is_neither_met_nor_missed(store: Store, told: pd.DataF
     text = written(report, by="service", form="md")
     assert "| quiet 0.99 | 99 % | – | – | – | – | 0 | 0 | no data |" in text
     assert "100 %" not in "".join(line for line in text.splitlines() if line.startswith("| quiet"))
+
+
+def test_while_a_period_goes_on_a_days_even_share_is_one_of_the_days_that_passed(store: Store) -> None:
+    counted = [ledger.Interval("buy", "0.99", "", NOW - DAY + 3600, 995, 5, 1000, "test")]
+    counted += [ledger.Interval("buy", "0.99", "", NOW - 2 * DAY + 3600, 1000, 0, 1000, "test")]
+    ledger.append(store, counted, version=1)
+    report = collect(store, CATALOGUE, NOW - 2 * DAY, NOW + 28 * DAY, now=NOW - 1)
+    row = report.rows[0]
+    assert row.budget_spent == pytest.approx(0.25)
+    # Half of what an even share of two days is; of thirty days it would be more than four.
+    assert [bar.is_over for bar in bars(row, report.begin, report.end, until=report.until)] == [False, False]
+    assert [bar.is_over for bar in bars(row, report.begin, report.end, until=report.end)] == [False, True]
 
 
 def test_a_period_that_goes_on_says_so(store: Store, told: pd.DataFrame) -> None:
@@ -175,6 +191,68 @@ def test_alerts_on_record_are_judged(store: Store) -> None:
     alerts = next(row.alerts for row in rows if (row.slo, row.objective) == ("buy", "0.999"))
     assert (alerts.pages, alerts.tickets, alerts.precise_pages, alerts.detect_seconds) == (1, 0, 1, (60.0,))
     assert alerts.spent_outside == 0
+
+
+def test_what_there_is_no_time_for_is_told_as_not_looked_into(store: Store, told: pd.DataFrame, monkeypatch) -> None:
+    detail = {"name": "MaiboBudgetBurn", "group": "", "severity": "page"}
+    pages = [
+        Event(name, "alert", "buy", END - 3600.0, END - 1800.0, {**detail, "objective": name})
+        for name in ("0.99", "0.999")
+    ]
+    events.append(store, pages)
+    monkeypatch.setattr(past, "AT_ONCE", 1)
+    seconds = iter(range(0, 10**6, 60))
+    report = collect(store, CATALOGUE, BEGIN, END, now=NOW, clock=lambda: float(next(seconds)))
+    found = {row.objective: row.alerts for row in report.rows if row.slo == "buy"}
+    # The one that spent the most is looked into in any case.
+    assert (found["0.999"].pages, found["0.999"].precise_pages, len(found["0.999"].detect_seconds)) == (1, 1, 1)
+    assert (found["0.99"].pages, found["0.99"].precise_pages, found["0.99"].spent_outside) == (1, None, None)
+    assert (report.unjudged, report.unblamed) == (1, 6)
+    for form in ("md", "html"):
+        text = written(report, by="service", form=form)
+        assert "2 pages, 1 of 1 that were looked into worth it" in text
+        assert "alerts of 1 more" in text
+
+
+def test_an_alert_without_any_events_is_on_record_all_the_same(store: Store) -> None:
+    detail = {"name": "MaiboBudgetBurn", "objective": "0.99", "group": "", "severity": "page"}
+    events.append(store, [Event("page", "alert", "quiet", END - 3600.0, END - 1800.0, detail)])
+    report = collect(store, CATALOGUE, BEGIN, END, now=NOW)
+    alerts = next(row.alerts for row in report.rows if row.slo == "quiet")
+    assert (alerts.pages, alerts.precise_pages, alerts.detect_seconds) == (1, 0, ())
+
+
+def test_many_objectives_minutes_are_those_of_each(store: Store, told: pd.DataFrame, monkeypatch) -> None:
+    monkeypatch.setattr(past, "AT_ONCE", 3 * (END - BEGIN) // 60)
+    names = [past.Whose(*key) for key, _ in told.groupby(["slo", "objective", "grp"])][::-1]
+    some = list(past.many_series(store, [*names, past.Whose("nobody", "", "")], BEGIN, END))
+    assert [each.keys() for each in some] == [set(names[:3]), set(names[3:]), set()]
+    for name, many in ChainMap(*some).items():
+        one = past.series(store, *name, BEGIN, END)
+        for column in ("t", "good", "bad"):
+            np.testing.assert_array_equal(getattr(many, column), getattr(one, column))
+
+
+def test_sums_that_take_too_long_are_given_up(store: Store, told: pd.DataFrame) -> None:
+    with pytest.raises(past.TooMuchError, match="ask for a shorter period"):
+        past.days(store, ["buy"], BEGIN, END, within_seconds=1e-6)
+
+
+def test_without_time_for_the_period_before_there_is_a_report_all_the_same(
+    store: Store, told: pd.DataFrame, monkeypatch
+) -> None:
+    def too_much(*asked, days=past.days, **limits):
+        if asked[2] < BEGIN:
+            raise past.TooMuchError("too much")
+        return days(*asked, **limits)
+
+    monkeypatch.setattr(past, "days", too_much)
+    report = collect(store, CATALOGUE, BEGIN, END, now=NOW)
+    assert report.rows[0].attainment is not None
+    assert (report.rows[0].before.attainment, report.compared) == (None, False)
+    assert all(
+        "no time to sum the period before" in written(report, by="service", form=form) for form in ("md", "html")
+    )
 
 
 def test_the_steps_and_versions_that_burnt_most_are_told(store: Store) -> None:

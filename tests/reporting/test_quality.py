@@ -34,6 +34,13 @@ def test_a_burn_began_in_its_first_bad_minute(stretch: range, share: int, fired:
     assert began(minutes(1440, {stretch: share}, noise=noise), fired) == 600
 
 
+def test_of_slices_a_burn_began_with_the_first_bad_one() -> None:
+    t = BEGIN + 300 * np.arange(288, dtype=np.int64) + 240  # a slice stands in its last minute
+    bad = np.where(np.arange(288) == 100, 1, 0).astype(np.int64)
+    sums = Sums(Series(t, 1 - bad, bad), target=0.999, slice_seconds=300)
+    assert sums.began(BEGIN + 101 * 300 + 5, not_before=0) == BEGIN + 100 * 300
+
+
 def test_noise_near_the_budget_is_not_the_begin() -> None:
     random = np.random.default_rng(7)
     bad = random.binomial(1000, 0.0008, 1440)

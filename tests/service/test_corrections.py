@@ -162,6 +162,7 @@ def test_a_name_is_taken_once(service) -> None:
         ({"zone": "../../etc/passwd"}, "no time zone"),
         ({"start": "next sunday"}, "'next sunday' is no time such as 2026-11-23 02:00"),
         ({"start": "2020-01-01 00:00"}, "body start: is longer ago than the 400 days"),
+        ({"start": "2040-10-28T01:30:00Z"}, "body start: clocks of Europe/Berlin show 02:30 twice"),
         ({"start": "0001-01-01T00:00:00+14:00"}, "is no time such as"),
         ({"start": "9999-12-31T23:59:59-14:00"}, "is no time such as"),
         ({"duration_seconds": 59}, "body duration_seconds: "),
@@ -350,7 +351,7 @@ def test_what_is_excluded_for_a_while_leaves_the_rest_and_survives_a_restart_of_
     assert numbers(service) == before
 
 
-def stopped_and_started(service, memory_path: Path) -> tuple[int, int]:
+def stopped_and_started(service, memory_path: Path) -> tuple[float, float]:
     """What another engine counts, which remembers as much."""
     told = ToldCorrections(service.store)
     engine = Engine(service.store, lambda: service.runtime._catalogue, memory_path=memory_path, corrections=told)

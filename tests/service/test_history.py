@@ -4,14 +4,20 @@
 import csv
 import io
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from maibo_slo.cli import cli
+from maibo_alerting import backtest
+from maibo_alerting.backtesting.replay import Past
+from maibo_alerting.backtesting.replay import backtest as replay
+from maibo_alerting.backtesting.showing import print_outcomes
+from maibo_slo.cli import cli, client
 from maibo_slo.documents import Calendar
-from maibo_slo.service.history import _periods
+from maibo_slo.service.answers import Span
+from maibo_slo.service.history import COUNTS, _periods
 from maibo_slo.store.cells import Window
 
 
@@ -145,6 +151,33 @@ def test_a_backtest_says_what_another_objective_would_have_left(service) -> None
     assert "as asked" in text
 
 
+def test_what_lies_beyond_the_days_that_are_read_is_told(capsys) -> None:
+    begin, end = datetime(2026, 1, 10, tzinfo=UTC), datetime(2026, 1, 20, tzinfo=UTC)
+    nothing = Past(*(np.empty(0, dtype=np.int64) for _ in range(3)))
+    first, last = (int(at.timestamp()) for at in (begin, end))
+    outcome = replay(nothing, target=0.999, window_seconds=30 * 86_400, begin=first, end=last)
+    said = {}
+    for days, periods in ((30, []), (8, []), (8, [first - 40 * 86_400, first - 5 * 86_400, last])):
+        window = Span(begin=end - timedelta(days=days + 5), end=end, seconds=(days + 5) * 86_400)
+        told = COUNTS.model_copy(update={"window": window, "window_seconds": 30 * 86_400, "periods": periods})
+        print_outcomes(told, told, outcome, None, threshold=None)
+        said[days, bool(periods)] = "reaches back" in capsys.readouterr().out
+    assert said == {(30, False): False, (8, False): True, (8, True): True}
+
+
+def test_a_shorter_window_that_is_asked_for_takes_nothing_from_the_documents(service, monkeypatch) -> None:
+    asked = []
+
+    def ask_and_note(url, path, model, parameters):
+        asked.append(parameters)
+        return client.ask(url, path, model, parameters)
+
+    monkeypatch.setattr(backtest, "ask", ask_and_note)
+    begin = int(datetime.now(UTC).timestamp()) - 3600
+    run(service, "slo", "backtest", "checkout-fast", "--window", "4d", "--from", str(begin))
+    assert begin - int(asked[-1]["begin"]) == pytest.approx(28 * 86_400, abs=60)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -177,5 +210,10 @@ def test_the_calendars_windows_that_touch_the_counts_are_told() -> None:
     months = Calendar(1, "M", datetime(2026, 1, 1), "Europe/Berlin")  # noqa: DTZ001 -- a calendar's start has no zone
     begin, end = (int(datetime(2026, month, 15, tzinfo=UTC).timestamp()) for month in (2, 4))
     told = [datetime.fromtimestamp(at, UTC).isoformat() for at in _periods(months, Window(begin, end))]
-    assert told == ["2026-01-31T23:00:00+00:00", "2026-02-28T23:00:00+00:00", "2026-03-31T22:00:00+00:00"]
+    assert told == [
+        "2026-01-31T23:00:00+00:00",
+        "2026-02-28T23:00:00+00:00",
+        "2026-03-31T22:00:00+00:00",
+        "2026-04-30T22:00:00+00:00",
+    ]
     assert _periods(None, Window(begin, end)) == []

@@ -1070,6 +1070,14 @@ def test_of_groups_the_overview_shows_the_worst_and_the_slos_page_all_of_them():
     assert '<span class="sub"><bdi>free \u00b7 us</bdi></span></h2>' in page
 
 
+def test_an_slo_by_group_that_has_no_group_yet_says_so():
+    one = full_slo()
+    silent = one.objectives[0].model_copy(update={"group": "", "group_values": {}, "state": "no_data"})
+    asking = client(Answers([journey()], [one.model_copy(update={"objectives": [silent]})]))
+    for path in ("/", "/slos/grouped"):
+        assert '<span class="sub"><bdi>(no group yet)</bdi></span>' in asking.get(path).text
+
+
 def test_another_group_is_chosen_by_its_link():
     asking = client(Answers([journey()], [full_slo()]))
     page = asking.get("/slos/grouped").text
@@ -1080,7 +1088,7 @@ def test_another_group_is_chosen_by_its_link():
 
 def test_the_page_of_an_slo_tells_its_window_method_policy_and_what_was_not_observed():
     page = client(Answers([journey()], [full_slo()])).get("/slos/grouped").text
-    assert "Calendar window of <bdi>Europe/Berlin</bdi>: 2027-01-05 08:00:00\u00a0UTC to 2027-02-04" in page
+    assert "Calendar window of <bdi>Europe/Berlin</bdi>: 2027-01-05 09:00\u00a0CET to 2027-02-04" in page
     assert "RatioTimeslices: counted by slices of time" in page
     assert "One budget for each tier and region" in page
     assert "<h3>Bad slices</h3><p><b>7.25</b>" in page

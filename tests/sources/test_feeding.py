@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maibo_slo.documents import Catalogue
-from maibo_slo.engine import spans
+from maibo_slo.engine import feeding, spans
 from maibo_slo.engine.counts import GoodBad
 from maibo_slo.engine.feeding import CHUNK_SECONDS, LOOK_BACK_SECONDS, Feeder, SourceError, SourceUnreachable
 from maibo_slo.engine.spans import Span, joined, newest_gap
@@ -180,14 +180,73 @@ def test_an_slo_that_cannot_be_asked_for_leaves_the_others_alone(world: World, m
     assert world.health == {"fake": None}
 
 
+def test_one_query_that_takes_too_long_keeps_no_other_from_its_past(world: World, make_slo: Any) -> None:
+    world.slos = [make_slo(name=name) for name in ("a", "slow", "slower", "z")]
+    source = world.sources[0]
+    source.error, source.failing = SourceUnreachable("no answer within 10 s"), {"slow", "slower"}
+    feeder = world.feeder()
+    world.tick()
+    for _ in range(30):
+        feeder.round()
+        world.tick()
+    assert len(world.minutes("a")) == len(world.minutes("z")) >= 28 * 1440 - 1
+    assert world.minutes("slow") == {}
+    assert "SLO slow: no answer within 10 s" in str(world.health["fake"])
+    before = len(source.asked)
+    source.failing = set()
+    for _ in range(300):
+        feeder.round()
+        world.tick()
+    assert len(source.asked) - before <= 20, "and one that went down is not asked for each of them"
+
+
+def test_a_past_that_takes_too_long_is_asked_for_in_smaller_parts_and_delays_no_present(world: World) -> None:
+    class Weak(Fake):
+        def counts(self, slo: Any, begin: int, end: int) -> Mapping[int, GoodBad]:
+            if end - begin > 2 * 3600:
+                self.asked.append((slo.name, begin, end))
+                raise SourceError("query timed out")
+            return super().counts(slo, begin, end)
+
+    world.sources = [Weak()]
+    feeder, newest = world.feeder(), 0
+    for _ in range(10):
+        feeder.round()
+        newest = max(world.minutes())
+        assert newest == (int(world.now) - 30) // 60 * 60 - 60
+        world.now += 60
+        world.ticked_at = world.now
+    assert sorted(world.minutes()) == list(range(int(NOW) + 120 - 7 * DAY, newest + 60, 60))
+    assert sum(end - begin > 2 * 3600 for _, begin, end in world.sources[0].asked) == 2, "6 h, 3 h"
+    assert world.health == {"fake": None}
+
+
+def test_an_engine_that_stands_still_is_not_buried_in_the_present(world: World, monkeypatch: Any) -> None:
+    monkeypatch.setattr(feeding, "MOST_UNTAKEN", 100)
+    feeder = world.feeder()
+    for _ in range(1000):
+        feeder.round()
+        world.now += 60
+    assert sum(len(counts) for _, counts, _ in world.offers) < 100 + 360 + 200
+    world.tick()
+    for _ in range(100):
+        feeder.round()
+        world.tick()
+    assert sorted(world.minutes()) == list(range(min(world.minutes()), (int(world.now) - 30) // 60 * 60, 60))
+
+
 def test_a_strangers_mistakes_are_told_and_counted_nowhere(world: World, caplog: pytest.LogCaptureFixture) -> None:
     class Wrong(Fake):
-        def counts(self, slo: Any, begin: int, end: int) -> Mapping[int, GoodBad]:
-            return {begin: GoodBad(1, -1)}
+        said: Any = GoodBad(1, -1)
 
-    world.sources = [Wrong()]
-    world.feeder().round()
-    assert "a count below 0" in str(world.health["fake"])
+        def counts(self, slo: Any, begin: int, end: int) -> Mapping[int, GoodBad]:
+            return {begin: self.said}
+
+    for said in ((1, -1), (1.5, 0), (2**70, 0), (float("nan"), 0), ("1", 0)):
+        Wrong.said = said
+        world.sources = [Wrong()]
+        world.feeder().round()
+        assert "not whole counts from 0" in str(world.health["fake"])
     world.sources = [Fake(error=ZeroDivisionError("oops"))]
     world.feeder().round()
     assert world.health["fake"] == "SLO orders: ZeroDivisionError: oops"
@@ -201,7 +260,7 @@ def test_a_changed_query_is_asked_for_anew_under_another_name(world: World) -> N
     world.offers.clear()
     world.sources[0].version = "2"
     feeder.round()
-    assert world.minutes() == before
+    assert world.minutes() == before | {int(NOW): GoodBad(0, 0)}, "which is not over"
     assert {source for *_, source in world.offers} == {"fake:2"}
 
 
@@ -224,7 +283,21 @@ def test_an_answer_to_what_is_not_asked_any_more_is_offered_to_nobody(world: Wor
     feeder = world.feeder()
     [place] = feeder.places()
     feeder.work(place)
-    assert world.offers == []
+    assert world.offers == [("orders", {int(NOW): GoodBad(0, 0)}, "fake:2")], "and of the new one there is nothing yet"
+
+
+def test_counts_of_a_query_that_is_asked_no_more_are_void_though_the_new_one_fails(world: World) -> None:
+    feeder = world.feeder()
+    feeder.round()
+    world.tick()
+    feeder.report()
+    feeder.save()
+    for again in (feeder, world.feeder()):  # the documents were loaded again, or the service started with other ones
+        world.offers.clear()
+        world.sources[0].version += "0"
+        world.sources[0].error = SourceError("parse error; mend the query")
+        again.round()
+        assert world.offers == [("orders", {int(NOW): GoodBad(0, 0)}, f"fake:{world.sources[0].version}")]
 
 
 def test_an_objective_of_another_name_has_everything_asked_anew(world: World, make_slo: Any) -> None:
@@ -266,6 +339,35 @@ def test_minutes_that_a_clock_ahead_asked_for_are_asked_for_when_they_have_come(
         world.now += 3600
         feeder.round()
     assert all(world.minutes()[t] == GoodBad(1, 0) for t in range(int(NOW), int(world.now) - 60, 60))
+
+
+@pytest.mark.parametrize("error", [SourceUnreachable("down"), SourceError("refused")])
+def test_what_a_clock_ahead_put_off_is_not_waited_for(world: World, error: Exception) -> None:
+    world.sources[0].error = error
+    feeder = world.feeder()
+    world.now += DAY
+    feeder.round()
+    world.sources[0].error = None
+    world.now = NOW
+    feeder.round()
+    feeder.round()
+    assert world.health == {"fake": None}
+    assert len(world.minutes()) >= 7 * 1440 - 1
+
+
+def test_what_was_offered_under_a_clock_ahead_is_taken_in_by_the_next_tick(world: World, monkeypatch: Any) -> None:
+    monkeypatch.setattr(feeding, "MOST_UNTAKEN", 100)
+    feeder = world.feeder()
+    world.now += DAY
+    feeder.round()
+    world.now = NOW
+    for _ in range(100):
+        feeder.round()
+        world.tick()
+    assert min(world.minutes()) <= NOW - 6 * DAY
+    feeder.report()
+    feeder.save()
+    assert (world.folder / "feeds.json").exists()
 
 
 def test_another_store_has_nothing_of_what_is_remembered(world: World) -> None:

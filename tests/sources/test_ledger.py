@@ -11,7 +11,7 @@ import pytest
 from maibo_slo.documents import Catalogue
 from maibo_slo.engine.counts import GoodBad
 from maibo_slo.engine.evaluate import Engine
-from maibo_slo.engine.feeding import Feeder
+from maibo_slo.engine.feeding import Feeder, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +32,7 @@ class Told:
     version: str = "1"
     name: str = "told"
     settle_seconds: float = 30.0
+    fails: bool = False
 
     def serves(self, slo: Any) -> bool:
         return True
@@ -40,6 +41,8 @@ class Told:
         return f"told:{self.version}"
 
     def counts(self, slo: Any, begin: int, end: int) -> Mapping[int, GoodBad]:
+        if self.fails:
+            raise SourceError("parse error; mend the query")
         return {t: counts for t, counts in self.counted.items() if begin <= t < end}
 
 
@@ -75,7 +78,7 @@ class World:
         self.feeder.report()
         self.feeder.save()
 
-    def judged(self) -> dict[str, tuple[int, int]]:
+    def judged(self) -> dict[str, tuple[float, float]]:
         """By objective: good and bad in the window."""
         return {one.objective.name: (one.own.good, one.own.bad) for one in self.engine.snapshot().observed}
 
@@ -113,6 +116,18 @@ def test_a_changed_query_is_counted_by_what_it_says_alone(world: World) -> None:
     assert world.truth() != before
     world.turn()
     world.now += 10
+    world.turn()
+    assert world.judged() == {"0.99": world.truth()}
+
+
+def test_a_changed_query_that_fails_has_no_counts_and_not_those_of_the_former(world: World) -> None:
+    world.turn()
+    assert world.judged() != {"0.99": (0, 0)}
+    world.source.version, world.source.fails = "2", True
+    world.turn()
+    assert world.judged() == {"0.99": (0, 0)}
+    world.source.fails = False
+    world.now += 60
     world.turn()
     assert world.judged() == {"0.99": world.truth()}
 

@@ -45,7 +45,7 @@ def test_it_asks_once_at_one_time_for_what_is_closed(told, make_slo):
     assert path == "/prometheus/api/v1/query_range"
     assert (asked["start"], asked["end"], asked["step"]) == (str(BEGIN + 60), str(END), "60")
     assert asked["query"].count("increase(") == 2
-    assert asked["partial_response"] == "false"
+    assert (asked["partial_response"], asked["deny_partial_response"]) == ("false", "1")
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,7 @@ def test_it_asks_once_at_one_time_for_what_is_closed(told, make_slo):
         (200, "<html>nginx</html>", SourceUnreachable, "answered 200 and no JSON: <html>nginx</html>; is this a Prom"),
         (503, "Service Unavailable\x1b[2J", SourceUnreachable, "answered 503 and no JSON: Service Unavailable\ufffd"),
         (200, "[" * 100_000, SourceUnreachable, "and no JSON"),
+        (200, '{"status": "success", "isPartial": true, "data": {}}', SourceUnreachable, "with a part of the data"),
         (200, "7", SourceUnreachable, "no object; is this a Prometheus?"),
         (302, "", SourceUnreachable, "redirects are not followed; mend url in connectionDetails"),
         (401, "who?", SourceUnreachable, "answered 401: it does not let us ask; give username and passwordFile"),
@@ -134,14 +135,25 @@ def test_who_asks_is_told_from_files_and_in_no_error(told, make_slo, tmp_path: P
     password.write_text("hush\n")
     token.write_text("hush-too\n")
     told.says("hush", status=401)
-    for slo, sent in (
-        (make_slo(told.url, username="me", passwordFile=str(password)), f"Basic {b64encode(b'me:hush').decode()}"),
-        (make_slo(told.url, bearerTokenFile=str(token)), "Bearer hush-too"),
+    for slo, secret, sent in (
+        (
+            make_slo(told.url, username="me", passwordFile=str(password)),
+            "hush",
+            f"Basic {b64encode(b'me:hush').decode()}",
+        ),
+        (make_slo(told.url, bearerTokenFile=str(token)), "hush-too", "Bearer hush-too"),
     ):
         with pytest.raises(SourceUnreachable) as raised:
             counts(slo)
         assert told.asked[-1][1]["Authorization"] == sent
         assert "hush" not in str(raised.value)
+        for body in (f"no such page; you sent {sent}, {secret}", json.dumps({"status": "error", "error": sent})):
+            told.says(body, status=400)
+            with pytest.raises(SourceError) as raised:
+                counts(slo)
+            assert "***" in str(raised.value)
+            assert not any(each in str(raised.value) for each in (secret, sent.split()[1]))
+        told.says("hush", status=401)
     told.says(matrix())
     token.write_text("rotated")
     counts(make_slo(told.url, bearerTokenFile=str(token)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from maibo_slo.store import Store
@@ -40,6 +42,16 @@ def test_of_two_versions_the_higher_wins_in_whatever_order_they_come(store: Stor
     append(store, [event("a", present, told="second")], version=2)
     append(store, [event("a", present, told="first")], version=1)
     assert every(store, "alert") == [event("a", present, told="second")]
+
+
+def test_a_later_version_wins_though_the_clock_was_set_back(
+    store: Store, present: int, monkeypatch: pytest.MonkeyPatch
+):
+    append(store, [event("a", present, told="in force")])
+    behind = time.time_ns() - 3600 * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: behind)
+    append(store, [event("a", present, told="cancelled")])
+    assert every(store, "alert") == [event("a", present, told="cancelled")]
 
 
 def test_kinds_have_ids_of_their_own(store: Store, present: int):

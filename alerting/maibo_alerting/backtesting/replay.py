@@ -48,7 +48,11 @@ class Past:
     in_parts: bool = False
     """Counts are millionths of slices."""
     periods: tuple[int, ...] = ()
-    """Begins of the calendar's windows; () where they roll."""
+    """Begins of the calendar's windows, and the end of the last; () where they roll."""
+
+    def told(self, counts: NDArray[np.int64]) -> float:
+        """Their sum, in what people are told: events or slices."""
+        return int(counts.sum()) / SLICE_PARTS if self.in_parts else int(counts.sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +77,9 @@ class Outcome:
     window_seconds: int
     begin: int
     end: int
-    good: int
-    bad: int
-    """Of the range; what the SLO counts."""
+    good: float
+    bad: float
+    """Of the range; what the SLO counts: events, or slices, which may be good in part."""
     budget_left: float | None
     """Of the SLO's window that ends with the range, over what was observed."""
     projected: float | None
@@ -93,10 +97,10 @@ class Outcome:
 
 
 class _Window(NamedTuple):
-    """Sums at the end of each minute."""
+    """Sums at the end of each minute. Of slices, good in part."""
 
-    good: NDArray[np.int64]
-    bad: NDArray[np.int64]
+    good: NDArray[np.int64] | NDArray[np.float64]
+    bad: NDArray[np.int64] | NDArray[np.float64]
     observed: NDArray[np.int64]
 
 
@@ -175,6 +179,7 @@ class _Clock:
             own=self.at(self.own, index),
             begin=int(self._begins[index]) if self.past.periods else None,
             grain_seconds=self.past.slice_seconds or MINUTE,
+            in_slices=bool(self.past.slice_seconds),
             pairs=self.pairs,
             counts={seconds: self.at(one, index) for seconds, one in self.windows.items()},
             first_t=self._zero + self._first * MINUTE if first and self._first is not None else None,
@@ -182,22 +187,28 @@ class _Clock:
         )
 
     def at(self, window: _Window, index: int) -> Counts:
-        good, bad, observed = (int(each[index]) for each in window)
+        good, bad, observed = (each[index].item() for each in window)
         return Counts(good, bad, observed)
+
+    def elapsed(self) -> float:
+        """How much of the SLO's window there is at the end: since its first minute with data."""
+        last = self.reading(len(self.ends) - 1)
+        if last.begin is None or last.first_t is None:
+            return last.passed_seconds(now=self.end) / self.window_seconds
+        begin, end = max(last.begin, last.first_t), self.past.periods[-1]
+        return min(1.0, max(MINUTE, self.end - begin) / max(MINUTE, end - begin))
 
     def _between(self, first: NDArray[np.int64]) -> _Window:
         good, bad, observed = self._sums[:, self._last] - self._sums[:, np.maximum(first, 0)]
-        if self.past.in_parts:  # "at least three bad" means three slices
-            events = np.rint((good + bad) / SLICE_PARTS).astype(np.int64)
-            bad = np.rint(bad / SLICE_PARTS).astype(np.int64)
-            good = events - bad
+        if self.past.in_parts:
+            return _Window(good / SLICE_PARTS, bad / SLICE_PARTS, observed)
         return _Window(good, bad, observed)
 
     def _periods(self) -> NDArray[np.int64]:
         """Begin of the SLO's own window, at each minute's end."""
         if not self.past.periods:
             return self.ends - self.window_seconds
-        begins = np.array(self.past.periods, dtype=np.int64)
+        begins = np.array(self.past.periods[:-1], dtype=np.int64)
         # The last minute of a period is of that one, though it ends when the next begins.
         return begins[np.maximum(0, np.searchsorted(begins, self.ends, side="left") - 1)]
 
@@ -214,13 +225,10 @@ class _Clock:
 def _outcome(past: Past, clock: _Clock, firing: dict[str, list[tuple[int, int | None]]]) -> Outcome:
     target, begin, end = clock.target, clock.begin, clock.end
     own = clock.own
-    good, bad = int(own.good[-1]), int(own.bad[-1])
-    reading = clock.reading(len(clock.ends) - 1)
-    passed = reading.passed_seconds(now=end)
-    judged = budget(good, bad, target=target, elapsed=passed / clock.window_seconds)
-    sums = Sums(Series(past.t, past.good, past.bad), target=target)
-    unit = SLICE_PARTS if past.in_parts else 1
-    whole = error_budget(target) * (good + bad) * clock.window_seconds / passed * unit
+    good, bad, elapsed = own.good[-1].item(), own.bad[-1].item(), clock.elapsed()
+    judged = budget(good, bad, target=target, elapsed=elapsed)
+    sums = Sums(Series(past.t, past.good, past.bad), target=target, slice_seconds=past.slice_seconds)
+    whole = error_budget(target) * (good + bad) / elapsed * (SLICE_PARTS if past.in_parts else 1)
     alarms = []
     for severity, spans in firing.items():
         over = begin
@@ -238,8 +246,8 @@ def _outcome(past: Past, clock: _Clock, firing: dict[str, list[tuple[int, int | 
         window_seconds=clock.window_seconds,
         begin=begin,
         end=end,
-        good=int(past.good[within].sum()) // unit,
-        bad=round(int(past.bad[within].sum()) / unit),
+        good=past.told(past.good[within]),
+        bad=past.told(past.bad[within]),
         budget_left=judged.remaining,
         projected=judged.projected,
         alarms=tuple(sorted(alarms, key=lambda alarm: (alarm.begin, alarm.severity))),

@@ -52,7 +52,10 @@ def _as_object(told: Outcome) -> dict[str, Any]:
     }
 
 
-def print_outcomes(told: CountsAnswer, documented: Outcome, changed: Outcome | None, *, threshold: str | None) -> None:
+def print_outcomes(
+    told: CountsAnswer, counted: CountsAnswer, documented: Outcome, changed: Outcome | None, *, threshold: str | None
+) -> None:
+    """`told`: what the document's side is made of; `counted`: what the other side is."""
     out = console()
     out.print(
         shown(f"{told.slo} {told.objective} {told.group}".rstrip())
@@ -60,14 +63,19 @@ def print_outcomes(told: CountsAnswer, documented: Outcome, changed: Outcome | N
     )
     if told.t and told.t[0] > documented.begin:
         out.print(f"counts begin at {_clock(told.t[0])}: before that nothing is known")
+    if counted.t and told.t and counted.t[0] > told.t[0]:
+        out.print(f"those at {threshold} begin at {_clock(counted.t[0])}")
+    first = int(told.window.begin.timestamp())
+    if _own_begin(told, documented) < first:
+        out.print(f"the SLO's window reaches back beyond {_clock(first)}: of what was before nothing is known")
     columns = {"as documented": documented, **({} if changed is None else {"as asked": changed})}
     made = table("", *columns, numbers=tuple(columns))
     rows = {
         "target": [percent(one.target, 5) for one in columns.values()],
         "window": [f"{one.window_seconds / DAY:g} d" for one in columns.values()],
         **({"threshold": [NOTHING, threshold]} if threshold else {}),
-        "good": [f"{one.good:,}" for one in columns.values()],
-        "bad": [f"{one.bad:,}" for one in columns.values()],
+        "good": [_number(one.good) for one in columns.values()],
+        "bad": [_number(one.bad) for one in columns.values()],
         "pages": [str(one.count("page")) for one in columns.values()],
         "tickets": [str(one.count("ticket")) for one in columns.values()],
         "budget left at the end": [_left(one.projected) for one in columns.values()],
@@ -95,6 +103,17 @@ def _alarms(title: str, alarms: Sequence[Alarm]) -> Table:
             spent(alarm.budget_spent),
         )
     return made
+
+
+def _own_begin(told: CountsAnswer, documented: Outcome) -> int:
+    """Where the SLO's own window begins: a calendar's that the replay begins in, or the rolling one that ends with it."""
+    if told.periods:
+        return max((begin for begin in told.periods if begin <= documented.begin), default=documented.begin)
+    return documented.end - told.window_seconds
+
+
+def _number(counted: float) -> str:
+    return f"{counted:,}" if isinstance(counted, int) else f"{counted:,.1f}"
 
 
 def _left(share: float | None) -> str:

@@ -120,11 +120,13 @@ def heading(messages: Sequence[Message], locale: Locale) -> str:
 
 
 def colour(alerts: Sequence[Alert]) -> str:
-    """Of the most urgent: red for a page, orange for a ticket, green when all is over; blue for tests."""
+    """Of the most urgent: red for a page, orange for a ticket, green when all is over, grey when nobody knows; blue for tests."""
     if all(alert.test for alert in alerts):
         return "blue"
     firing = {alert.severity for alert in alerts if alert.status == "firing"}
-    return "red" if "page" in firing else "orange" if firing else "green"
+    if firing:
+        return "red" if "page" in firing else "orange"
+    return "grey" if any(alert.is_unhealed for alert in alerts) else "green"
 
 
 def markdown(message: Message) -> str:

@@ -147,7 +147,9 @@ class Outbox:
             ).fetchall()
             for destination, key, text in fires:
                 if destination in told and key not in told[destination]:
-                    _put(run, replace(_alert(text), ends_at=now), destination, now, self._dead_before)
+                    _put(
+                        run, replace(_alert(text), ends_at=now, reason="withdrawn"), destination, now, self._dead_before
+                    )
 
     # --- who sends
 

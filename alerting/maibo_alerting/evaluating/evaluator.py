@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from maibo_alerting.evaluating import standstill
-from maibo_alerting.evaluating.habits import Habits, Silence
+from maibo_alerting.evaluating.habits import Habits, Silence, outlived
 from maibo_alerting.evaluating.memory import recall, remember
 from maibo_alerting.evaluating.reading import readings
 from maibo_alerting.evaluating.step import Outcome, changes, patience, step
@@ -114,9 +114,9 @@ class Evaluator:
         return others if after is None else {**others, standstill.KEY: after}
 
     def _with_habits(self, read: Sequence[Reading], *, now: float) -> Sequence[Reading]:
-        if self._habits is None:
-            return read
-        usual = self._habits.usual(_silences(read, now=now), now=now)
+        usual = outlived(read, now=now)
+        if self._habits is not None:
+            usual |= self._habits.usual(_silences(read, now=now), now=now)
         return [
             replace(each, is_usual=True) if usual and (each.slo, each.objective, each.group) in usual else each
             for each in read

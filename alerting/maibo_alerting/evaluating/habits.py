@@ -5,6 +5,8 @@ when there was none on at least half of the seven days before (of those since th
 hours that had events on other days, and it is usual no more: shortly after the shop should have opened, or on the whole day on which
 it is closed for the first time. After a week without any event it is news whatever came before.
 
+So is the silence of a group by version or variant while another one has events (`outlived`): every release would leave a ticket.
+
 By hours of the ledger, which are read once an hour and only for objectives that are silent. An hour that a span covers in part counts
 as one with events where some of them certainly lie in that part.
 """
@@ -17,11 +19,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from maibo_alerting.evaluating.asking import Asking
+from maibo_alerting.evaluating.step import patience
+from maibo_slo.engine.groups import group_values
 from maibo_slo.store import ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from maibo_alerting.evaluating.reading import Reading
     from maibo_slo.store import Store
     from maibo_slo.store.ledger import Hours
 
@@ -29,7 +34,8 @@ MINUTE: Final = 60
 HOUR: Final = 3600
 DAY: Final = 86_400
 DAYS: Final = 7
-KNOWN_FOR_SECONDS: Final = HOUR
+COME_AND_GO: Final = frozenset({"version", "variant"})
+"""Dimensions whose values end as a matter of course."""
 
 
 class Silence(NamedTuple):
@@ -111,6 +117,23 @@ class Habits:
                 found[key] = _Past(begins[key], hour, dict(_with_events(each)))
         with self._lock:
             self._past |= found
+
+
+def outlived(read: Sequence[Reading], *, now: float) -> frozenset[tuple[str, str, str]]:
+    """Groups by what comes and goes, without events while others of their kind have some: a release ends the one before."""
+    silent: dict[tuple[str, str, str], tuple[object, ...]] = {}
+    lively: set[tuple[object, ...]] = set()
+    for each in read:
+        values = group_values(each.group) if each.group else {}
+        if not COME_AND_GO & values.keys():
+            continue
+        kind = (each.slo, each.objective, *(item for item in values.items() if item[0] not in COME_AND_GO))
+        silence = each.silent_seconds(now=now)
+        if silence is not None and silence <= patience(each, now=now):
+            lively.add(kind)
+        else:
+            silent[each.slo, each.objective, each.group] = kind
+    return frozenset(group for group, kind in silent.items() if kind in lively)
 
 
 def is_usual(hours: Mapping[int, Hour], silence: Silence, *, until: int) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from maibo_alerting.pairs import pairs
 from maibo_slo.engine.burning import MINUTE, Evidence
+from maibo_slo.engine.excluded import NOTHING_EXCLUDED, Excluded
 from maibo_slo.engine.groups import group_values
 from maibo_slo.engine.state import evidence
 
@@ -29,8 +30,8 @@ class Reading(Evidence):
     last_t: int | None
     """Begin of the newest minute with data."""
     group: str = ""
-    excluded: tuple[tuple[int, int], ...] = ()
-    """Begin and end of maintenance whose events do not count."""
+    excluded: Excluded = NOTHING_EXCLUDED
+    """Maintenance whose events do not count."""
     is_usual: bool = False
     """A silence that is as on the days before: `habits`."""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -40,11 +41,8 @@ class Reading(Evidence):
         """Since the newest minute with data ended, without what is excluded; None when there is none."""
         if self.last_t is None:
             return None
-        until, silent = float(self.last_t + MINUTE), 0.0
-        for begin, end in sorted(self.excluded):
-            silent += max(0.0, min(begin, now) - until)
-            until = max(until, end)
-        return silent + max(0.0, now - until)
+        begin = self.last_t + MINUTE
+        return max(0.0, now - begin - self.excluded.seconds(begin, now))
 
 
 def readings(snapshot: Snapshot, *, url: str = "") -> Iterator[Reading]:
@@ -67,10 +65,11 @@ def _reading(observed: Observed, *, settled: bool, url: str) -> Reading:
         first_t=seen.first_t,
         begin=seen.begin,
         grain_seconds=seen.grain_seconds,
+        in_slices=seen.in_slices,
         settled=seen.settled,
         pairs=_pairs(slo.window_seconds, objective.target),
         last_t=observed.last_t,
-        excluded=tuple((one.begin, one.end) for one in observed.corrected if one.correction.effect == "exclude"),
+        excluded=observed.excluded,
         labels=_labels(observed),
         link=f"{url.rstrip('/')}/slos/{slo.name}" if url else "",
     )
@@ -83,7 +82,7 @@ def _pairs(window_seconds: int, target: float) -> tuple[Pair, ...]:
 
 
 def _labels(observed: Observed) -> dict[str, str]:
-    """A group's dimensions too, for whoever routes by tier or region."""
+    """A group's dimensions too, for whoever routes by tier or region: they say more than a label of the whole SLO."""
     slo = observed.slo
     theirs = {key: ",".join(values) for key, values in sorted(slo.labels.items())}
-    return group_values(observed.group) | theirs | {"service": slo.service, "journey": slo.journey}
+    return theirs | group_values(observed.group) | {"service": slo.service, "journey": slo.journey}

@@ -6,15 +6,13 @@ from collections.abc import Mapping  # these two are read at run time, when stat
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
-from maibo_alerting.alerts import Severity
+from maibo_alerting.alerts import Reason, Severity
 
 BURN: Final = "MaiboBudgetBurn"
 NO_DATA: Final = "MaiboNoData"
 NOT_EVALUATING: Final = "MaiboNotEvaluating"
 
 Phase = Literal["inactive", "pending", "firing", "resolved"]
-Reason = Literal["", "over", "no_data", "withdrawn"]
-"""Why a resolved one is: the trouble is over; nobody knows, for lack of data; its SLO is gone from the documents."""
 
 
 class Key(NamedTuple):
@@ -40,6 +38,7 @@ class State:
     held_by: tuple[int, ...] = ()
     """Long windows, in seconds, of the pairs that keep it firing."""
     reason: Reason = ""
+    """Why a resolved one is."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """As they were when it fired: they are part of its identity elsewhere."""
     annotations: Mapping[str, str] = field(default_factory=dict)

@@ -12,17 +12,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from maibo_alerting.alerts import Alert
-from maibo_alerting.evaluating.state import BURN, NO_DATA, Key, Reason, State, States
+from maibo_alerting.evaluating.state import BURN, NO_DATA, Key, State, States
 from maibo_slo.engine.burning import MINUTE, going_on, let_go, reached
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from maibo_alerting.alerts import Severity
+    from maibo_alerting.alerts import Reason, Severity
     from maibo_alerting.evaluating.reading import Reading
     from maibo_alerting.evaluating.state import Phase
     from maibo_alerting.pairs import Pair
@@ -31,6 +32,8 @@ RESOLVED_KEPT_SECONDS: Final = 900
 NO_DATA_AFTER_SECONDS: Final = 1800
 MISSED_EVENTS: Final = 20
 """Silence is news when so many events should have come in it: with ten an hour, two hours."""
+SURELY: Final = 0.999
+"""No slice is surer to have data."""
 NO_DATA_AFTER_AT_MOST_SECONDS: Final = 86_400
 WAIT_SECONDS: Final = 300
 """Of a silence, after it is seen: a service that was down itself takes a while to read what it missed."""
@@ -64,12 +67,18 @@ class Outcome:
 def step(states: Mapping[Key, State], readings: Iterable[Reading], *, now: float) -> Outcome:
     """What the states become with these readings, which are of every objective that there is, at `now` (unix s)."""
     after: States = {}
+    settled = True
     for reading in readings:
+        settled &= reading.settled
         silence = _silence(states, reading, now=now)
         told = [silence, *(_burn(states, reading, severity, silence, now=now) for severity in ("page", "ticket"))]
         after.update({state.key: state for state in told if state is not None})
     for key, state in states.items():
-        if key not in after and (kept := _left(state, now=now)) is not None:
+        if key in after:
+            continue
+        if state.phase == "firing" and not settled:
+            after[key] = state  # a group that is about to be found again
+        elif (kept := _left(state, now=now)) is not None:
             after[key] = kept
     return Outcome(after, changes(states, after))
 
@@ -108,8 +117,10 @@ def _silence(states: Mapping[Key, State], reading: Reading, *, now: float) -> St
     key = Key(NO_DATA, reading.slo, reading.objective, reading.group, "ticket")
     state = states.get(key)
     silent = reading.silent_seconds(now=now)
-    if silent is not None and silent <= patience(reading, now=now):
-        return _not_firing(state, "over", now=now)
+    if silent is not None and reading.last_t is not None and silent <= (patient := patience(reading, now=now)):
+        # Or there is still none, and a correction excludes the time.
+        has_data = now - (reading.last_t + MINUTE) <= patient
+        return _not_firing(state, "over" if has_data else "withdrawn", now=now)
     if state is not None and state.phase == "firing":
         return replace(state, link=reading.link)
     if not reading.settled:
@@ -125,6 +136,10 @@ def _silence(states: Mapping[Key, State], reading: Reading, *, now: float) -> St
 def patience(reading: Reading, *, now: float) -> float:
     """For how long an objective may be without an event before that is news."""
     usual = reading.usual_events(1, now=now)
+    if (
+        reading.in_slices
+    ):  # where none is ever without data, a few are as unlikely to be without by chance as so many events
+        usual = -math.log1p(-min(usual * reading.grain_seconds, SURELY)) / reading.grain_seconds
     needed = MISSED_EVENTS / usual if usual else 0.0
     slice_seconds = reading.grain_seconds if reading.grain_seconds > MINUTE else 0  # it is counted when it is over
     return min(NO_DATA_AFTER_AT_MOST_SECONDS, max(NO_DATA_AFTER_SECONDS, needed)) + slice_seconds
@@ -186,6 +201,7 @@ def _alert(state: State) -> Alert:
         severity=state.key.severity,
         starts_at=state.since if state.fired_at is None else state.fired_at,
         ends_at=state.since if resolved else None,
+        reason=state.reason if resolved else "",
         group=state.key.group,
         labels=state.labels,
         annotations=state.annotations,

@@ -15,6 +15,7 @@ from maibo_alerting.evaluating.circumstances import Circumstances, circumstances
 from maibo_alerting.evaluating.known import Known, facts_of, over_seconds, since
 from maibo_alerting.evaluating.state import BURN, Key, State, States
 from maibo_alerting.wording import as_annotations, tell
+from maibo_slo.engine.groups import OVERFLOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -100,7 +101,7 @@ class Teller:
     def _question(self, state: State, known: Mapping[_Of, Known], *, now: float) -> Callable[[], Circumstances] | None:
         of = known.get(_of(state.key))
         sli = None if of is None else indicator(of.observed)
-        if self._store is None or of is None or sli is None:
+        if self._store is None or of is None or sli is None or state.key.group == OVERFLOW:  # cells know no such group
             return None
         over, began = over_seconds(state, of.reading), since(state, of)
         return partial(circumstances, self._store, sli, state.key.group, over_seconds=over, since=began, now=now)

@@ -137,7 +137,8 @@ def _selector(metric: str, slo: Slo, objective: Objective, **more: str) -> str:
 def _labels(slo: Slo, objective: Objective) -> dict[str, str]:
     """What alerts are routed and told apart by: the SLO's own labels too."""
     own = labels_of(slo, objective) | {"service": slo.service, "journey": slo.journey}
-    return {key: plain(value) for key, value in (own | own_labels(slo.labels)).items()}
+    theirs = {key: value for key, value in own_labels(slo.labels).items() if key != "group"}  # which the metrics have
+    return {key: plain(value) for key, value in (own | theirs).items()}
 
 
 def _links(slo: Slo, url: str) -> dict[str, str]:

@@ -63,11 +63,7 @@ def trial(slo: PromSlo, shapes: Sequence[Shape], groups: Sequence[Group], told: 
         for labels, one in zip(told, slo.objectives, strict=True)
     ]
     names = sorted({name for one in objectives for name in one.labels})
-    tests = [
-        *_burns(objectives, series, names),
-        _without_data(objectives, series),
-        _low_traffic(objectives, series, names),
-    ]
+    tests = [*_burns(objectives, series, names), _without_data(objectives, series)]
     return suite(tests, name=slo.name, groups=groups)
 
 
@@ -101,13 +97,17 @@ def _burns(objectives: Sequence[_Objective], series: Sequence[Fed], names: Seque
     rate = 100 / tightest.budget
     if any(pair.shape.severity == "page" for pair in tightest.pairs):
         yield _outage(objectives, series, names, rate=rate)
-    # until there is enough of the longest window to judge
-    enough = _unseen_minutes(objectives) + 15
-    phases = [Phase(enough, rate, 0.95 * tightest.budget * rate)]
-    checks = [
-        burning(minute, severity, [], names) for severity in ("page", "ticket") for minute in (enough // 2, enough - 1)
+    night, checks = _quiet_night(objectives, names)
+    quiet = sum(phase.minutes for phase in night)
+    # until there is enough of the longest window to judge; a night's few events count for nothing then
+    enough = max(_unseen_minutes(objectives) + 15, quiet + 30)
+    phases = [*night, Phase(enough - quiet, rate, 0.95 * tightest.budget * rate)]
+    checks += [
+        burning(minute, severity, [], names)
+        for severity in ("page", "ticket")
+        for minute in ((quiet + enough) // 2, enough - 1)
     ]
-    name = "a burn that the budget lasts for is silent"
+    name = "two failures in a quiet night are silent, and so is a burn that the budget lasts for"
     factor = min((pair.factor for pair in tightest.pairs if pair.shape.severity == "ticket"), default=None)
     if factor is not None:
         leak = Phase(2 * enough, rate, min(_LEAKING * factor * tightest.budget, 1.0) * rate)
@@ -116,8 +116,20 @@ def _burns(objectives: Sequence[_Objective], series: Sequence[Fed], names: Seque
             checks += [
                 check for severity in ("page", "ticket") for check in _checks(objectives, phases, severity, names)
             ]
-            name += ", a slow leak after it is a ticket"
+            name += "; a slow leak is a ticket"
     yield _test(name, phases, series, checks)
+
+
+def _quiet_night(objectives: Sequence[_Objective], names: Sequence[str]) -> tuple[list[Phase], list[Json]]:
+    """An event every ten minutes, of which two in an hour are bad: a burn of hundreds, and no news."""
+    good, bad = [Phase(9, 0.0), Phase(1, 1.0)], [Phase(9, 0.0), Phase(1, 1.0, 1.0)]
+    # until all but the longest windows have been seen for long enough
+    tens = min(_unseen_minutes(objectives) // 10 + 3, 18)
+    at = 10 * tens + 20
+    checks = [
+        burning(minute, severity, [], names) for severity in ("page", "ticket") for minute in (at, at + 3, at + 10)
+    ]
+    return [*good * tens, *bad * 2, *good], [*checks, fires(at + 10, "MaiboNoData", 0)]
 
 
 def _outage(objectives: Sequence[_Objective], series: Sequence[Fed], names: Sequence[str], *, rate: float) -> Json:
@@ -167,21 +179,6 @@ def _without_data(objectives: Sequence[_Objective], series: Sequence[Fed]) -> Js
             fires(minutes + 20, "MaiboNoData", 0),
             fires(minutes + 45, "MaiboNoData", max(1, len(apart))),
         ],
-    )
-
-
-def _low_traffic(objectives: Sequence[_Objective], series: Sequence[Fed], names: Sequence[str]) -> Json:
-    """An event every ten minutes, of which two in an hour are bad: a burn of hundreds, and no news."""
-    good, bad = [Phase(9, 0.0), Phase(1, 1.0)], [Phase(9, 0.0), Phase(1, 1.0, 1.0)]
-    # until all but the longest windows have been seen for long enough
-    tens = min(_unseen_minutes(objectives) // 10 + 3, 18)
-    at = 10 * tens + 20
-    checks = [
-        burning(minute, severity, [], names) for severity in ("page", "ticket") for minute in (at, at + 3, at + 10)
-    ]
-    phases = [*good * tens, *bad * 2, *good * 2]
-    return _test(
-        "two failures in a quiet night are silent", phases, series, [*checks, fires(at + 20, "MaiboNoData", 0)]
     )
 
 

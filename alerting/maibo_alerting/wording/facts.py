@@ -41,6 +41,8 @@ class Facts:
     """0.999."""
     window_seconds: float | None = None
     """The SLO's own."""
+    period: tuple[float, float] | None = None
+    """Begin and end of the present one, where that is one of a calendar: then the budget is a new one."""
     journey: str = ""
     step: str = ""
     tier: str = ""
@@ -49,12 +51,14 @@ class Facts:
     until: float | None = None
     """When it ended; None while it fires."""
     ended: Literal["over", "no_data", "withdrawn"] = "over"
-    """Why it did: the trouble is over; nobody knows whether it is; its objective is gone from the documents."""
+    """Why it did: the trouble is over; nobody knows whether it is; nobody judges it any more."""
     over_seconds: float | None = None
     """How long a time `total`, `bad`, `customers`, `p99_seconds` and `burn_rate` are counted over, up to `now`."""
     total: int | None = None
     """Journeys, or whatever events the SLO counts."""
     bad: int | None = None
+    is_felt: bool = True
+    """Whether the bad ones failed or were too slow; what somebody else counts may be anything."""
     customers: int | None = None
     """Distinct customers among the bad."""
     p99_seconds: float | None = None
@@ -75,12 +79,14 @@ class Facts:
 
     @property
     def budget_lasts_seconds(self) -> float | None:
-        """Until the budget is gone if it goes on burning like this."""
-        if self.burn_rate is None or self.budget_remaining is None or self.window_seconds is None:
+        """Until the budget is gone if it goes on burning like this; None where it is not known, or lasts until there is a new one."""
+        whole = self.window_seconds if self.period is None else self.period[1] - self.period[0]
+        if self.burn_rate is None or self.budget_remaining is None or whole is None:
             return None
         if self.burn_rate <= 0 or self.budget_remaining <= 0:
             return None
-        return self.budget_remaining * self.window_seconds / self.burn_rate
+        lasts = self.budget_remaining * whole / self.burn_rate
+        return None if self.period is not None and self.now + lasts >= self.period[1] else lasts
 
 
 @dataclass(frozen=True, slots=True)

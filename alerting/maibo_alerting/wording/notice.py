@@ -35,7 +35,8 @@ def message_of(alert: Alert, locale: Locale = "en") -> Message:
     lines = [say.test_line] if alert.test else []
     lines += [text for line in description.split("\n", LINES)[:LINES] if (text := plain(line, LINE))]
     urgency = say.page if alert.severity == "page" else say.ticket
-    status = say.resolved if alert.status == "resolved" else urgency
+    ended = say.closed if alert.is_unhealed else say.resolved
+    status = ended if alert.status == "resolved" else urgency
     return Message(
         plain(f"{status}{say.separator}{summary_of(alert, locale)}", TITLE), tuple(lines), tuple(_links(alert, say))
     )

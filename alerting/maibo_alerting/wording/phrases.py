@@ -30,6 +30,8 @@ class Phrases:
     page: str
     ticket: str
     resolved: str
+    closed: str
+    """Instead of `resolved`, where the trouble may go on."""
     test: str
     test_line: str
     more: Counted
@@ -50,8 +52,11 @@ class Phrases:
     objective: str
     promise: str
     promise_over: str
+    promise_period: str
     bad: Counted
     bad_over: Counted
+    not_good: Counted
+    not_good_over: Counted
     customers: Counted
     p99: str
     p99_threshold: str
@@ -83,6 +88,7 @@ EN: Final = Phrases(
     page="Page",
     ticket="Ticket",
     resolved="Resolved",
+    closed="Closed",
     test="Test",
     test_line="This is a test of the way out: there is no trouble.",
     more=Counted("and {n} more", "and {n} more"),
@@ -96,7 +102,7 @@ EN: Final = Phrases(
     no_data="{what}: no data",
     data_again="{what}: there is data again",
     unknown="{what}: no data for so long that nobody knows whether the trouble is over",
-    withdrawn="{what}: no longer among the documents",
+    withdrawn="{what}: no longer judged",
     stands_still="maibo no longer evaluates: no other alert can fire",
     evaluates_again="maibo evaluates again",
     wakes_nobody="No SLO has been judged: whatever burns now wakes nobody. See /readyz and the log of the service",
@@ -106,12 +112,18 @@ EN: Final = Phrases(
     objective="SLO {slo}, objective {objective}",
     promise="SLO {slo}: {target} are to be good",
     promise_over="SLO {slo}: {target} are to be good over {window}",
+    promise_period="SLO {slo}: {target} are to be good from {begin} until {end}",
     bad=Counted(
         "{bad} of {total} failed or was too slow ({share})", "{bad} of {total} failed or were too slow ({share})"
     ),
     bad_over=Counted(
         "{bad} of {total} failed or was too slow ({share}) in the last {over}",
         "{bad} of {total} failed or were too slow ({share}) in the last {over}",
+    ),
+    not_good=Counted("{bad} of {total} was not good ({share})", "{bad} of {total} were not good ({share})"),
+    not_good_over=Counted(
+        "{bad} of {total} was not good ({share}) in the last {over}",
+        "{bad} of {total} were not good ({share}) in the last {over}",
     ),
     customers=Counted("{n} customer was affected", "{n} customers were affected"),
     p99="99 % took at most {p99} (P99)",
@@ -149,6 +161,7 @@ ZH: Final = Phrases(
     page="紧急",
     ticket="工单",
     resolved="已恢复",
+    closed="已关闭",
     test="测试",
     test_line="这是一条测试消息，没有任何故障。",
     more=Counted("还有 {n} 条", "还有 {n} 条"),
@@ -159,7 +172,7 @@ ZH: Final = Phrases(
     no_data="{what}：没有数据",
     data_again="{what}：数据已恢复",
     unknown="{what}：长时间没有数据，无法确认故障是否已经结束",
-    withdrawn="{what}：已不在文档中",
+    withdrawn="{what}：不再评估",
     stands_still="maibo 已停止评估：其他告警都无法触发",
     evaluates_again="maibo 已恢复评估",
     wakes_nobody="没有任何 SLO 得到评估：此刻的故障不会唤醒任何人。请查看 /readyz 和服务日志",
@@ -169,10 +182,15 @@ ZH: Final = Phrases(
     objective="SLO {slo}，目标 {objective}",
     promise="SLO {slo}：应有 {target} 达标",
     promise_over="SLO {slo}：{window}内应有 {target} 达标",
+    promise_period="SLO {slo}：{begin} 至 {end} 期间应有 {target} 达标",
     bad=Counted("{total} 次中有 {bad} 次失败或过慢（{share}）", "{total} 次中有 {bad} 次失败或过慢（{share}）"),
     bad_over=Counted(
         "最近 {over}，{total} 次中有 {bad} 次失败或过慢（{share}）",
         "最近 {over}，{total} 次中有 {bad} 次失败或过慢（{share}）",
+    ),
+    not_good=Counted("{total} 次中有 {bad} 次未达标（{share}）", "{total} 次中有 {bad} 次未达标（{share}）"),
+    not_good_over=Counted(
+        "最近 {over}，{total} 次中有 {bad} 次未达标（{share}）", "最近 {over}，{total} 次中有 {bad} 次未达标（{share}）"
     ),
     customers=Counted("{n} 位客户受到影响", "{n} 位客户受到影响"),
     p99="99% 的耗时不超过 {p99}（P99）",

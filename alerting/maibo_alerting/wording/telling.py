@@ -68,10 +68,11 @@ def _felt(facts: Facts, say: Phrases) -> Iterator[str]:
             "share": figures.percent(facts.bad / facts.total, say),
         }
         if facts.over_seconds is None:
-            yield say.bad.of(shown["bad"]).format(**shown)
+            yield (say.bad if facts.is_felt else say.not_good).of(shown["bad"]).format(**shown)
         else:
             over = figures.duration(facts.over_seconds, say)
-            yield say.bad_over.of(shown["bad"]).format(**shown, over=over)
+            phrase = say.bad_over if facts.is_felt else say.not_good_over
+            yield phrase.of(shown["bad"]).format(**shown, over=over)
     if facts.customers is not None:
         customers = figures.count(facts.customers)
         yield say.customers.of(customers).format(n=customers)
@@ -90,7 +91,10 @@ def _promise(facts: Facts, say: Phrases) -> Iterator[str]:
             yield say.objective.format(slo=slo, objective=plain(facts.objective, _NAME))
         return
     target = figures.exact_percent(facts.target, say)
-    if facts.window_seconds is None:
+    if facts.period is not None:
+        begin, end = (figures.moment(at, facts.zone) for at in facts.period)
+        yield say.promise_period.format(slo=slo, target=target, begin=begin, end=end)
+    elif facts.window_seconds is None:
         yield say.promise.format(slo=slo, target=target)
     else:
         yield say.promise_over.format(slo=slo, target=target, window=figures.duration(facts.window_seconds, say))
@@ -101,7 +105,9 @@ def _time(facts: Facts, say: Phrases) -> Iterator[str]:
         return
     since = figures.moment(facts.since, facts.zone)
     lasted = (facts.now if facts.until is None else facts.until) - facts.since
-    if facts.until is not None:
+    if facts.until is not None and facts.ended != "over":
+        yield say.since.format(since=since)  # until when, nobody knows
+    elif facts.until is not None:
         yield say.from_until.format(
             since=since, until=figures.moment(facts.until, facts.zone), duration=figures.duration(lasted, say)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import UTC
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -74,7 +75,7 @@ def list_(*, url: str, output: str) -> None:
             rows.add_row(
                 shown(one.name),
                 shown(objective.name),
-                *([shown(objective.group)] if groups else ()),
+                *([shown(objective.group or NOTHING)] if groups else ()),
                 _state(objective),
                 shown(objective.policy.state) if objective.policy else NOTHING,
                 percent(objective.target, 3),
@@ -122,14 +123,22 @@ def show(name: str, *, url: str, output: str) -> None:
 def _terms(answer: SloAnswer) -> Iterator[str]:
     """What is not usual about it."""
     if answer.window_kind == "calendar":
-        period = f": {_minute(answer.period.begin)} to {_minute(answer.period.end)} UTC" if answer.period else ""
-        yield f"calendar window of {answer.zone}{period}"
+        yield f"calendar window of {answer.zone}{_period(answer)}"
     if answer.method != "Occurrences":
         yield f"{answer.method}: good and bad are slices of time"
     if answer.group_by:
-        yield f"one budget for each {' and '.join(answer.group_by)}"
+        none = "" if any(one.group for one in answer.objectives) else ": none of them has been counted yet"
+        yield f"one budget for each {' and '.join(answer.group_by)}{none}"
     if answer.composite:
         yield "composite: made of components, each with a budget of its own"
+
+
+def _period(answer: SloAnswer) -> str:
+    """By the clocks of its zone, where the period begins at midnight."""
+    if answer.period is None or answer.zone is None:
+        return ""
+    begin, end = (at.astimezone(ZoneInfo(answer.zone)) for at in (answer.period.begin, answer.period.end))
+    return f": {begin:%Y-%m-%d %H:%M %Z} to {end:%Y-%m-%d %H:%M %Z}"
 
 
 def _told(objective: ObjectiveAnswer, answer: SloAnswer) -> Iterator[tuple[RenderableType, ...]]:

@@ -23,6 +23,7 @@ _FREQUENCIES: Final = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY")
 _DAYS: Final = ("BYMONTH", "BYWEEKNO", "BYYEARDAY", "BYMONTHDAY", "BYDAY")
 _PARTS: Final = ("FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYSETPOS", *_DAYS, "BYHOUR", "BYMINUTE", "BYSECOND")
 _POSITIVE: Final = re.compile(r"[1-9][0-9]{0,4}")
+_BYDAY: Final = re.compile(r"(?:([+-]?)([1-9][0-9]?))?(MO|TU|WE|TH|FR|SA|SU)")
 _UNTIL: Final = re.compile(r"[0-9]{8}(T[0-9]{6})?")
 _MAX_TEXT: Final = 500
 MAX_DAYS: Final = 400
@@ -91,6 +92,7 @@ def _check(parts: Mapping[str, str]) -> None:
     for name in ("INTERVAL", "COUNT"):
         if name in parts and not _POSITIVE.fullmatch(parts[name]):
             raise RecurrenceError(f"{name}={parts[name]} is not a whole number above 0", f"such as {name}=2")
+    _check_days(parts)
     if "UNTIL" in parts and not _UNTIL.fullmatch(parts["UNTIL"]):
         mend = "write UNTIL=20261231T235959, in the correction's own time zone, hence without Z"
         raise RecurrenceError(f"UNTIL={parts['UNTIL']} is not a date and time", mend)
@@ -98,6 +100,24 @@ def _check(parts: Mapping[str, str]) -> None:
         raise RecurrenceError(f"BYSETPOS has no meaning with FREQ={parts['FREQ']}", "remove it")
     if "UNTIL" in parts and "COUNT" in parts:
         raise RecurrenceError("has UNTIL and COUNT", "keep one of them")
+
+
+def _check_days(parts: Mapping[str, str]) -> None:
+    """``2SU`` is the second Sunday of something: dateutil takes a number where there is none, and drops it, or finds no such day and fails."""
+    in_month = parts["FREQ"] == "MONTHLY" or "BYMONTH" in parts
+    for day in parts["BYDAY"].split(",") if "BYDAY" in parts else ():
+        found = _BYDAY.fullmatch(day)
+        if found is None:
+            raise RecurrenceError(
+                f"BYDAY={day} is no day", "such as BYDAY=SU, or BYDAY=1SU for the first Sunday of a month"
+            )
+        if found[2] is None:
+            continue
+        if parts["FREQ"] not in ("YEARLY", "MONTHLY") or "BYWEEKNO" in parts:
+            of = "BYWEEKNO" if "BYWEEKNO" in parts else f"FREQ={parts['FREQ']}"
+            raise RecurrenceError(f"BYDAY={day} has no meaning with {of}", f"write FREQ=MONTHLY, or BYDAY={found[3]}")
+        if int(found[2]) > (5 if in_month else 53):
+            raise RecurrenceError(f"there is no {day} in any {'month' if in_month else 'year'}", "such as BYDAY=1SU")
 
 
 def _comes_ever(parts: Mapping[str, str], start: datetime) -> bool:

@@ -8,7 +8,8 @@ Three guards keep arithmetic from waking people:
 * at least `MIN_BAD_EVENTS` bad events in the long window, counted against the events that a whole window would have
   (`Evidence.expected_events`), and a tenth of the long window gone by since the first event: a cold start does not page by itself;
 * where fewer than `FEW` bad events reach the factor, chance moves a burn rate by more than a tenth. The pair is reached only when the
-  credible interval of the burn rate lies above the factor, and let go when the short window more likely than not burns below it;
+  credible interval of the burn rate lies above the factor, and let go when the short window more likely than not burns below it. Slices
+  that follow one another are no sample but all that there was: by these the short window lets go as soon as it burns below;
 * a burn equal to the factor is not above it, whatever floats make of it.
 
 What is counted are events, or slices where an SLO's budget is one of slices.
@@ -63,11 +64,17 @@ class Evidence:
     """Of the present period, where the SLO's window is one of a calendar."""
     grain_seconds: int = MINUTE
     """What is counted at once: a minute, or a slice."""
+    in_slices: bool = False
+    """Whether the budget is one of slices."""
     settled: bool = True
     """False while older minutes are still being counted: windows may lack events then."""
 
     def of(self, seconds: int) -> Counts:
         return self.counts.get(seconds, _NOTHING)
+
+    def is_covered(self, seconds: int) -> bool:
+        """Whether slices with data make up half of the window, or more."""
+        return self.in_slices and 2 * self.of(seconds).observed_minutes * self.grain_seconds >= seconds
 
     def limit(self, pair: Windows) -> float:
         """The share of bad events at the pair's factor."""
@@ -136,7 +143,7 @@ def let_go(pair: Windows, seen: Evidence, *, now: float) -> bool:
     events = seen.expected_events(pair.long_seconds, now=now)
     if long.bad < MIN_BAD_EVENTS or long.bad <= limit * events * _ABOVE:
         return True
-    if limit * events >= FEW:
+    if limit * events >= FEW or seen.is_covered(pair.short_seconds):
         return not _above(short, limit)
     return probability_above(limit, bad=short.bad, events=short.good + short.bad) < 0.5
 

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from maibo_slo.engine.corrections import Window, concerns, differing, windows
+from maibo_slo.engine.excluded import NOTHING_EXCLUDED, Excluded, excluded_by
 from maibo_slo.engine.state import Corrected
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Corrections:
         self._tracks: Tracks | None = None
         self.windows: Mapping[str, tuple[Window, ...]] = {}
         """By SLO, oldest first; who has none is absent."""
+        self._excluded: Mapping[str, Excluded] = {}
 
     def refresh(self, documents: Iterable[Correction], tracks: Tracks, *, now: float) -> bool:
         """Find the windows, if they may be others than the last time; False: they are not."""
@@ -46,6 +48,8 @@ class Corrections:
             return False
         shared: dict[tuple[tuple[Correction, ...], int], tuple[Window, ...]] = {}
         found: dict[str, tuple[Window, ...]] = {}
+        excluded: dict[tuple[tuple[Correction, ...], int], Excluded] = {}
+        excluded_of: dict[str, Excluded] = {}
         for name, track in tracks.by_slo.items() if said else ():
             mine = tuple(each for each in said if concerns(each, track.slo))
             if not mine:
@@ -53,9 +57,11 @@ class Corrections:
             key = mine, track.reach_seconds
             if key not in shared:
                 shared[key] = windows(mine, track.slo, int(now) - track.reach_seconds, int(now) + AHEAD_SECONDS)
+                excluded[key] = excluded_by(shared[key])
             if shared[key]:
-                found[name] = shared[key]
+                found[name], excluded_of[name] = shared[key], excluded[key]
         self.windows, self._said, self._tracks, self._found_at = found, said, tracks, now
+        self._excluded = excluded_of
         return True
 
     def changed(
@@ -83,6 +89,10 @@ class Corrections:
             if id(each) not in kept:
                 kept[id(each)] = tuple(window for window in each if window.correction.effect != "annotate")
         return {name: kept[id(each)] for name, each in self.windows.items() if kept[id(each)]}
+
+    def excluded(self, slo: str) -> Excluded:
+        """What is excluded of an SLO's time, be it shown or not."""
+        return self._excluded.get(slo, NOTHING_EXCLUDED)
 
     def shown(self, slo: str, *, begin: int, now: float) -> tuple[Corrected, ...]:
         """Windows as far as they lie in [begin, now], newest first."""

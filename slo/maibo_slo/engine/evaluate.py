@@ -102,6 +102,8 @@ class Engine:
     def tick(self, *, now: float) -> Snapshot:
         """Bring the ledger up to date and judge it at `now` (unix seconds). Raises StoreError."""
         started = time.monotonic()
+        # Before the documents: whoever offers may know newer ones than a tick that has begun, and what this tick does not know it drops.
+        offers = self._inbox.waiting()
         catalogue = self._catalogue()
         changed, mark = segments.changed_minutes(self._store, self._memory.mark)
         self._memory = replace(self._memory, version=max(int(now * 1000), self._memory.version + 1))
@@ -109,7 +111,8 @@ class Engine:
         self._backlog.add(Whose(), changed)
         self._memory = replace(self._memory, mark=mark)
         self._blank()
-        self._take_in(now=now)
+        self._take_in(offers, now=now)
+        self._inbox.taken(len(offers))
         self._work_off(now=now, until=started + RECOUNT_SECONDS)
         self._close_slices(now=now)
         judged = self._observe(catalogue, now=now)
@@ -140,13 +143,22 @@ class Engine:
             self._correct_anew(now=now)
 
     def _resume(self, *, now: int) -> None:
-        """Slices that were open when the engine stopped may be over, though nothing new came."""
-        follows = [track for track in self._tracks.by_slo.values() if track.follows]
+        """Slices that were open when the engine stopped may be over, though nothing new came; and what was offered may be written, and not judged."""
+        follows = [track for track in self._tracks.by_slo.values() if track.follows and self._is_counted(track)]
         longest = max((cut.seconds for track in follows for cut in track.slicings.values()), default=0)
         begin = min(self._saved.version // 1_000, now) - longest
         begin = max(begin, now - self._tracks.reach_seconds) // MINUTE * MINUTE
-        names = frozenset(track.slo.name for track in follows if self._is_counted(track))
+        names = frozenset(track.slo.name for track in follows)
         self._backlog.add(Whose(names, raw=True), range(begin, now + MINUTE, MINUTE))
+        offered = [track.slo.name for track in follows if track.is_offered]
+        written = ledger.raw_minutes_since(
+            self._store, offered, now - self._tracks.reach_seconds, version=self._saved.version
+        )
+        alike: defaultdict[frozenset[int], set[str]] = defaultdict(set)
+        for slo, minutes in written.items():
+            alike[frozenset(minutes)].add(slo)
+        for found, slos in alike.items():
+            self._backlog.add(Whose(frozenset(slos), raw=True), found)
 
     def _count_anew(self, *, now: int) -> None:
         """SLOs that are new, mean something else now, or look further back."""
@@ -166,8 +178,8 @@ class Engine:
         }
         void = ledger.minutes_from_elsewhere(self._store, sources, begin, now + MINUTE)
         there = self._there(asked, begin, now + MINUTE)
-        with_raw = frozenset(slo for slo, row in there if row.startswith(ledger.RAW))
-        self._backlog.add(Whose(with_raw, raw=True), range(begin, now + MINUTE, MINUTE))
+        follows = frozenset(slo for slo, _ in there if self._tracks.by_slo[slo].follows)
+        self._backlog.add(Whose(follows, raw=True), range(begin, now + MINUTE, MINUTE))
         counted = dict(self._memory.counted)
         for track, objective in [(each, objective) for each in asked for objective in each.with_rows]:
             key, source = _key(track, objective), track.sources[objective.name]
@@ -224,9 +236,8 @@ class Engine:
         self._append(rows)
         self._void = {}
 
-    def _take_in(self, *, now: float) -> None:
+    def _take_in(self, offers: Sequence[Offer], *, now: float) -> None:
         """What was offered since the last tick."""
-        offers = self._inbox.waiting()
         latest: dict[str, tuple[str, dict[int, GoodBad]]] = {}
         for slo, counts, source in offers:
             track = self._tracks.by_slo.get(slo)
@@ -250,14 +261,16 @@ class Engine:
         for span, slos in touched.items():
             self._follow(slos, span or present, now=now)
         self._memory = replace(self._memory, offered={**self._memory.offered, **sources})
-        self._inbox.taken(len(offers))
 
     def _void_offers(self, sources: Mapping[str, str], *, now: int) -> dict[str, list[int]]:
-        """Blank the raw rows of what was asked before, where something else is asked now."""
+        """Blank the raw rows of what was asked before, where something else is asked now: since when there are events is found anew."""
         changed = {slo: source for slo, source in sources.items() if self._memory.offered.get(slo) != source}
         if not changed:
             return {}
         tracks = [self._tracks.by_slo[slo] for slo in changed]
+        known = {_key(each, row) for each in tracks if each.slo.name in self._memory.offered for row in each.with_rows}
+        since_ever = {key: replace(self._memory.counted[key], first_t={}) for key in known}
+        self._memory = replace(self._memory, counted={**self._memory.counted, **since_ever})
         begin = (now - max(track.reach_seconds for track in tracks)) // MINUTE * MINUTE
         names = {(each.slo.name, raw_name(row)): changed[each.slo.name] for each in tracks for row in each.with_rows}
         void = ledger.minutes_from_elsewhere(self._store, names, begin, now + MINUTE)

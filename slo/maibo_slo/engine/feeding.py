@@ -23,6 +23,7 @@ import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from maibo_slo.documents import PromSlo
@@ -48,13 +49,16 @@ WORK_SECONDS: Final = 4.0
 LOOK_BACK_SECONDS: Final = 600
 """How far what was asked is asked again, since samples may reach a source late."""
 CHUNK_SECONDS: Final = 6 * 3600
-"""Of the past, asked for at once."""
+"""Of the past, asked for at once; less where a source cannot tell so much."""
+SHORTEST_CHUNK_SECONDS: Final = 1800
 FIRST_RETRY_SECONDS: Final = 10.0
 LONGEST_RETRY_SECONDS: Final = 300.0
 LONGEST_UNREACHABLE_SECONDS: Final = 60.0
 """Between two tries of a place that does not answer."""
 MOST_UNTAKEN: Final = 100_000
-"""Minutes on offer that the engine has not taken in yet: then the past waits."""
+"""Minutes on offer that the engine has not taken in yet: then the past waits, and at twice as many the present."""
+MOST_EVENTS: Final = 10**15
+"""Of a minute: more are none, and a ledger's sums hold no more."""
 THREADS: Final = 8
 SAVE_SECONDS: Final = 30.0
 _NOTHING: Final = GoodBad(0, 0)
@@ -133,6 +137,26 @@ class _Reached(NamedTuple):
 
 
 @dataclass(slots=True)
+class _Tries:
+    """How asking for an SLO's present goes, or for its past: a past that takes too long must not delay the present."""
+
+    failures: int = 0
+    """In a row."""
+    retry_at: float = 0.0
+    problem: str = ""
+
+    def failed(self, why: str, *, now: float) -> None:
+        """Not to be asked again for a while."""
+        self.failures += 1
+        self.retry_at = now + _delay(self.failures, LONGEST_RETRY_SECONDS)
+        self.problem = why
+
+    def succeeded(self) -> None:
+        """All is well."""
+        self.failures, self.retry_at, self.problem = 0, 0.0, ""
+
+
+@dataclass(slots=True)
 class _Feed:
     """One SLO's counts: how far they were asked for."""
 
@@ -148,9 +172,9 @@ class _Feed:
     """Of `asked`, what the engine has taken in: this is remembered."""
     waiting: list[_Reached] = field(default_factory=list)
     """Not taken in yet: the older is next, the newer grows. Two at most."""
-    failures: int = 0
-    retry_at: float = 0.0
-    problem: str = ""
+    present: _Tries = field(default_factory=_Tries)
+    earlier: _Tries = field(default_factory=_Tries)
+    chunk_seconds: int = CHUNK_SECONDS
 
     @property
     def reach_seconds(self) -> int:
@@ -168,6 +192,7 @@ class _Feed:
         """Minutes that have not come yet were asked for in vain, by a clock that was ahead."""
         end = self.wanted(now).end
         self.asked = tuple(Span(span.begin, min(span.end, end)) for span in self.asked if span.begin < end)
+        self.waiting = [_Reached(min(at, now), asked) for at, asked in self.waiting]
 
     def newest(self, now: float) -> Span | None:
         """What is to be asked for the present; None when there is no new minute."""
@@ -179,7 +204,13 @@ class _Feed:
     def past(self, now: float) -> Span | None:
         """What is to be asked for the past."""
         gap = newest_gap(self.wanted(now), self.asked)
-        return None if gap is None else Span(max(gap.begin, gap.end - CHUNK_SECONDS), gap.end)
+        return None if gap is None else Span(max(gap.begin, gap.end - self.chunk_seconds), gap.end)
+
+    def failed(self, tries: _Tries, why: str, *, now: float) -> None:
+        """It could not be told; of the past, less is asked for next time."""
+        tries.failed(why, now=now)
+        if tries is self.earlier:
+            self.chunk_seconds = max(self.chunk_seconds // 2, SHORTEST_CHUNK_SECONDS)
 
     def news(self, counts: Mapping[int, GoodBad], span: Span) -> dict[int, GoodBad]:
         """What the engine does not have yet; minutes that are empty now and were not, or may not have been, too."""
@@ -285,10 +316,15 @@ class Feeder:
                 known = self._feeds.get(slo.name)
                 if known is None or known.meaning != meaning:
                     remembered = self._remembered.pop(slo.name, None)
+                    former = known.meaning if known is not None else remembered.meaning if remembered else ""
                     asked = remembered.asked if remembered is not None and remembered.meaning == meaning else ()
                     known = _Feed(slo, reader, source, meaning, asked=asked, kept=asked)
+                    if former and not former.startswith(f"{source} "):
+                        # However long the new source says nothing, the old one's counts are not its own.
+                        self._offer(slo.name, {int(self._now()) // MINUTE * MINUTE: _NOTHING}, source=source)
                 elif known.slo is not slo:
-                    known.slo, known.failures, known.retry_at = slo, 0, 0.0  # a document was mended, perhaps
+                    # A document was mended, perhaps.
+                    known.slo, known.present, known.earlier = slo, _Tries(), _Tries()
                 feeds[slo.name] = known
         with self._lock:
             self._feeds = feeds
@@ -301,22 +337,34 @@ class Feeder:
         with self._lock:
             feeds = [feed for feed in self._feeds.values() if _place(feed) == place]
             failures, until, _ = self._resting.get(place, _NEVER)
-        if now < until:
+        if _is_ahead(until, now, LONGEST_UNREACHABLE_SECONDS):
             return
-        for feed in feeds:
-            feed.turn_back(now)
-        try:
-            for feed, span in self._due(feeds, now):
-                self._ask(feed, span)
-                if self._stopped.is_set():
+        with self._lock:
+            for feed in feeds:
+                feed.turn_back(now)
+            self._untaken = [(min(at, now), number) for at, number in self._untaken]
+        answered = silent = False
+        for feed, span, tries in self._due(feeds, now):
+            try:
+                self._ask(feed, span, tries)
+            except SourceUnreachable as error:
+                # When others were answered, it is this query, perhaps, that takes too long; or it is about too long a time.
+                if answered or tries is feed.earlier:
+                    feed.failed(tries, str(error), now=self._now())
+                else:
+                    tries.failures += 1  # the next try begins with the others, should it be this query
+                if silent or not answered:
+                    until = self._now() + _delay(failures + 1, LONGEST_UNREACHABLE_SECONDS)
+                    with self._lock:
+                        self._resting[place] = _Rest(failures + 1, until, str(error))
                     return
-        except SourceUnreachable as error:
-            until = self._now() + _delay(failures + 1, LONGEST_UNREACHABLE_SECONDS)
-            with self._lock:
-                self._resting[place] = _Rest(failures + 1, until, str(error))
-        else:
-            with self._lock:
-                self._resting.pop(place, None)
+                silent = True
+            else:
+                answered, silent = True, False
+            if self._stopped.is_set():
+                return
+        with self._lock:
+            self._resting.pop(place, None)
 
     def report(self) -> None:
         """Tell how the sources are that were asked, and take note of what the engine took in."""
@@ -334,8 +382,8 @@ class Feeder:
                 told = f"{rest.why}; no counts of {number} SLO{'s' if number != 1 else ''} meanwhile"
                 problems[place.source].append(told)
         for feed in feeds:
-            if feed.problem:
-                problems[feed.reader.name].append(f"SLO {feed.slo.name}: {feed.problem}")
+            if problem := feed.present.problem or feed.earlier.problem:
+                problems[feed.reader.name].append(f"SLO {feed.slo.name}: {problem}")
         for name in names | set(problems):
             texts = problems[name]
             more = f"; and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
@@ -363,42 +411,57 @@ class Feeder:
                 log.exception("source %s cannot say what it has of SLO %s", source.name, slo.name)
         return None
 
-    def _due(self, feeds: Sequence[_Feed], now: float) -> Iterator[tuple[_Feed, Span]]:
-        """Those first that failed least."""
-        for feed in sorted(feeds, key=lambda each: each.failures):
-            if self._is_due(feed, now) and (span := feed.newest(now)) is not None:
-                yield feed, span
-        begun = time.monotonic()
-        while time.monotonic() - begun < WORK_SECONDS and self._has_room():
+    def _due(self, feeds: Sequence[_Feed], now: float) -> Iterator[tuple[_Feed, Span, _Tries]]:
+        """Whoever failed comes last, behind the past of the others: it may be the one that takes too long."""
+        if not self._has_room(2 * MOST_UNTAKEN):
+            return
+        until = time.monotonic() + WORK_SECONDS
+        for has_failed in (False, True):
+            mine = [feed for feed in feeds if (feed.present.failures > 0) is has_failed]
+            for feed in sorted(mine, key=lambda each: each.present.failures):
+                if self._is_due(feed, feed.present, now) and (span := feed.newest(now)) is not None:
+                    yield feed, span, feed.present
+            yield from self._due_of_the_past(feeds, now, until)
+
+    def _due_of_the_past(
+        self, feeds: Sequence[_Feed], now: float, until: float
+    ) -> Iterator[tuple[_Feed, Span, _Tries]]:
+        """`until` is of the monotonic clock."""
+        while time.monotonic() < until and self._has_room(MOST_UNTAKEN):
             missing = [
-                (feed, span) for feed in feeds if self._is_due(feed, now) and (span := feed.past(now)) is not None
+                (feed, span)
+                for feed in feeds
+                if not feed.present.failures
+                and self._is_due(feed, feed.earlier, now)
+                and (span := feed.past(now)) is not None
             ]
             if not missing:
                 return
-            yield max(missing, key=lambda each: (-each[0].failures, each[1].end))
+            feed, span = max(missing, key=lambda each: (-each[0].earlier.failures, each[1].end))
+            yield feed, span, feed.earlier
 
-    def _is_due(self, feed: _Feed, now: float) -> bool:
-        return now >= feed.retry_at and self._feeds.get(feed.slo.name) is feed
+    def _is_due(self, feed: _Feed, tries: _Tries, now: float) -> bool:
+        waits = _is_ahead(tries.retry_at, now, LONGEST_RETRY_SECONDS)
+        return not waits and self._feeds.get(feed.slo.name) is feed
 
-    def _has_room(self) -> bool:
+    def _has_room(self, most: int) -> bool:
         with self._lock:
-            return sum(number for _, number in self._untaken) < MOST_UNTAKEN
+            return sum(number for _, number in self._untaken) < most
 
-    def _ask(self, feed: _Feed, span: Span) -> None:
+    def _ask(self, feed: _Feed, span: Span, tries: _Tries) -> None:
+        """SourceUnreachable; whatever else is wrong is this SLO's own."""
         try:
             counts = _checked(feed.reader.counts(feed.slo, *span), span)
             self._take(feed, span, counts)
         except SourceUnreachable:
-            feed.failures += 1  # the next try begins with the others, should it be this query
             raise
+        except SourceError as error:
+            feed.failed(tries, str(error), now=self._now())
         except Exception as error:
-            if not isinstance(error, SourceError):
-                log.exception("source %s failed for SLO %s", feed.reader.name, feed.slo.name)
-            feed.failures += 1
-            feed.retry_at = self._now() + _delay(feed.failures, LONGEST_RETRY_SECONDS)
-            feed.problem = str(error) if isinstance(error, SourceError) else f"{type(error).__name__}: {error}"
-            return
-        feed.failures, feed.retry_at, feed.problem = 0, 0.0, ""
+            log.exception("source %s failed for SLO %s", feed.reader.name, feed.slo.name)
+            feed.failed(tries, f"{type(error).__name__}: {error}", now=self._now())
+        else:
+            tries.succeeded()
 
     def _take(self, feed: _Feed, span: Span, counts: Mapping[int, GoodBad]) -> None:
         """Offer what is new, unless the documents say something else by now: an offer makes those of another source void."""
@@ -457,6 +520,11 @@ def _delay(failures: int, longest: float) -> float:
     return min(FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 10), longest)
 
 
+def _is_ahead(t: float, now: float, longest: float) -> bool:
+    """Whether this time is still to come; one that is further away was told by a clock that was ahead."""
+    return 0 < t - now <= longest
+
+
 def _within(t: int, spans: Sequence[Span]) -> bool:
     return any(begin <= t < end for begin, end in spans)
 
@@ -466,8 +534,8 @@ def _checked(counts: Mapping[int, GoodBad], span: Span) -> Mapping[int, GoodBad]
     for t, (good, bad) in counts.items():
         if t % MINUTE or not span.begin <= t < span.end:
             raise ValueError(f"counts at {t}, which is not the begin of a minute in [{span.begin}, {span.end})")
-        if good < 0 or bad < 0:
-            raise ValueError(f"a count below 0 at {t}: {good} good, {bad} bad")
+        if not all(isinstance(each, Integral) and 0 <= each <= MOST_EVENTS for each in (good, bad)):
+            raise ValueError(f"not whole counts from 0 at {t}: {good} good, {bad} bad")
     return counts
 
 

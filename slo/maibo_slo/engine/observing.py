@@ -95,6 +95,7 @@ class Observer:
         span = None if slo.calendar is None else self._periods[slo.calendar]
         begin = int(now) - slo.window_seconds if span is None else span.begin
         corrected = self._corrections.shown(slo.name, begin=begin, now=now)
+        excluded = self._corrections.excluded(slo.name)
         for group in known.groups:
             parts: list[Observed] = []
             for objective in slo.objectives:
@@ -113,6 +114,7 @@ class Observer:
                     period=span,
                     parts=parted,
                     corrected=corrected,
+                    excluded=excluded,
                 )
                 if parted:
                     observed = replace(observed, first_t=_oldest(parted), last_t=_newest(parted))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from maibo_slo.engine.state import Assessment, Observed, assess
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,7 @@ class Snapshot:
     """Minutes still to be recounted, after a start or a changed document."""
     observed: tuple[Observed, ...] = ()
 
-    def assess(self, *, now: float) -> tuple[Assessment, ...]:
-        """Every objective, judged at `now`."""
-        return tuple(assess(one, now=now, evaluated_at=self.evaluated_at) for one in self.observed)
+    def assess(self, *, now: float, slos: Collection[str] | None = None) -> tuple[Assessment, ...]:
+        """Every objective, or those of these SLOs alone, judged at `now`."""
+        wanted = (one for one in self.observed if slos is None or one.slo.name in slos)
+        return tuple(assess(one, now=now, evaluated_at=self.evaluated_at) for one in wanted)

@@ -23,9 +23,10 @@ from maibo_slo.engine.budget import Budget, budget, error_budget
 from maibo_slo.engine.burn import BURN_WINDOWS, MIN_BAD_EVENTS, Counts, Pair, burn_rate, fast_pairs, slow_pair
 from maibo_slo.engine.burning import MINUTE, Evidence
 from maibo_slo.engine.certainty import Interval, credible_interval
+from maibo_slo.engine.excluded import NOTHING_EXCLUDED, Excluded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from maibo_slo.documents import Correction, Objective, PromSlo, Slo
     from maibo_slo.engine.composite import Part
@@ -84,7 +85,9 @@ class Observed:
     """Of the objective that judges a composite by Occurrences: its components. It has no counts of its own then, and no target but theirs."""
     policy: PolicyNow | None = None
     corrected: tuple[Corrected, ...] = ()
-    """Newest first."""
+    """The newest, newest first: to be shown."""
+    excluded: Excluded = NOTHING_EXCLUDED
+    """All that corrections exclude: to be reckoned with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +106,16 @@ class Burn:
 
     @property
     def interval(self) -> Interval | None:
-        """The true burn rate lies within, with a probability of 95 %; None without events. Worked out when asked for."""
+        """The true burn rate lies within, with a probability of 95 %; None without events. Of thousands, ask `Intervals`."""
+        return self.interval_by(credible_interval)
+
+    def interval_by(self, share_of: Callable[[float, float], Interval | None]) -> Interval | None:
+        """`interval`, by whoever tells that of the share of so many bad among so many events."""
         if self.parts:
-            known = [(weight, one) for weight, part in self.parts if (one := part.interval) is not None]
+            known = [(weight, one) for weight, part in self.parts if (one := part.interval_by(share_of)) is not None]
             lower = sum(weight * one.lower for weight, one in known)
             return Interval(lower, sum(weight * one.upper for weight, one in known)) if known else None
-        share = credible_interval(self.bad, self.good + self.bad)
+        share = share_of(self.bad, self.good + self.bad)
         allowed = error_budget(self.target)
         return None if share is None else Interval(share.lower / allowed, share.upper / allowed)
 
@@ -217,6 +224,7 @@ def evidence(observed: Observed, *, settled: bool = True) -> Evidence:
         first_t=observed.first_t,
         begin=None if observed.period is None else observed.period[0],
         grain_seconds=_grain_seconds(observed),
+        in_slices=unit_of(observed.slo) == "slices",
         settled=settled,
     )
 
@@ -240,7 +248,7 @@ def _state(
         return "no_data"
     if spent.projected <= 0:
         return "exhausted"
-    silent = now - (last + MINUTE) - _excluded_seconds(observed, last + MINUTE, now)
+    silent = now - (last + MINUTE) - observed.excluded.seconds(last + MINUTE, now)
     if silent > STALE_AFTER_SECONDS + _grain_seconds(observed) - MINUTE:  # a slice is counted once it is over
         return "stale"
     worst = next((rule for rule in rules if rule.reached), None)
@@ -362,17 +370,6 @@ def _minutes(observed: Observed, *, now: float) -> _Minutes:
 
 def _covered(observed: Observed, counts: Counts, seconds: int, *, now: float) -> _Minutes:
     """Of the last `seconds`."""
-    excluded = int(_excluded_seconds(observed, now - seconds, now)) // MINUTE
+    excluded = int(observed.excluded.seconds(now - seconds, now)) // MINUTE
     passed = max(0, seconds // MINUTE - excluded)
     return _Minutes(passed, min(passed, counts.observed_minutes * _grain_seconds(observed) // MINUTE), excluded)
-
-
-def _excluded_seconds(observed: Observed, begin: float, end: float) -> float:
-    """How much of [begin, end) corrections exclude; of what overlaps, once."""
-    total, until = 0.0, begin
-    windows = (each for each in observed.corrected if each.correction.effect == "exclude")
-    for each in sorted(windows, key=lambda one: one.begin):
-        start, stop = max(each.begin, until), min(each.end, end)
-        if stop > start:
-            total, until = total + stop - start, stop
-    return total

@@ -2,11 +2,12 @@
 
 Every number is of the events within the period: attainment and budget are those of the period's own events, whatever window the SLO has. The ledger
 answers in two queries for all SLOs; only objectives with bad events, the worst first, are asked who burnt their budgets, and only those with alerts how
-good these were.
+good these were, as long as there is time.
 """
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -21,9 +22,10 @@ from maibo_slo.reporting.periods import before
 from maibo_slo.reporting.quality import LONGEST, Fired, quality
 from maibo_slo.store import events, past
 from maibo_slo.store.cells import Window, covered
+from maibo_slo.store.past import Whose as Key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -42,15 +44,12 @@ _UNITS: Final[Mapping[Method, Unit]] = {
     "Timeslices": "slices",
     "RatioTimeslices": "parts of slices",
 }
-_NO_ALERTS: Final = Alerts(pages=0, tickets=0, precise_pages=0, detect_seconds=(), spent_outside=None)
-
-
-class Key(NamedTuple):
-    """Whose row it is."""
-
-    slo: str
-    objective: str
-    group: str
+SUM_SECONDS: Final = 20.0
+BLAME_UNTIL_SECONDS: Final = 14.0
+JUDGE_UNTIL_SECONDS: Final = 18.0
+"""Since the question: a client waits for 30 s."""
+LOOK_SECONDS: Final = 2.0
+"""For each of the two in any case, however long the sums took."""
 
 
 class Sum(NamedTuple):
@@ -72,13 +71,32 @@ class Judged(NamedTuple):
     spent: float | None
 
 
-def collect(store: Store, catalogue: Catalogue, begin: int, end: int, *, now: float) -> Report:
-    """Of [begin, end), unix s, widened to whole minutes. What is still to come has no data."""
+def collect(
+    store: Store,
+    catalogue: Catalogue,
+    begin: int,
+    end: int,
+    *,
+    now: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Report:
+    """Of [begin, end), unix s, widened to whole minutes. What is still to come has no data.
+
+    Somebody waits for it: what there is no time to look into, those last that spent the least, is told as not looked into.
+    So is the period before. TooMuchError when the period's counts alone take too long.
+    """
     begin, end = begin // MINUTE * MINUTE, -(-end // MINUTE) * MINUTE
     until = min(end, int(now) + 1)
+    started = clock()
     slos = catalogue.judged
-    days = past.days(store, slos, begin, end)
-    now_sums, before_sums = _sums(days), _sums(past.days(store, slos, *before(begin, end)))
+    days = past.days(store, slos, begin, end, within_seconds=SUM_SECONDS)
+    now_sums = _sums(days)
+    left = max(1.0, SUM_SECONDS - (clock() - started))
+    try:
+        before_sums, compared = _sums(past.days(store, slos, *before(begin, end), within_seconds=left)), True
+    except past.TooMuchError:
+        before_sums, compared = {}, False
+    summed = clock() - started
     days_of = {Key(*map(str, key)): part for key, part in days.groupby(["slo", "objective", "grp"], sort=False)}
     fired = _fired(store, begin, end, until)
     keys = list(_keys(slos, {*now_sums, *before_sums}))
@@ -86,7 +104,19 @@ def collect(store: Store, catalogue: Catalogue, begin: int, end: int, *, now: fl
         (key for key in keys if now_sums.get(key, Sum()).bad),
         key=lambda key: (-(_judged(slos[key.slo], key, now_sums).spent or 0), key),
     )
-    blamed = {key: found for key in worst[:BLAMED] if (found := _blame(store, catalogue, key, begin, until, now=now))}
+    blamed: dict[Key, Burnt | None] = {}
+    for key in worst[:BLAMED]:
+        if clock() - started > max(BLAME_UNTIL_SECONDS, summed + LOOK_SECONDS):
+            break
+        blamed[key] = _blame(store, catalogue, key, begin, until, now=now)
+    alerts = {key: _unjudged(fired.get(key, ()), now_sums.get(key, Sum()), begin, until) for key in keys}
+    with_alerts = dict.fromkeys(key for key in (*worst, *keys) if key in fired)
+    unjudged = len(with_alerts)
+    for judged in _alerts(store, slos, [*with_alerts], fired, now_sums, begin, until):
+        alerts |= judged
+        unjudged -= len(judged)
+        if clock() - started > max(JUDGE_UNTIL_SECONDS, summed + 2 * LOOK_SECONDS):
+            break
     rows = [
         _row(
             slos[key.slo],
@@ -94,14 +124,21 @@ def collect(store: Store, catalogue: Catalogue, begin: int, end: int, *, now: fl
             now_sums,
             before_sums,
             days=days_of.get(key),
-            alerts=_alerts(store, slos[key.slo], key, fired, now_sums.get(key, Sum()), begin, until),
+            alerts=alerts[key],
             burnt=blamed.get(key),
             minutes=max(1, (until - begin) // MINUTE),
         )
         for key in keys
     ]
     return Report(
-        begin=_utc(begin), end=_utc(end), over=end <= now, rows=tuple(rows), unblamed=max(0, len(worst) - BLAMED)
+        begin=_utc(begin),
+        end=_utc(end),
+        until=_utc(until),
+        over=end <= now,
+        rows=tuple(rows),
+        unblamed=len(worst) - len(blamed),
+        unjudged=unjudged,
+        compared=compared,
     )
 
 
@@ -136,7 +173,7 @@ def _row(
     objective = _objective(slo, key)
     sums, judged = now_sums.get(key, Sum()), _judged(slo, key, now_sums)
     earlier = _judged(slo, key, before_sums)
-    raw = now_sums.get(key._replace(objective=raw_name(objective)))
+    weighed = _is_weighed(slo, objective)
     slice_minutes = max(1, objective.slice_seconds // MINUTE)
     steps, versions = _burners(burnt)
     return Row(
@@ -151,11 +188,11 @@ def _row(
         unit=_unit(slo, objective),
         good=sums.good,
         bad=sums.bad,
-        events=(raw or sums).events,
+        events=_events(slo, key, now_sums),
         attainment=judged.attainment,
         budget_spent=judged.spent,
         verdict=_verdict(judged, objective.target),
-        coverage=min(1.0, sums.minutes * slice_minutes / minutes),
+        coverage=None if weighed else min(1.0, sums.minutes * slice_minutes / minutes),
         days=tuple(_days(days, sums, objective.target)),
         before=Trend(attainment=earlier.attainment, budget_spent=earlier.spent),
         alerts=alerts,
@@ -178,6 +215,15 @@ def _judged(slo: Slo | PromSlo, key: Key, sums: Mapping[Key, Sum]) -> Judged:
     ]
     known = [weight * spent for weight, spent in parts if spent is not None]
     return Judged(1 - budget * sum(known), sum(known)) if known else Judged(None, None)
+
+
+def _events(slo: Slo | PromSlo, key: Key, sums: Mapping[Key, Sum]) -> int:
+    """Whatever they are judged by; of a composite as a whole, those of its components together."""
+    if is_whole(slo, _objective(slo, key)):
+        parts = (each for each in slo.objectives if not is_whole(slo, each))
+        return sum(_events(slo, key._replace(objective=part.name), sums) for part in parts)
+    raw = sums.get(key._replace(objective=raw_name(_objective(slo, key))))
+    return (raw or sums.get(key, Sum())).events
 
 
 def _is_weighed(slo: Slo | PromSlo, objective: Objective) -> bool:
@@ -220,15 +266,46 @@ def _fired(store: Store, begin: int, end: int, until: int) -> Mapping[Key, Seque
 
 
 def _alerts(
-    store: Store, slo: Slo | PromSlo, key: Key, fired: Mapping[Key, Sequence[Fired]], sums: Sum, begin: int, until: int
-) -> Alerts:
-    mine = fired.get(key, ())
-    if not mine:
-        return _NO_ALERTS if not sums.bad else _NO_ALERTS.model_copy(update={"spent_outside": 1.0})
-    target = _objective(slo, key).target
-    minutes = past.series(store, *key, begin - LONGEST, until)
-    window_budget = error_budget(target) * sums.events * slo.window_seconds / max(MINUTE, until - begin)
-    return quality(minutes, mine, target=target, window_budget=window_budget, begin=begin, end=until)
+    store: Store,
+    slos: Mapping[str, Slo | PromSlo],
+    keys: Sequence[Key],
+    fired: Mapping[Key, Sequence[Fired]],
+    sums: Mapping[Key, Sum],
+    begin: int,
+    until: int,
+) -> Iterator[dict[Key, Alerts]]:
+    """Of these, which have alerts: some at a time, in their order, but for those without any minutes, which come last."""
+    silent = dict.fromkeys(keys)
+    for some in past.many_series(store, keys, begin - LONGEST, until):
+        judged = {}
+        for key, minutes in some.items():
+            del silent[key]
+            slo, objective = slos[key.slo], _objective(slos[key.slo], key)
+            allowed = error_budget(objective.target) * sums.get(key, Sum()).events
+            judged[key] = quality(
+                minutes,
+                fired[key],
+                target=objective.target,
+                window_budget=allowed * slo.window_seconds / max(MINUTE, until - begin),
+                begin=begin,
+                end=until,
+                slice_seconds=objective.slice_seconds,
+            )
+        yield judged
+    nothing = {"precise_pages": 0}
+    yield {key: _unjudged(fired[key], Sum(), begin, until).model_copy(update=nothing) for key in silent}
+
+
+def _unjudged(fired: Sequence[Fired], sums: Sum, begin: int, until: int) -> Alerts:
+    """What is known without a look at the minutes."""
+    severities = [each.severity for each in fired if begin <= each.begin < until]
+    return Alerts(
+        pages=severities.count("page"),
+        tickets=len(severities) - severities.count("page"),
+        precise_pages=None if fired else 0,
+        detect_seconds=(),
+        spent_outside=1.0 if sums.bad and not fired else None,
+    )
 
 
 def _blame(store: Store, catalogue: Catalogue, key: Key, begin: int, until: int, *, now: float) -> Burnt | None:

@@ -74,14 +74,18 @@ class Alerts(Figures):
 
     pages: int
     tickets: int
-    precise_pages: int = Field(description="pages in whose span the budget burnt above 1x, or 0.5 % of it went")
+    precise_pages: int | None = Field(
+        description="pages in whose span the budget burnt above 1x, or 0.5 % of it went; null where there was no time to look"
+    )
     detect_seconds: tuple[float, ...] = Field(description="of each page: from the first bad minute of its burn to it")
-    spent_outside: float | None = Field(description="share of the bad events that no alert was about; null without any")
+    spent_outside: float | None = Field(
+        description="share of the bad events that no alert was about; null without any, or where there was no time to look"
+    )
 
     @property
     def precision(self) -> float | None:
         """Share of the pages that were worth it."""
-        return self.precise_pages / self.pages if self.pages else None
+        return self.precise_pages / self.pages if self.pages and self.precise_pages is not None else None
 
     @property
     def median_detect_seconds(self) -> float | None:
@@ -109,12 +113,15 @@ class Row(Figures):
     unit: Unit
     good: int
     bad: int
-    events: int = Field(description="that were counted, whatever the unit is")
+    events: int = Field(
+        description="that were counted, whatever the unit is; of a composite, by its components together"
+    )
     attainment: float | None
     budget_spent: float | None = Field(description="1 is all that the period's own events allow; more is overspent")
     verdict: Verdict
-    coverage: float = Field(
-        description="share of the period's minutes that had events; of slices, share of them with data"
+    coverage: float | None = Field(
+        description="share of the period's minutes that had events; of slices, share of them with data; null of a composite by events: its "
+        "components say"
     )
     days: tuple[Day, ...] = Field(description="every one with data, in order")
     before: Trend
@@ -132,8 +139,13 @@ class Report(Figures):
 
     begin: datetime
     end: datetime
+    until: datetime = Field(description="now, where the period has not ended; its end, where it has")
     over: bool = Field(description="whether the period has ended; the last of it is still to come if not")
     rows: tuple[Row, ...]
     unblamed: int = Field(
         description="objectives with bad events whose steps were not looked at, for there were too many"
+    )
+    compared: bool = Field(default=True, description="false where there was no time to sum the period before")
+    unjudged: int = Field(
+        default=0, description="objectives with alerts of which nobody looked how good they were: there was no time"
     )

@@ -54,6 +54,12 @@ def _lines(report: Report, sections: Sequence[Section], *, by: str) -> Iterator[
     if report.unblamed:
         yield ""
         yield f"Who burnt the budget was looked into for the objectives that spent the most; {report.unblamed} more had bad events."
+    if not report.compared:
+        yield ""
+        yield "There was no time to sum the period before."
+    if report.unjudged:
+        yield ""
+        yield f"There was no time to look how good the alerts of {report.unjudged} more objectives were."
 
 
 def _cells(row: Row) -> Sequence[str]:

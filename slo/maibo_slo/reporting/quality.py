@@ -50,8 +50,10 @@ class Fired:
 class Sums:
     """Counts between any two moments, by two look-ups."""
 
-    def __init__(self, series: Series, *, target: float) -> None:
+    def __init__(self, series: Series, *, target: float, slice_seconds: int = 0) -> None:
+        """`slice_seconds`: of an SLO that is judged by slices, each of which stands in its last minute."""
         self.series = series
+        self._lead = max(0, slice_seconds - MINUTE)
         self.budget = error_budget(target)
         self._bad = np.concatenate(([0], np.cumsum(series.bad)))
         self._all = np.concatenate(([0], np.cumsum(series.good + series.bad)))
@@ -68,7 +70,7 @@ class Sums:
         return float(self._bad[last] - self._bad[first]) / events / self.budget if events else None
 
     def began(self, fired: float, *, not_before: float) -> int | None:
-        """Begin of the first minute of the burn that an alert at `fired` is about; None when nothing was bad."""
+        """Begin of the first minute, or slice, of the burn that an alert at `fired` is about; None when nothing was bad."""
         t = self.series.t
         newest = int(fired) // MINUTE * MINUTE + MINUTE
         ends = np.arange(newest, max(newest - LONGEST, int(not_before)), -MINUTE)
@@ -86,16 +88,23 @@ class Sums:
         if not len(beyond):
             return None
         until_fired = np.cumsum(excess[::-1])[::-1]
-        return int(t[left + beyond[np.argmax(until_fired[beyond])]])
+        return int(t[left + beyond[np.argmax(until_fired[beyond])]]) - self._lead
 
 
 def quality(
-    series: Series, fired: Iterable[Fired], *, target: float, window_budget: float, begin: int, end: int
+    series: Series,
+    fired: Iterable[Fired],
+    *,
+    target: float,
+    window_budget: float,
+    begin: int,
+    end: int,
+    slice_seconds: int = 0,
 ) -> Alerts:
     """Of the alerts that fired in [begin, end). `series`: minutes from `LONGEST` before it on. `window_budget`: bad events that a whole window of
     the SLO allows.
     """
-    sums = Sums(series, target=target)
+    sums = Sums(series, target=target, slice_seconds=slice_seconds)
     alerts = sorted(fired, key=lambda each: (each.begin, each.severity))
     spans: list[tuple[float, float]] = []
     detected: list[float] = []

@@ -46,8 +46,8 @@ def page(report: Report, sections: Sequence[Section], *, by: str) -> str:
             sections=sections,
             by=by,
             style=(files("maibo_slo.reporting") / "report.css").read_text(encoding="utf-8"),
-            bars=lambda row: list(bars(row, report.begin, report.end)),
-            even=lambda row: even_y(row, report.begin, report.end),
+            bars=lambda row: list(bars(row, report.begin, report.end, until=report.until)),
+            even=lambda row: even_y(row, report.begin, report.until),
             budget_width=budget_width,
             whole=wording.summary(report.rows),
             width=WIDTH,
@@ -58,10 +58,11 @@ def page(report: Report, sections: Sequence[Section], *, by: str) -> str:
     )
 
 
-def bars(row: Row, begin: datetime, end: datetime) -> Iterator[Bar]:
-    """What each day spent of the period's budget; the highest day fills the plot."""
+def bars(row: Row, begin: datetime, end: datetime, *, until: datetime) -> Iterator[Bar]:
+    """What each day spent of the period's budget, as far as that has passed; the highest day fills the plot."""
     first, count = _days(begin, end)
-    top = _top(row, count)
+    _, passed = _days(begin, until)
+    top = _top(row, passed)
     width = WIDTH / count
     for each in row.days:
         at = (each.day - first).days
@@ -75,14 +76,14 @@ def bars(row: Row, begin: datetime, end: datetime) -> Iterator[Bar]:
             round(width * 0.84, 2),
             round(height, 2),
             title,
-            is_over=each.spent > 1 / count,
+            is_over=each.spent > 1 / passed,
         )
 
 
-def even_y(row: Row, begin: datetime, end: datetime) -> float:
+def even_y(row: Row, begin: datetime, until: datetime) -> float:
     """Where a day stands that spends its even share of the budget."""
-    _, count = _days(begin, end)
-    return round(HEIGHT * (1 - 1 / count / _top(row, count)), 2)
+    _, passed = _days(begin, until)
+    return round(HEIGHT * (1 - 1 / passed / _top(row, passed)), 2)
 
 
 def budget_width(spent: float) -> float:

@@ -20,7 +20,6 @@ from maibo_slo.reporting.blame import indicator, indicator_of
 from maibo_slo.store import burnt, histogram, past
 from maibo_slo.store.past import Series
 from maibo_slo.store.selection import Window
-from maibo_slo.store.tables import TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from maibo_slo.store import Store
 
 MINUTE: Final = 60
-MINUTES: Final = TIERS[1]
-"""The finest cells that reach far back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +79,16 @@ def counts(
         raise WhatIfError("threshold", f"{slo.name!r} is counted by a Prometheus: there are no cells to count again")
     if is_whole(slo, objective):
         raise WhatIfError("objective", f"{objective.name!r} judges the others of {slo.name!r}: ask for one of those")
-    if now - window.begin > MINUTES.retention_seconds:
+    if now - window.begin > burnt.MINUTES.retention_seconds:
         raise WhatIfError(
             "begin",
-            f"minutes are kept for {MINUTES.retention_seconds // 86_400} days: ask for less to be counted again",
+            f"minutes are kept for {burnt.MINUTES.retention_seconds // 86_400} days: ask for less to be counted again",
         )
-    asked = indicator(_meant(indicator_of(slo, objective), changed), among={**_single(group), **(changed.where or {})})
+    asked = indicator(_meant(indicator_of(slo, objective), changed), among=_among(group or {}, changed.where or {}))
     slicing = slicing_of(slo, objective)
     begins, _ = bounds(slicing, np.array([window.begin], dtype=np.int64))
-    wide = replace(window, begin=int(begins[0]), tier=MINUTES)
-    raw = _corrected(burnt.counted(store, wide, asked, step=MINUTE), slo, corrections, wide)
+    wide = replace(window, begin=int(begins[0]))
+    raw = _corrected(burnt.counted(store, wide, asked), slo, corrections, wide)
     rows = _judged(slo, objective, slicing, raw, window, now=now)
     return Told(rows if step == MINUTE else _summed(rows, step), "cells")
 
@@ -106,8 +103,10 @@ def _judged(slo: Slo, objective: Objective, slicing: Slicing, raw: Series, windo
     return Series(last[kept], made.good[kept], made.bad[kept])
 
 
-def _single(group: Mapping[str, str] | None) -> dict[str, Sequence[str]]:
-    return {name: (value,) for name, value in (group or {}).items()}
+def _among(group: Mapping[str, str], where: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Of the group, what these values of dimensions leave."""
+    own = {name: tuple(each for each in (value,) if each in where.get(name, (each,))) for name, value in group.items()}
+    return {**where, **own}
 
 
 def _meant(sli: Sli, changed: Changed) -> Sli:

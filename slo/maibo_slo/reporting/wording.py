@@ -29,6 +29,7 @@ class Summary(NamedTuple):
     missed: int
     no_data: int
     pages: int
+    judged_pages: int
     precise_pages: int
     tickets: int
     worst_spent: float | None
@@ -50,7 +51,8 @@ def summary(rows: Sequence[Row]) -> Summary:
         missed=verdicts.count("missed"),
         no_data=verdicts.count("no_data"),
         pages=sum(row.alerts.pages for row in rows),
-        precise_pages=sum(row.alerts.precise_pages for row in rows),
+        judged_pages=sum(row.alerts.pages for row in rows if row.alerts.precise_pages is not None),
+        precise_pages=sum(row.alerts.precise_pages or 0 for row in rows),
         tickets=sum(row.alerts.tickets for row in rows),
         worst_spent=max((row.budget_spent for row in rows if row.budget_spent is not None), default=None),
     )
@@ -59,7 +61,7 @@ def summary(rows: Sequence[Row]) -> Summary:
 def in_words(told: Summary) -> str:
     """One sentence.
 
-    >>> in_words(Summary(2, 1, 1, 3, 2, 0, 1.5))
+    >>> in_words(Summary(2, 1, 1, 3, 3, 2, 0, 1.5))
     '2 of 3 objectives met, 1 without data; at worst 150 % of a budget spent; 3 pages, 2 of them worth it, 0 tickets'
     """
     known = told.met + told.missed
@@ -67,7 +69,8 @@ def in_words(told: Summary) -> str:
     said += f", {told.no_data} without data" if told.no_data else ""
     if told.worst_spent is not None:
         said += f"; at worst {spent(told.worst_spent)} of a budget spent"
-    worth = f", {told.precise_pages} of them worth it" if told.pages else ""
+    among = "them" if told.judged_pages == told.pages else f"{told.judged_pages} that were looked into"
+    worth = f", {told.precise_pages} of {among} worth it" if told.judged_pages else ""
     return f"{said}; {counted('page', told.pages)}{worth}, {counted('ticket', told.tickets)}"
 
 
@@ -77,7 +80,7 @@ def title(report: Report) -> str:
     >>> from datetime import UTC, datetime
     >>> from maibo_slo.reporting.figures import Report
     >>> begin, end = (datetime(2026, month, 1, tzinfo=UTC) for month in (1, 2))
-    >>> title(Report(begin=begin, end=end, over=True, rows=(), unblamed=0))
+    >>> title(Report(begin=begin, end=end, until=end, over=True, rows=(), unblamed=0))
     '2026-01-01 to 2026-01-31'
     """
     begin, end = report.begin, report.end
@@ -150,7 +153,7 @@ def notes(row: Row) -> Iterator[str]:
     if any(version.version for version in row.versions):
         yield "in " + ", ".join(f"{version_name(each)} ({percent(each.share, 0)})" for each in row.versions)
     alerts = row.alerts
-    if alerts.pages:
+    if alerts.pages and alerts.precise_pages is not None:
         yield f"{alerts.precise_pages} of {counted('page', alerts.pages)} worth it, {detected(alerts.detect_seconds)} to detect"
     if alerts.pages + alerts.tickets and alerts.spent_outside is not None:
         yield f"{percent(alerts.spent_outside, 0)} of what was bad in no alert"

@@ -279,7 +279,11 @@ class ObjectiveAnswer(Answer):
     age_seconds: float | None = Field(
         description="since the newest minute with events that it counts ended, 0 while it runs; null: never any"
     )
-    group: str = Field(default="", description="'': the SLO has one budget", examples=["tier=gold,region=eu"])
+    group: str = Field(
+        default="",
+        description="'': the SLO has one budget, or none of its groups has been counted yet",
+        examples=["tier=gold,region=eu"],
+    )
     group_values: dict[str, str] = Field(default={}, description="dimension -> value, of the group")
     unit: str = Field(
         default="events", description="events | slices: what good and bad count; a slice may be good in part"
@@ -336,7 +340,9 @@ class SloAnswer(Answer):
     window_kind: str = Field(default="rolling", description="rolling | calendar")
     zone: str | None = Field(default=None, description="of the calendar", examples=["Europe/Berlin"])
     period: PeriodAnswer | None = Field(default=None, description="the calendar's present window")
-    corrections: list[CorrectedAnswer] = Field(default=[], description="the newest 100 in the window, newest first")
+    corrections: list[CorrectedAnswer] = Field(
+        default=[], description="the newest 20, newest first: `excluded_minutes` has all"
+    )
 
 
 class SlosAnswer(Answer):

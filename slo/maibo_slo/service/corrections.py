@@ -221,9 +221,12 @@ def _correction(said: CorrectionSaid, catalogue: Catalogue, *, now: float) -> Co
     wrong: list[tuple[str, str]] = []
     if said.zone not in available_timezones():
         wrong.append(("zone", f"there is no time zone {said.zone!r}{_near(said.zone, available_timezones())}"))
-    start = None if wrong else _start(said.start, said.zone)
-    if start is None and not wrong:
-        wrong.append(("start", f"{said.start!r} is no time such as 2026-11-23 02:00, from {FIRST_YEAR} to {LAST_YEAR}"))
+    start: datetime | None = None
+    if not wrong:
+        try:
+            start = _start(said.start, said.zone)
+        except ValueError as error:
+            wrong.append(("start", str(error)))
     oldest = now - LONGEST_WINDOW_SECONDS
     if start is not None and not said.rrule and unix_of(start, said.zone) + said.duration_seconds < oldest:
         wrong.append(("start", "is longer ago than the 400 days for which counts are kept"))
@@ -256,15 +259,19 @@ def _correction(said: CorrectionSaid, catalogue: Catalogue, *, now: float) -> Co
     )
 
 
-def _start(text: str, zone: str) -> datetime | None:
-    """Local time of the zone, without it."""
+def _start(text: str, zone: str) -> datetime:
+    """Local time of the zone, without it. ValueError for what is none, and for the second of two moments that the clocks show alike."""
+    wrong = ValueError(f"{text!r} is no time such as 2026-11-23 02:00, from {FIRST_YEAR} to {LAST_YEAR}")
     try:
-        start = datetime.fromisoformat(text)
-        if start.tzinfo is not None:
-            start = start.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0)
+        said = datetime.fromisoformat(text)
+        start = said if said.tzinfo is None else said.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0)
     except (ValueError, OverflowError):
-        return None
-    return start if FIRST_YEAR <= start.year <= LAST_YEAR else None
+        raise wrong from None
+    if not FIRST_YEAR <= start.year <= LAST_YEAR:
+        raise wrong
+    if said.tzinfo is not None and unix_of(start, zone) != int(said.timestamp()):
+        raise ValueError(f"clocks of {zone} show {start:%H:%M} twice, and {text} is the second time: leave zone out")
+    return start
 
 
 def _unknown_names(said: CorrectionSaid, catalogue: Catalogue) -> list[tuple[str, str]]:

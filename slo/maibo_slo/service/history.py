@@ -66,7 +66,9 @@ class CountsAnswer(Answer):
     window_seconds: int = Field(description="the SLO's own; of a calendar window nominal")
     method: Method
     slice_seconds: int = Field(description="0 where events are counted")
-    periods: list[int] = Field(description="begins of the calendar's windows that touch this one; none where they roll")
+    periods: list[int] = Field(
+        description="begins of the calendar's windows that touch this one, and the end of the last; none where they roll"
+    )
     source: Literal["ledger", "cells"]
     step: int
     t: list[int] = Field(description="begins, unix seconds")
@@ -127,6 +129,7 @@ REPORT: Final = ReportAnswer(
     report=Report(
         begin=_JANUARY.begin,
         end=_END,
+        until=_END,
         over=True,
         rows=(
             Row(
@@ -181,9 +184,7 @@ def router(
                 404, f"the events of {name!r} are counted by a Prometheus, which has no steps or tiers to tell"
             )
         chosen = _objective(slo, objective)
-        if is_whole(slo, chosen):
-            names = ", ".join(each.name for each in slo.objectives if not is_whole(slo, each))
-            raise invalid("objective", f"{name!r} as a whole counts nothing itself; ask for one of {names}")
+        _require_own_counts(slo, chosen)
         window = cells.covered(Window(*asked.at(at)), now=at)
         found = blame(
             store, catalogue().slos.values(), slo, chosen, window, group=_group(slo, group, counted_again=True), now=at
@@ -209,6 +210,8 @@ def router(
         at, seconds = int(now()), int(step)
         slo = _slo(catalogue(), name)
         chosen = _objective(slo, objective)
+        if slo.method == "Occurrences":
+            _require_own_counts(slo, chosen)
         begin, end = asked.at(at)
         if seconds == 60 and end - begin > MOST_DAYS_OF_MINUTES * _DAY:
             raise invalid("step", f"minutes of more than {MOST_DAYS_OF_MINUTES} days are too many: ask for hours, 3600")
@@ -275,6 +278,12 @@ def _objective(slo: Slo | PromSlo, name: str) -> Objective:
     return named[name] if name else slo.objectives[0]
 
 
+def _require_own_counts(slo: Slo | PromSlo, objective: Objective) -> None:
+    if is_whole(slo, objective):
+        names = ", ".join(each.name for each in slo.objectives if not is_whole(slo, each))
+        raise invalid("objective", f"{slo.name!r} as a whole counts nothing itself; ask for one of {names}")
+
+
 def _group(slo: Slo | PromSlo, group: str, *, counted_again: bool) -> dict[str, str]:
     values = group_values(group)
     if group == OVERFLOW and slo.group_by:
@@ -288,13 +297,14 @@ def _group(slo: Slo | PromSlo, group: str, *, counted_again: bool) -> dict[str, 
 
 
 def _periods(calendar: Calendar | None, window: Window) -> list[int]:
-    """At most `MOST_PERIODS`, the last ones."""
+    """Begins and the last end, of at most `MOST_PERIODS`, the last ones."""
     if calendar is None:
         return []
-    begins = [period(calendar, window.end - 1).begin]
-    while begins[-1] > window.begin and len(begins) < MOST_PERIODS:
-        begins.append(period(calendar, begins[-1] - 1).begin)
-    return begins[::-1]
+    begin, end = period(calendar, window.end - 1)
+    bounds = [end, begin]
+    while bounds[-1] > window.begin and len(bounds) <= MOST_PERIODS:
+        bounds.append(period(calendar, bounds[-1] - 1).begin)
+    return bounds[::-1]
 
 
 def _threshold(text: str) -> int | None:

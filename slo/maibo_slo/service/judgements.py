@@ -24,17 +24,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from maibo_slo.documents import Calendar, Catalogue, PromSlo
+    from maibo_slo.engine.certainty import Interval
+    from maibo_slo.engine.intervals import Intervals
     from maibo_slo.engine.state import Assessment, Burn, Corrected, PolicyNow, Rule
     from maibo_slo.store.cells import Distribution
 
-MOST_CORRECTIONS: Final = 100
 _WINDOWS: Final[Mapping[int, str]] = {seconds: name for name, seconds in BURN_WINDOWS.items()}
 
 
-def slo_answer(slo: Slo | PromSlo, assessments: Sequence[Assessment], *, evaluated_at: float | None) -> SloAnswer:
+def slo_answer(
+    slo: Slo | PromSlo, assessments: Sequence[Assessment], intervals: Intervals, *, evaluated_at: float | None
+) -> SloAnswer:
     period = next((one.period for one in assessments if one.period is not None), None)
-    # Corrections are of the SLO; a group, or a component that is about another journey, may know fewer.
-    corrected = {(each.begin, each.end, each.correction.name): each for one in assessments for each in one.corrected}
     return SloAnswer(
         name=slo.name,
         display_name=slo.display_name,
@@ -44,7 +45,7 @@ def slo_answer(slo: Slo | PromSlo, assessments: Sequence[Assessment], *, evaluat
         window=shorthand(slo.window_seconds) if slo.calendar is None else _calendar(slo.calendar),
         window_seconds=slo.window_seconds,
         threshold_us=_threshold_us(slo),
-        objectives=[_objective(assessment) for assessment in _in_order(slo, assessments)],
+        objectives=[_objective(assessment, intervals) for assessment in _in_order(slo, assessments)],
         evaluated_at=None if evaluated_at is None else utc(evaluated_at),
         source="journey" if isinstance(slo, Slo) else "prometheus",
         method=slo.method,
@@ -53,7 +54,7 @@ def slo_answer(slo: Slo | PromSlo, assessments: Sequence[Assessment], *, evaluat
         window_kind="rolling" if slo.calendar is None else "calendar",
         zone=None if slo.calendar is None else slo.calendar.zone,
         period=None if period is None else PeriodAnswer(begin=utc(period[0]), end=utc(period[1])),
-        corrections=_corrections(corrected.values()),
+        corrections=_corrections(assessments[0].corrected if assessments else ()),
     )
 
 
@@ -69,7 +70,7 @@ def _in_order(slo: Slo | PromSlo, assessments: Sequence[Assessment]) -> list[Ass
     return sorted(assessments, key=lambda one: (rank.get(one.objective.name, len(rank)), one.group))
 
 
-def _objective(assessed: Assessment) -> ObjectiveAnswer:
+def _objective(assessed: Assessment, intervals: Intervals) -> ObjectiveAnswer:
     first = assessed.first_burning_at
     return ObjectiveAnswer(
         name=assessed.objective.name,
@@ -80,7 +81,7 @@ def _objective(assessed: Assessment) -> ObjectiveAnswer:
         budget_events=assessed.budget.budget_events,
         budget_remaining=assessed.budget.remaining,
         budget_remaining_projected=assessed.budget.projected,
-        burn_rates=[_burn_rate(burn) for burn in assessed.burns],
+        burn_rates=[_burn_rate(burn, intervals.of(burn)) for burn in assessed.burns],
         state=assessed.state,
         first_burning_at=None if first is None else utc(first),
         coverage=assessed.coverage,
@@ -100,8 +101,7 @@ def _objective(assessed: Assessment) -> ObjectiveAnswer:
     )
 
 
-def _burn_rate(burn: Burn) -> BurnRate:
-    interval = burn.interval
+def _burn_rate(burn: Burn, interval: Interval | None) -> BurnRate:
     return BurnRate(
         window=burn.window,
         window_seconds=burn.window_seconds,
@@ -130,7 +130,6 @@ def _policy(policy: PolicyNow | None) -> PolicyAnswer | None:
 
 
 def _corrections(corrected: Iterable[Corrected]) -> list[CorrectedAnswer]:
-    newest = sorted(corrected, key=lambda each: each.begin, reverse=True)[:MOST_CORRECTIONS]
     return [
         CorrectedAnswer(
             begin=utc(each.begin),
@@ -141,7 +140,7 @@ def _corrections(corrected: Iterable[Corrected]) -> list[CorrectedAnswer]:
             who=each.correction.who,
             why=each.correction.why,
         )
-        for each in newest
+        for each in corrected
     ]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from maibo_slo.engine.intervals import Intervals
 from maibo_slo.engine.state import STATES, Assessment, is_stale
 from maibo_slo.errors import StoreError
 
@@ -80,15 +81,13 @@ class SloCollector(Collector):
             (((*_labels(one), burn.window), burn.rate) for one in fresh for burn in one.burns),
             extra="window",
         )
+        intervals = Intervals(fresh)
+        burns = [((*_labels(one), burn.window), intervals.of(burn)) for one in fresh for burn in one.burns]
         for end in ("lower", "upper"):
             yield _gauge(
                 f"maibo_slo_burn_rate_{end}",
                 f"The {end} end of the burn rate's 95 % credible interval: few events leave much open.",
-                (
-                    ((*_labels(one), burn.window), getattr(burn.interval, end, None))
-                    for one in fresh
-                    for burn in one.burns
-                ),
+                ((labels, getattr(interval, end, None)) for labels, interval in burns),
                 extra="window",
             )
         yield _gauge(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from maibo.semconv import OVERFLOW
 from maibo_slo.engine.groups import group_values
+from maibo_slo.engine.intervals import Intervals
 from maibo_slo.reporting.blame import blame
 from maibo_slo.service import causes, flows, judgements
 from maibo_slo.service.answers import (
@@ -34,7 +35,7 @@ from maibo_slo.store.cells import CellFilter, Distribution, Window
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from maibo_slo.documents import Catalogue, Slo
+    from maibo_slo.documents import Catalogue, PromSlo, Slo
     from maibo_slo.engine.snapshot import Snapshot
     from maibo_slo.engine.state import Assessment
     from maibo_slo.reporting.figures import Burnt
@@ -300,22 +301,24 @@ class Questions:
 
     def slos(self, now: float) -> SlosAnswer:
         """Every SLO in force, by name."""
-        by_slo: dict[str, list[Assessment]] = defaultdict(list)
-        snapshot = self._engine.snapshot()
-        for assessment in snapshot.assess(now=now):
-            by_slo[assessment.slo.name].append(assessment)
-        slos = self._catalogue().judged
-        return SlosAnswer(
-            now=flows.utc(now),
-            slos=[
-                judgements.slo_answer(slos[name], by_slo[name], evaluated_at=snapshot.evaluated_at)
-                for name in sorted(slos)
-            ],
-        )
+        return SlosAnswer(now=flows.utc(now), slos=self._slos(self._catalogue().judged, now))
 
     def slo(self, name: str, now: float) -> SloAnswer | None:
         """One SLO; None when no document names it."""
-        return next((slo for slo in self.slos(now).slos if slo.name == name), None)
+        found = self._catalogue().judged.get(name)
+        return None if found is None else self._slos({name: found}, now)[0]
+
+    def _slos(self, slos: Mapping[str, Slo | PromSlo], now: float) -> list[SloAnswer]:
+        by_slo: dict[str, list[Assessment]] = defaultdict(list)
+        snapshot = self._engine.snapshot()
+        assessed = snapshot.assess(now=now, slos=slos)
+        for assessment in assessed:
+            by_slo[assessment.slo.name].append(assessment)
+        intervals = Intervals(assessed)
+        return [
+            judgements.slo_answer(slos[name], by_slo[name], intervals, evaluated_at=snapshot.evaluated_at)
+            for name in sorted(slos)
+        ]
 
     def burnt(self, name: str, *, objective: str, group: str, now: float) -> Burnt | None:
         """Who burnt an objective's budget in the last `BURNT_SECONDS`; None where nobody can tell: it counts nothing of ours, or is gone.

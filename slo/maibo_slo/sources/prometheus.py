@@ -42,7 +42,11 @@ _NOISE: Final = 1e-6
 _OFTEN: Final = 0.1
 _FEWEST: Final = 10
 """Intervals that say whether something happens often, or that there never is an increase."""
-_COMMON: Final = {"timeout": f"{DEADLINE_SECONDS - 2:.0f}s", "partial_response": "false"}
+_COMMON: Final = {
+    "timeout": f"{DEADLINE_SECONDS - 2:.0f}s",
+    "partial_response": "false",  # of Thanos
+    "deny_partial_response": "1",  # of VictoriaMetrics
+}
 log = logging.getLogger(__name__)
 
 

@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import ssl
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +22,7 @@ import httpx2
 from maibo_slo.engine.feeding import SourceError, SourceUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from maibo_slo.documents import DataSource
 
@@ -48,16 +48,17 @@ class Server:
 
     def ask(self, path: str, form: Mapping[str, str]) -> object:
         """The ``data`` of an answer to this POST. SourceUnreachable when nobody answers, SourceError when they refuse."""
-        headers = {"User-Agent": "maibo", "Accept-Encoding": "identity", **self._credentials()}
+        credentials = self._credentials()
+        headers = {"User-Agent": "maibo", "Accept-Encoding": "identity", **credentials}
         try:
             status, body = asyncio.run(_exchange(self.url + path, form, headers, _tls(self.ca_file)))
         except TimeoutError:
             raise SourceUnreachable(f"{self.url} did not answer within {DEADLINE_SECONDS:g} s") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
             raise SourceUnreachable(f"{self.url} cannot be reached: {_cause(error)}") from None
-        return self._data(status, body)
+        return self._data(status, body, secrets=_secrets(credentials))
 
-    def _data(self, status: int, body: bytes) -> object:
+    def _data(self, status: int, body: bytes, *, secrets: Sequence[str]) -> object:
         if 300 <= status < 400:
             raise SourceUnreachable(f"{self.url} answered {status}: redirects are not followed; mend url {_MEND}")
         if status in (401, 403):
@@ -66,15 +67,17 @@ class Server:
         try:
             said = json.loads(body, parse_constant=str)
         except (ValueError, RecursionError):
-            text = _line(body.decode("utf-8", "replace"))
+            text = _line(body.decode("utf-8", "replace"), secrets)
             raise SourceUnreachable(
                 f"{self.url} answered {status} and no JSON: {text}; is this a Prometheus?"
             ) from None
         if not isinstance(said, dict):
             raise SourceUnreachable(f"{self.url} answered {status} and no object; is this a Prometheus?")
         if said.get("status") == "success":
+            if said.get("isPartial") is True:  # VictoriaMetrics, when some of its storage is down
+                raise SourceUnreachable(f"{self.url} answered with a part of the data")
             return said.get("data")
-        why = _line(str(said.get("error", "without a reason")))
+        why = _line(str(said.get("error", "without a reason")), secrets)
         raise SourceError(f"{self.url} refused the query ({status}): {why}; mend the query")
 
     def _credentials(self) -> dict[str, str]:
@@ -152,7 +155,15 @@ def _cause(error: BaseException) -> str:
     return name
 
 
-def _line(text: str) -> str:
-    """One line of it, without what a terminal would obey."""
+def _secrets(credentials: Mapping[str, str]) -> list[str]:
+    """What a server that answers with the request must not have us tell."""
+    kind, _, secret = credentials.get("Authorization", "").partition(" ")
+    return [secret, b64decode(secret).decode().partition(":")[2]] if kind == "Basic" else [secret] if secret else []
+
+
+def _line(text: str, secrets: Sequence[str]) -> str:
+    """One line of it, without what a terminal would obey or nobody may know."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
     shown = " ".join(text[: 4 * _SHOWN].split())[:_SHOWN]
     return "".join(each if each.isprintable() else "\ufffd" for each in shown)

@@ -13,7 +13,7 @@ from maibo.semconv import ABANDONED, FAILURE, SUCCESS
 from maibo_slo.store.cells import covered, tier_of
 from maibo_slo.store.past import Series, series_of
 from maibo_slo.store.selection import CellFilter, Window, require_dimensions, where
-from maibo_slo.store.tables import DIMENSIONS
+from maibo_slo.store.tables import DIMENSIONS, TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 BY: Final = ("service", "version", "tier", "region", "variant")
 """What bad events are told apart by."""
+MINUTES: Final = TIERS[1]
+"""The finest cells that reach far back."""
 _NO_BIN: Final = 65_535
 
 
@@ -154,20 +156,16 @@ def bad_steps(
     return [StepBad(step, service, version, int(failed), int(slow)) for step, service, version, failed, slow in rows]
 
 
-def counted(store: Store, window: Window, indicator: Indicator, *, step: int) -> Series:
-    """Good and bad events by `step` seconds, 60 or hours, of a window on that grid: what the engine would have counted.
-
-    Minutes are kept for 35 days; hours of what is older come from the table of hours.
-    """
+def counted(store: Store, window: Window, indicator: Indicator) -> Series:
+    """Good and bad events by the minute, which are kept for 35 days: what the engine would have counted. The window is on that grid."""
     condition, parameters = _events(window, indicator)
     bad, values = indicator.bad()
-    table = window.tier.table if window.tier is not None else "cells_1m"
     return series_of(
         store.arrow(
-            "SELECT toInt64(intDiv(toUnixTimestamp(c.t), {grid:UInt32}) * {grid:UInt32}) AS at, "  # noqa: S608 -- fixed names
-            f"toInt64(sumIf(n, NOT ({bad}))) AS goods, toInt64(sumIf(n, {bad})) AS bads FROM {table} AS c "
+            "SELECT toInt64(toUnixTimestamp(c.t)) AS at, "  # noqa: S608 -- fixed names
+            f"toInt64(sumIf(n, NOT ({bad}))) AS goods, toInt64(sumIf(n, {bad})) AS bads FROM {MINUTES.table} AS c "
             f"WHERE {condition} GROUP BY at ORDER BY at",
-            {**parameters, **values, "grid": step},
+            {**parameters, **values},
         )
     )
 

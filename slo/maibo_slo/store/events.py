@@ -36,12 +36,17 @@ class Event:
 
 
 def append(store: Store, events: Sequence[Event], *, version: int | None = None) -> None:
-    """Write them, each in the place of its earlier version; of two versions the higher wins, by default the later. StoreError."""
+    """Write them, each in the place of its earlier version; of two versions the higher wins. StoreError.
+
+    Without `version`, these win over all that are there, even if the clock was set back.
+    """
     from maibo_slo.store.columns import moments, texts
 
     if not events:
         return
-    version = time.time_ns() // 1000 if version is None else version
+    if version is None:
+        [(newest,)] = store.rows("SELECT max(e.version) FROM events AS e")
+        version = max(time.time_ns() // 1000, newest + 1)
     store.insert(
         "events",
         {

@@ -294,6 +294,19 @@ def minutes_from_elsewhere(
     return {(slo, objective, group): set(map(int, minutes)) for slo, objective, group, minutes in rows}
 
 
+def raw_minutes_since(store: Store, slos: Collection[str], begin: int, *, version: int) -> dict[str, set[int]]:
+    """For each SLO, the minutes from `begin` (unix s) on whose raw rows were written under a later version than this, blank ones too."""
+    if not slos:
+        return {}
+    rows = store.rows(
+        "SELECT slo, groupUniqArray(toUnixTimestamp(s.t)) FROM sli AS s "
+        "WHERE s.t >= toDateTime({begin:UInt32}, 'UTC') AND slo IN {slos:Array(String)} "
+        "AND startsWith(objective, {raw:String}) AND version > {version:UInt64} GROUP BY slo",
+        {"begin": max(begin, 0), "slos": sorted(set(slos)), "raw": RAW, "version": version},
+    )
+    return {slo: set(map(int, minutes)) for slo, minutes in rows}
+
+
 def _sums(
     slo: str,
     objective: str,

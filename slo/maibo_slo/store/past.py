@@ -6,12 +6,14 @@ Exact under replacement, like all of `ledger`: the highest version of each minut
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from maibo_slo.errors import StoreError
+
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     import pandas as pd
     import pyarrow as pa
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from maibo_slo.store.client import Store
 
 DAY: Final = 86_400
+AT_ONCE: Final = 1_000_000
+"""Rows of one answer: 24 MB."""
+_TIMEOUT_EXCEEDED: Final = 159
+_LISTS: Final = ("ts", "goods", "bads")
 _FINAL: Final = "SETTINGS do_not_merge_across_partitions_select_final = 1"
 _WITHIN: Final = "s.t >= toDateTime({begin:UInt32}, 'UTC') AND s.t < toDateTime({end:UInt32}, 'UTC')"
 
@@ -46,25 +52,75 @@ def series(store: Store, slo: str, objective: str, group: str, begin: int, end: 
     return series_of(table)
 
 
+class Whose(NamedTuple):
+    """An objective, or one group of it."""
+
+    slo: str
+    objective: str
+    group: str
+
+
+def many_series(store: Store, whose: Collection[Whose], begin: int, end: int) -> Iterator[dict[Whose, Series]]:
+    """Minutes of each in [begin, end), as `series` tells them; who has none there is absent.
+
+    Some at a time, in the order of `whose`: as many as have `AT_ONCE` rows at most.
+    """
+    names = list(dict.fromkeys(whose))
+    size = max(1, AT_ONCE * 60 // max(60, end - begin))
+    for first in range(0, len(names), size):
+        slos, objectives, groups = map(list, zip(*names[first : first + size], strict=True))
+        table = store.arrow(
+            "SELECT slo, objective, grp, groupArray(toInt64(toUnixTimestamp(s.t))) AS ts, groupArray(toInt64(s.good)) AS goods, "  # noqa: S608 -- fixed text
+            f"groupArray(toInt64(s.bad)) AS bads FROM sli AS s FINAL WHERE {_WITHIN} AND slo IN {{slos:Array(String)}} "
+            "AND (slo, objective, grp) IN arrayZip({slos:Array(String)}, {objectives:Array(String)}, {groups:Array(String)}) "
+            f"AND s.good + s.bad > 0 GROUP BY slo, objective, grp {_FINAL}",
+            {"begin": begin, "end": end, "slos": slos, "objectives": objectives, "groups": groups},
+        )
+        keys = zip(*(table[name].to_pylist() for name in ("slo", "objective", "grp")), strict=True)
+        lists = ([np.from_dlpack(each.values) for chunk in table[name].chunks for each in chunk] for name in _LISTS)
+        yield {Whose(*key): _ascending(*counts) for key, *counts in zip(keys, *lists, strict=True)}
+
+
+def _ascending(t: NDArray[np.int64], good: NDArray[np.int64], bad: NDArray[np.int64]) -> Series:
+    order = np.argsort(t, kind="stable")  # it comes in runs: several times as quick
+    return Series(t[order], good[order], bad[order])
+
+
 def series_of(table: pa.Table) -> Series:
     """From columns at, goods and bads."""
     return Series(*(_array(table[name]) for name in ("at", "goods", "bads")))
 
 
-def days(store: Store, slos: Collection[str], begin: int, end: int) -> pd.DataFrame:
+class TooMuchError(StoreError):
+    """More rows than can be summed while somebody waits."""
+
+
+def days(store: Store, slos: Collection[str], begin: int, end: int, *, within_seconds: float) -> pd.DataFrame:
     """Sums of [begin, end) by UTC day of every objective and group of these SLOs, raw rows (``~``) among them.
 
     Columns slo, objective, grp (str), day (begin, unix s), good, bad, minutes (those with data; all int64). A day without data has no row.
+    TooMuchError when it takes longer than `within_seconds`.
     """
-    table = store.arrow(
+    try:
+        frame: pd.DataFrame = _days(store, slos, begin, end, within_seconds=within_seconds).to_pandas()
+    except StoreError as error:
+        if getattr(error.__cause__, "code", None) != _TIMEOUT_EXCEEDED:
+            raise
+        raise TooMuchError(
+            f"the counts of {len(slos)} SLOs over {(end - begin) / DAY:.0f} days take longer than {within_seconds:.0f} s to sum: "
+            "ask for a shorter period"
+        ) from error
+    return frame.astype({"slo": str, "objective": str, "grp": str})
+
+
+def _days(store: Store, slos: Collection[str], begin: int, end: int, *, within_seconds: float) -> pa.Table:
+    return store.arrow(
         "SELECT slo, objective, grp, toInt64(intDiv(toUnixTimestamp(s.t), 86400) * 86400) AS day, "  # noqa: S608 -- fixed text
         "toInt64(sum(s.good)) AS good, toInt64(sum(s.bad)) AS bad, toInt64(count()) AS minutes FROM sli AS s FINAL "
         f"WHERE {_WITHIN} AND slo IN {{slos:Array(String)}} AND s.good + s.bad > 0 "
-        f"GROUP BY slo, objective, grp, day ORDER BY slo, objective, grp, day {_FINAL}",
+        f"GROUP BY slo, objective, grp, day ORDER BY slo, objective, grp, day {_FINAL}, max_execution_time = {within_seconds}",
         {"begin": begin, "end": end, "slos": sorted(slos)},
     )
-    frame: pd.DataFrame = table.to_pandas()
-    return frame.astype({"slo": str, "objective": str, "grp": str})
 
 
 def _array(column: pa.ChunkedArray) -> NDArray[np.int64]:

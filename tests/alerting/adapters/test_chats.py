@@ -77,7 +77,13 @@ def test_a_bot_of_feishu_without_a_secret_is_sent_no_signature(chat, vendor, ale
 
 @pytest.mark.parametrize(
     ("changed", "colour"),
-    [({}, "red"), ({"severity": "ticket"}, "orange"), ({"ends_at": NOW}, "green"), ({"test": True}, "blue")],
+    [
+        ({}, "red"),
+        ({"severity": "ticket"}, "orange"),
+        ({"ends_at": NOW, "reason": "over"}, "green"),
+        ({"ends_at": NOW, "reason": "no_data"}, "grey"),
+        ({"test": True}, "blue"),
+    ],
 )
 def test_a_card_has_the_colour_of_its_urgency(chat, vendor, alert, changed, colour):
     chat("feishu").send([alert(**changed)], now=NOW)

@@ -361,7 +361,9 @@ def test_what_ended_unseen_is_resolved_once_where_it_was_told(outbox, fired) -> 
     assert told(outbox) == [("a", "firing"), ("b", "firing")]
     for now in (1100, 1101):
         outbox.end_others({"chat": {fired("b").key}}, now=now)
-    assert told(outbox) == [("a", "resolved")]
+    (letter,) = claimed(outbox)
+    assert (letter.alert.slo, letter.alert.status, letter.alert.is_unhealed) == ("a", "resolved", True)
+    outbox.taken([letter], now=1102)
     outbox.end_others({"chat": {fired("b").key}}, now=1200)
     assert told(outbox) == []
     outbox.end_others({"mail": set()}, now=1300)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maibo_alerting.evaluating.habits import DAY, HOUR, MINUTE, Habits, Hour, Silence, is_usual
+from maibo_alerting.evaluating.evaluator import Evaluator
+from maibo_alerting.evaluating.habits import DAY, HOUR, MINUTE, Habits, Hour, Silence, is_usual, outlived
+from maibo_alerting.evaluating.reading import readings
 from maibo_slo.store import ledger
 from maibo_slo.store.ledger import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
+    from maibo_slo.engine.snapshot import Snapshot
     from maibo_slo.store import Store
 
 MONDAY = (int(time.time()) // (7 * DAY) - 3) * 7 * DAY + 4 * DAY
@@ -133,3 +138,34 @@ def test_a_silence_of_a_week_is_news_whatever_came_before(
     asked = [silence(TODAY)]
     assert known(asked, TODAY + 6 * DAY) == {("checkout", "99.9", "")}
     assert known(asked, TODAY + 7 * DAY) == frozenset()
+
+
+def test_a_version_that_was_replaced_is_no_news_but_a_tier_without_any_is(snapshot: Callable[..., Snapshot]) -> None:
+    busy, idle = snapshot([(100, 0)] * 400), snapshot([(100, 0)] * 300 + [(0, 0)] * 100)
+    now = busy.evaluated_at or 0
+    (lively,), (silent,) = readings(busy), readings(idle)
+
+    def found(**groups: bool) -> set[str]:
+        read = [replace(lively if has_data else silent, group=name) for name, has_data in groups.items()]
+        return {group for _, _, group in outlived(read, now=now)}
+
+    assert found(**{"version=1": False, "version=2": True}) == {"version=1"}
+    assert found(**{"version=1": False, "version=2": False}) == set()
+    assert found(**{"tier=gold": False, "tier=free": True}) == set()
+    assert found(
+        **{
+            "tier=gold,version=1": False,
+            "tier=gold,version=2": False,
+            "tier=free,version=1": False,
+            "tier=free,version=2": True,
+        }
+    ) == {"tier=free,version=1"}
+
+
+def test_a_replaced_version_has_no_ticket(snapshot: Callable[..., Snapshot], tmp_path: Path) -> None:
+    one = Evaluator(tmp_path / "alerts.state")
+    for silent in (31, 37):
+        busy, idle = snapshot([(100, 0)] * (300 + silent)), snapshot([(100, 0)] * 300 + [(0, 0)] * silent)
+        both = [replace(idle.observed[0], group="version=1"), replace(busy.observed[0], group="version=2")]
+        outcome = one.evaluate(replace(busy, observed=tuple(both)), now=busy.evaluated_at or 0)
+        assert outcome.alerts == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,10 @@ import pytest
 from maibo_alerting.evaluating.reading import Reading, readings
 from maibo_alerting.evaluating.state import States
 from maibo_alerting.evaluating.step import HOLD_SECONDS, RESOLVED_KEPT_SECONDS, Outcome, patience, step
+from maibo_slo.documents import Correction
 from maibo_slo.engine.burn import Counts
+from maibo_slo.engine.corrections import Window
+from maibo_slo.engine.excluded import Excluded, excluded_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -203,14 +207,21 @@ def test_a_silence_that_was_news_stays_one_though_it_is_usual_by_now(
     assert told(still) == [("MaiboNoData", "ticket", "firing")]
 
 
+def excluding(*spans: tuple[int, int]) -> Excluded:
+    upgrade = Correction("upgrade", "maintenance", "exclude", datetime(2026, 1, 1), 60, "UTC")  # noqa: DTZ001 -- the zone stands beside it
+    return excluded_by([Window(begin, end, upgrade) for begin, end in spans])
+
+
 def test_excluded_maintenance_is_no_silence(snapshot: Callable[..., Snapshot]) -> None:
     shot = snapshot(HEALTHY + [(0, 0)] * 90)
     (reading,) = readings(shot)
     now = shot.evaluated_at or 0.0
     assert reading.silent_seconds(now=now) == 90 * 60
-    during = replace(reading, excluded=((int(now) - 80 * 60, int(now) - 20 * 60), (int(now) - 40 * 60, int(now))))
+    during = replace(
+        reading, excluded=excluding((int(now) - 80 * 60, int(now) - 20 * 60), (int(now) - 40 * 60, int(now)))
+    )
     assert during.silent_seconds(now=now) == 10 * 60
-    ahead = replace(reading, excluded=((int(now) + 60, int(now) + 600),))
+    ahead = replace(reading, excluded=excluding((int(now) + 60, int(now) + 600)))
     assert ahead.silent_seconds(now=now) == 90 * 60
 
 
@@ -253,3 +264,51 @@ def test_millionths_of_slices_are_judged_as_slices(snapshot: Callable[..., Snaps
     counts = {seconds: Counts(9_500_000, 500_000, 10) for seconds in one.counts}
     (reading,) = readings(replace(shot, observed=(replace(one, slo=slo, counts=counts),)))
     assert reading.of(3600) == Counts(9.5, 0.5, 10)
+
+
+def test_a_group_that_is_about_to_be_found_again_keeps_what_fires(snapshot: Callable[..., Snapshot]) -> None:
+    """A changed document forgets the groups until their minutes are counted anew."""
+    shot = snapshot(HEALTHY + OUTAGE)
+    now = shot.evaluated_at or 0
+    (reading,) = readings(shot)
+    gold, free = replace(reading, group="tier=gold"), replace(reading, group="tier=free")
+    fired = step({}, [gold, free], now=now)
+    counting = step(fired.states, [replace(free, settled=False)], now=now + 10)
+    assert counting.changes == ()
+    done = step(counting.states, [free], now=now + 20)
+    assert {(change.key.group, change.reason) for change in done.changes} == {("tier=gold", "withdrawn")}
+
+
+def test_a_silence_that_is_excluded_afterwards_is_not_called_data_again(
+    after: Callable[..., Outcome], snapshot: Callable[..., Snapshot]
+) -> None:
+    outcome = None
+    for silent in (31, 36):
+        outcome = after(HEALTHY + [(0, 0)] * silent, outcome)
+    assert outcome is not None
+    shot = snapshot(HEALTHY + [(0, 0)] * 40)
+    now = int(shot.evaluated_at or 0)
+    (reading,) = readings(shot)
+    excluded = step(outcome.states, [replace(reading, excluded=excluding((now - 2400, now)))], now=now)
+    assert [(change.after, change.reason) for change in excluded.changes] == [("resolved", "withdrawn")]
+    again = after(HEALTHY + [(0, 0)] * 40 + [(1000, 0)], outcome)
+    assert [(change.after, change.reason) for change in again.changes] == [("resolved", "over")]
+
+
+@pytest.mark.parametrize(("observed", "hours"), [(720, 2.9), (713, 4.3), (72, 24)])
+def test_slices_that_always_had_data_are_missed_after_a_few(
+    snapshot: Callable[..., Snapshot], observed: int, hours: int
+) -> None:
+    """Of an hour each, over 30 days; beside the hour until a slice is counted."""
+    (reading,) = readings(snapshot(HEALTHY))
+    own = Counts(observed, 0, observed)
+    sliced = replace(reading, in_slices=True, grain_seconds=3600, own=own, first_t=1_700_000_000 - 30 * 86_400)
+    assert round(patience(sliced, now=1_700_000_000) / 3600 - 1, 1) == hours
+
+
+def test_a_groups_own_tier_is_its_label_whatever_the_slos_is(snapshot: Callable[..., Snapshot]) -> None:
+    shot = snapshot(HEALTHY)
+    (one,) = shot.observed
+    slo = replace(one.slo, labels={"tier": ("gold", "free"), "team": ("pay",)})
+    (reading,) = readings(replace(shot, observed=(replace(one, slo=slo, group="tier=gold"),)))
+    assert (reading.labels["tier"], reading.labels["team"]) == ("gold", "pay")

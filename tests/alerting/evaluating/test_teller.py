@@ -13,6 +13,7 @@ from maibo_alerting.evaluating.circumstances import Circumstances
 from maibo_alerting.evaluating.evaluator import Evaluator
 from maibo_alerting.wording import Change
 from maibo_slo.documents import CellSelector, Sli
+from maibo_slo.engine.groups import OVERFLOW
 from maibo_slo.errors import StoreError
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def test_an_end_that_is_no_healing_says_so(
     assert told["MaiboNoData", "ticket"] == "checkout: no data"
     gone = one.evaluate(replace(shot, observed=(), evaluated_at=shot.evaluated_at + 1), now=shot.evaluated_at + 1)  # type: ignore[operator]  # a snapshot of a tick
     told = {(alert.name, alert.severity): alert.annotations["summary"] for alert in gone.alerts}
-    assert told["MaiboNoData", "ticket"] == "checkout: no longer among the documents"
+    assert told["MaiboNoData", "ticket"] == "checkout: no longer judged"
 
 
 def test_in_a_storm_what_is_new_is_told_at_once_and_the_rest_by_and_by(
@@ -193,3 +194,25 @@ def test_in_a_storm_what_is_new_is_told_at_once_and_the_rest_by_and_by(
         3,
         1,
     ]
+
+
+def test_of_the_groups_that_are_too_many_the_cells_are_not_asked(
+    burning: Snapshot, page: Callable[..., Alert], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cells know no such group: their answer would be that of all groups."""
+    monkeypatch.setattr(module, "circumstances", lambda *_, **__: Circumstances(1, 1, 1.84))
+    (one,) = burning.observed
+    rest = replace(burning, observed=(replace(one, group=OVERFLOW),))
+    assert "P99" not in page(rest, Away()).annotations["description"]
+
+
+def test_in_a_calendars_period_it_says_which_and_no_forecast_beyond_it(
+    burning: Snapshot, page: Callable[..., Alert], tmp_path: Path
+) -> None:
+    (one,) = burning.observed
+    at = int(burning.evaluated_at or 0)
+    period = at - 29 * 86_400, at + 600
+    page_of = page(replace(burning, observed=(replace(one, period=period),)))
+    lines = page_of.annotations["description"].split("\n")
+    assert lines[1].startswith("SLO checkout: 99.9 % are to be good from 2023-10-17 ")
+    assert [line for line in lines if "gone in" in line] == []

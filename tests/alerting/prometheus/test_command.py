@@ -3,36 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
 from maibo_slo.cli.documents import generate
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 EXAMPLES = Path(__file__).parents[3] / "examples"
-
-
-@pytest.mark.parametrize("example", ["shop", "mapped", "standard"])
-@pytest.mark.parametrize("dialect", ["maibo", "sloth"])
-def test_the_examples_rules_are_accepted_and_their_tests_pass(
-    promtool_says: Callable[..., str], tmp_path: Path, example: str, dialect: str
-) -> None:
-    command = ["rules", str(EXAMPLES / example), "--out", str(tmp_path), "--dialect", dialect]
-    done = CliRunner().invoke(generate, command, catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    written = sorted(map(str, tmp_path.rglob("*.rules.yaml")))
-    assert written
-    assert promtool_says("check", "rules", "--lint=all", "--lint-fatal", *written) == ""
-    tests = sorted(map(str, tmp_path.rglob("*_test.yaml")))
-    assert len(tests) == (
-        len(written) if dialect == "maibo" else len(written) - 1
-    )  # sloth's has no rules of journeys to test
-    if tests:
-        assert promtool_says("test", "rules", *tests) == ""
 
 
 def test_the_operators_format_has_its_own_folder(tmp_path: Path) -> None:

@@ -242,7 +242,7 @@ def tested(slo: Callable, tmp_path: Path) -> Path:
         slo("day", targets=[0.95], days=1),
         slo("rough", targets=[0.05], days=1 / 48),
         replace(plain, name="odd", objectives=(odd,)),
-        replace(plain, name="grouped", group_by=("tier", "region")),
+        replace(plain, name="grouped", group_by=("tier", "region"), labels={"group": ("mine",)}),
         replace(plain, name="slices", method="Timeslices", objectives=(replace(odd, slice_seconds=3_600),)),
         replace(plain, name="whole", objectives=(*parts, replace(odd, name=COMPOSITE))),
     ]

@@ -60,6 +60,14 @@ def test_its_title_begins_with_what_to_do_about_it(alert, changed, begins):
     assert message_of(alert(**changed)).title.startswith(begins)
 
 
+@pytest.mark.parametrize("reason", ["no_data", "withdrawn"])
+def test_an_end_that_is_no_healing_is_not_called_one(alert, reason):
+    ended = alert(ends_at=9.0, reason=reason)
+    assert message_of(ended).title.startswith("Closed: checkout")
+    assert message_of(ended, "zh").title.startswith("已关闭：")
+    assert message_of(alert(ends_at=9.0, reason="over"), "zh").title.startswith("已恢复：")
+
+
 def test_a_test_says_that_there_is_no_trouble(alert):
     assert message_of(alert(test=True)).lines[0] == "This is a test of the way out: there is no trouble."
     assert message_of(alert(test=True), "zh").lines[0] == "这是一条测试消息，没有任何故障。"

@@ -249,8 +249,34 @@ def test_an_evaluation_that_stands_still_is_of_no_slo():
     [
         ("over", "checkout, step pay (gold): the error budget no longer burns too fast"),
         ("no_data", "checkout, step pay (gold): no data for so long that nobody knows whether the trouble is over"),
-        ("withdrawn", "checkout, step pay (gold): no longer among the documents"),
+        ("withdrawn", "checkout, step pay (gold): no longer judged"),
     ],
 )
 def test_an_end_says_which_it_is(outage, ended, title):
     assert tell(dataclasses.replace(outage, until=SINCE + 900, ended=ended)).title == title
+
+
+@pytest.mark.parametrize("ended", ["no_data", "withdrawn"])
+def test_until_when_an_unhealed_trouble_lasted_nobody_knows(outage, ended):
+    lines = tell(dataclasses.replace(outage, until=SINCE + 900, ended=ended)).lines
+    assert "Since 2026-01-02 03:04 (UTC)" in lines
+    assert "until" not in " ".join(lines)
+
+
+def test_a_calendars_budget_is_forecast_within_its_period_alone(outage):
+    """43 % of 31 days at a burn of 14.4 are 22 h 13 min."""
+    begin = SINCE - 20 * DAY
+    within = dataclasses.replace(outage, period=(begin, begin + 31 * DAY))
+    assert tell(within).lines[3] == (
+        "SLO checkout-latency: 99.9 % are to be good from 2025-12-13 03:04 (UTC) until 2026-01-13 03:04 (UTC)"
+    )
+    assert "43 % of the error budget is left; at this rate it is gone in 22 h 13 min" in tell(within).lines[5]
+    turning = dataclasses.replace(outage, period=(SINCE - 31 * DAY + 7_200, SINCE + 7_200))
+    assert tell(turning).lines[5] == "43 % of the error budget is left"
+    assert "期间应有 99.9% 达标" in tell(turning, "zh").lines[3]
+
+
+def test_of_what_somebody_else_counts_nobody_knows_whether_it_failed(outage):
+    counted = dataclasses.replace(outage, is_felt=False)
+    assert tell(counted).lines[0] == "8,453 of 587,000 were not good (1.4 %) in the last 1 h"
+    assert tell(counted, "zh").lines[0] == "最近 1 小时，587,000 次中有 8,453 次未达标（1.4%）"

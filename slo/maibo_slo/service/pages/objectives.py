@@ -115,7 +115,9 @@ class ObjectiveRow:
 
     @property
     def group(self) -> str:
-        """In words: ``gold · eu``."""
+        """In words: ``gold · eu``. Without any event, an SLO has no group that could be named, and yet is shown."""
+        if not self.objective.group:
+            return words.NO_GROUP
         values = self.objective.group_values.values()
         return " \u00b7 ".join(map(words.value, values)) if values else words.value(self.objective.group)
 

@@ -12,6 +12,7 @@ import math
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -250,6 +251,16 @@ def clock(at: datetime) -> str:
 def dated(at: datetime) -> str:
     """A point in time with its date, in UTC."""
     return f"{at.astimezone(UTC):%Y-%m-%d} {clock(at)}"
+
+
+def local(at: datetime, zone: str) -> str:
+    """
+    A whole minute as the clocks of a zone show it.
+
+    >>> local(datetime(2026, 10, 31, 23, tzinfo=UTC), "Europe/Berlin").replace(SPACE, " ")
+    '2026-11-01 00:00 CET'
+    """
+    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M{SPACE}%Z}"
 
 
 def moment(at: datetime, *, now: datetime) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 from maibo.semconv import OVERFLOW
 
 NOT_SAID: Final = "(not said)"
+NO_GROUP: Final = "(no group yet)"
 OVER_THE_LIMIT: Final = "(over the limit)"
 OTHER_JOURNEYS: Final = "(journeys over the limit)"
 OTHER_REASONS: Final = "(other reasons)"
