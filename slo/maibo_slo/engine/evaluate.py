@@ -10,6 +10,9 @@ kept) recounted, and what follows from raw rows as far back as these are; a corr
 count otherwise. Newest minutes first, a bounded time per tick, so that the present is shown at once while the past fills up. Counting a minute twice is
 harmless: its row in the ledger is replaced.
 
+A process that dies between two writes loses nothing: cells are read again from where the last tick that was remembered ended, and raw rows that were
+written since are judged again.
+
 Not thread-safe: one tick at a time. `snapshot` and `offer` may be called from any thread.
 """
 
