@@ -107,6 +107,21 @@ def test_good_slices_without_a_gap_are_no_sample_so_the_end_of_an_outage_is_seen
     assert next(minutes for minutes in range(1, 400) if let_go(pair, since(minutes), now=NOW)) == after_minutes
 
 
+def test_parts_of_slices_are_believed_when_many_events_were_bad() -> None:
+    """One event of fifty fails, over 5-minute ratio slices: a quarter of a slice an hour."""
+    pair = fast_pairs(30 * DAY, target=0.999)[0]
+    counts = {pair.long_seconds: Counts(11.76, 0.24, 12), pair.short_seconds: Counts(0.98, 0.02, 1)}
+    busy = Evidence(
+        0.999, counts, Counts(8_639.76, 0.24, 8_640), 30 * DAY, first_t=NOW - 30 * DAY, grain_seconds=300, in_slices=True,
+        events={pair.long_seconds: Counts(58_800, 1_200, 60), pair.short_seconds: Counts(4_900, 100, 5)},
+    )  # fmt: skip
+    quiet = replace(busy, events={pair.long_seconds: Counts(49, 1, 50), pair.short_seconds: Counts(49, 1, 5)})
+    assert reached(pair, busy, now=NOW)
+    assert not reached(pair, quiet, now=NOW)
+    over = replace(busy, counts={**counts, pair.short_seconds: Counts(1, 0, 1)})
+    assert let_go(pair, over, now=NOW)
+
+
 def test_a_good_slice_now_and_then_does_not_end_what_burns() -> None:
     bad = {HOURLY.long_seconds: Counts(5, 5, 10), HOURLY.short_seconds: Counts(1, 0, 1)}
     own = Counts(7_195, 5, 7_200)

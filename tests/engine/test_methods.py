@@ -130,6 +130,22 @@ def test_a_slice_is_written_when_it_is_over_though_nothing_new_came(engine, docu
     assert (one(engine).own.good, one(engine).own.bad, one(engine).last_t) == (0, 1, NOW + 240)
 
 
+def test_slices_tell_how_many_events_they_are_made_of_over_a_restart_too(
+    engine, start, documents, feed, event, make_slo, store
+):
+    documents.put(make_slo("plain"), sliced(make_slo(), method="RatioTimeslices"))
+    feed.send([*[event(NOW - DAY)] * 8, *[event(NOW - 60, outcome="failure")] * 2, event(NOW - 60)])
+    engine.tick(now=NOW)
+    feed.send([event(NOW, outcome="failure")])
+    for ticking in (engine, start()):
+        ticking.tick(now=NOW + 300)
+        plain, ratio = ticking.snapshot().observed
+        assert plain.events == {}
+        assert [(ratio.events[each].good, ratio.events[each].bad) for each in (HOUR, DAY, 3 * DAY)] == [
+            (1, 3), (1, 3), (9, 3)
+        ]  # fmt: skip
+
+
 def test_late_events_reopen_their_slice(engine, documents, feed, event, make_slo, store):
     documents.put(sliced(make_slo()))
     feed.send([event(NOW - DAY, outcome="failure")])

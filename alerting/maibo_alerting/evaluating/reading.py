@@ -66,6 +66,7 @@ def _reading(observed: Observed, *, settled: bool, url: str) -> Reading:
         begin=seen.begin,
         grain_seconds=seen.grain_seconds,
         in_slices=seen.in_slices,
+        events=seen.events,
         settled=seen.settled,
         pairs=_pairs(slo.window_seconds, objective.target),
         last_t=observed.last_t,

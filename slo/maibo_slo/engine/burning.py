@@ -12,12 +12,13 @@ Three guards keep arithmetic from waking people:
   that follow one another are no sample but all that there was: by these the short window lets go as soon as it burns below;
 * a burn equal to the factor is not above it, whatever floats make of it.
 
-What is counted are events, or slices where an SLO's budget is one of slices.
+What is counted are events, or slices where an SLO's budget is one of slices. A slice hides how many events it is made of: where the slices of the long
+window have a hundred bad events or more, the first guard's three and the second one's chance have no say.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from maibo_slo.engine.budget import error_budget
@@ -66,11 +67,21 @@ class Evidence:
     """What is counted at once: a minute, or a slice."""
     in_slices: bool = False
     """Whether the budget is one of slices."""
+    events: Mapping[int, Counts] = field(default_factory=dict)
+    """What slices are made of, as `counts`; empty where that is not known, or events are counted."""
     settled: bool = True
     """False while older minutes are still being counted: windows may lack events then."""
 
     def of(self, seconds: int) -> Counts:
         return self.counts.get(seconds, _NOTHING)
+
+    def is_many(self, seconds: int) -> bool:
+        """Whether slices burn by so many bad events that it is not by chance, however few slices there are."""
+        return self.in_slices and seconds in self.events and self.events[seconds].bad >= FEW
+
+    def is_enough(self, seconds: int) -> bool:
+        """Whether there is more to it than one or two mishaps."""
+        return self.is_many(seconds) or self.of(seconds).bad >= MIN_BAD_EVENTS
 
     def is_covered(self, seconds: int) -> bool:
         """Whether slices with data make up half of the window, or more."""
@@ -120,14 +131,16 @@ class Evidence:
 def reached(pair: Windows, seen: Evidence, *, now: float) -> bool:
     """Both windows burn above the factor, for sure."""
     long = seen.of(pair.long_seconds)
-    if long.bad < MIN_BAD_EVENTS or not going_on(pair, seen):
+    if not seen.is_enough(pair.long_seconds) or not going_on(pair, seen):
         return False
     if seen.elapsed_seconds(now=now) < MIN_ELAPSED * pair.long_seconds:
         return False
     events, limit = seen.expected_events(pair.long_seconds, now=now), seen.limit(pair)
     if long.bad <= limit * events * _ABOVE:
         return False
-    return limit * events >= FEW or probability_above(limit, bad=long.bad, events=events) >= SURE
+    if limit * events >= FEW or seen.is_many(pair.long_seconds):
+        return True
+    return probability_above(limit, bad=long.bad, events=events) >= SURE
 
 
 def going_on(pair: Windows, seen: Evidence) -> bool:
@@ -141,7 +154,7 @@ def let_go(pair: Windows, seen: Evidence, *, now: float) -> bool:
     if not seen.settled or short.good + short.bad == 0:
         return False
     events = seen.expected_events(pair.long_seconds, now=now)
-    if long.bad < MIN_BAD_EVENTS or long.bad <= limit * events * _ABOVE:
+    if not seen.is_enough(pair.long_seconds) or long.bad <= limit * events * _ABOVE:
         return True
     if limit * events >= FEW or seen.is_covered(pair.short_seconds):
         return not _above(short, limit)

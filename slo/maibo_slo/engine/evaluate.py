@@ -82,8 +82,9 @@ class Engine:
         """End of a slice that is not over -> SLOs with events in it."""
         self._inbox = Inbox()
         self._sums = Sums(store)
+        self._raw_sums = Sums(store, raw=True)
         self._corrections = Corrections(corrections)
-        self._observer = Observer(self._sums, self._corrections)
+        self._observer = Observer(self._sums, self._raw_sums, self._corrections)
         self._tracks = Tracks()
         self._planned: Catalogue | None = None
         self._shown: Mapping[str, Counted] | None = None
@@ -355,6 +356,7 @@ class Engine:
         if rows:
             ledger.append(self._store, rows, version=self._memory.version)
             self._sums.put([row for row in rows if not row.objective.startswith(ledger.RAW)])
+            self._raw_sums.put([row for row in rows if row.objective.startswith(ledger.RAW)])
             # Of two rows under one version, either may win.
             self._memory = replace(self._memory, version=self._memory.version + 1)
 

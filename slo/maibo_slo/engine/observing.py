@@ -7,24 +7,26 @@ What does not change from tick to tick (who is asked about, and how far back) is
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from maibo_slo.engine.burn import Counts
+from maibo_slo.engine.burn import BURN_WINDOWS, Counts
 from maibo_slo.engine.calendar import Period, period
 from maibo_slo.engine.policy import BURN_SECONDS, policy_of, step
 from maibo_slo.engine.state import Observed, is_burning, left_and_burn
 from maibo_slo.engine.sums import Name, Reach
-from maibo_slo.engine.tracks import is_whole
+from maibo_slo.engine.tracks import is_whole, raw_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from maibo_slo.documents import Calendar, Catalogue, ErrorBudgetPolicy
+    from maibo_slo.documents import Calendar, Catalogue, ErrorBudgetPolicy, Objective
     from maibo_slo.engine.correcting import Corrections
     from maibo_slo.engine.memory import Memory
     from maibo_slo.engine.state import PolicyNow
     from maibo_slo.engine.sums import Found, Sums
     from maibo_slo.engine.tracks import Track, Tracks
+
+_LONGEST_BURN: Final = Reach(max(BURN_WINDOWS.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +51,32 @@ class Judged(NamedTuple):
 class Observer:
     """Asks for every window of every objective and group."""
 
-    def __init__(self, sums: Sums, corrections: Corrections) -> None:
+    def __init__(self, sums: Sums, raw_sums: Sums, corrections: Corrections) -> None:
         self._sums = sums
+        self._raw_sums = raw_sums
         self._corrections = corrections
         self._known: tuple[Known, ...] = ()
         self._policies: dict[str, ErrorBudgetPolicy] = {}
         self._periods: dict[Calendar, Period] = {}
         self._asked: dict[Name, Reach] | None = None
+        self._raw_asked: dict[Name, Reach] = {}
 
     def about(self, catalogue: Catalogue, tracks: Tracks, memory: Memory) -> None:
         """Be about these SLOs, and the groups that are remembered: whenever either changes."""
         self._known = tuple(Known(track, _groups(track, memory)) for track in tracks.by_slo.values())
         self._policies = {name: policy_of(catalogue.policies, track.slo) for name, track in tracks.by_slo.items()}
         self._asked = None
+        self._raw_asked = {
+            Name(known.track.slo.name, raw_name(objective), group): _LONGEST_BURN
+            for known in self._known
+            if known.track.slo.method != "Occurrences"
+            for group in known.groups
+            for objective in known.track.components
+        }
 
     def observe(self, memory: Memory, *, now: float) -> Judged:
         """Everything at `now` (unix s). Raises StoreError."""
-        found = self._sums.at(int(now), self._reaches(now))
+        found = self._sums.at(int(now), self._reaches(now)) | self._raw_sums.at(int(now), self._raw_asked)
         judged = Judged((), {}, {}, {})
         observed = [one for known in self._known for one in self._of_slo(known, found, memory, judged, now)]
         return judged._replace(observed=tuple(observed))
@@ -115,6 +126,7 @@ class Observer:
                     parts=parted,
                     corrected=corrected,
                     excluded=excluded,
+                    events=_events(known.track, objective, group, found),
                 )
                 if parted:
                     observed = replace(observed, first_t=_oldest(parted), last_t=_newest(parted))
@@ -148,6 +160,23 @@ def groups_of(track: Track, memory: Memory) -> set[str]:
     """The groups of an SLO that are known."""
     counted = (memory.counted.get(f"{track.slo.name}/{objective.name}") for objective in track.with_rows)
     return {group for each in counted if each is not None for group in each.first_t}
+
+
+def _events(track: Track, objective: Objective, group: str, found: Mapping[Name, Found]) -> Mapping[int, Counts]:
+    """What slices are made of, by burn window; of a composite, all components' together. Empty where events are what is judged."""
+    if track.slo.method == "Occurrences":
+        return {}
+    own = track.components if is_whole(track.slo, objective) else (objective,)
+    told = [found[name].counts for each in own if (name := Name(track.slo.name, raw_name(each), group)) in found]
+    return (
+        {seconds: _together([counts[seconds] for counts in told]) for seconds in BURN_WINDOWS.values()} if told else {}
+    )
+
+
+def _together(parts: Sequence[Counts]) -> Counts:
+    return Counts(
+        sum(each.good for each in parts), sum(each.bad for each in parts), max(each.observed_minutes for each in parts)
+    )
 
 
 def _oldest(parts: tuple[Observed, ...]) -> int | None:

@@ -15,12 +15,12 @@ A time is observed, without data, or excluded, and these three are told apart: n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from maibo_slo.engine import burning, composite
 from maibo_slo.engine.budget import Budget, budget, error_budget
-from maibo_slo.engine.burn import BURN_WINDOWS, MIN_BAD_EVENTS, Counts, Pair, burn_rate, fast_pairs, slow_pair
+from maibo_slo.engine.burn import BURN_WINDOWS, Counts, Pair, burn_rate, fast_pairs, slow_pair
 from maibo_slo.engine.burning import MINUTE, Evidence
 from maibo_slo.engine.certainty import Interval, credible_interval
 from maibo_slo.engine.excluded import NOTHING_EXCLUDED, Excluded
@@ -88,6 +88,8 @@ class Observed:
     """The newest, newest first: to be shown."""
     excluded: Excluded = NOTHING_EXCLUDED
     """All that corrections exclude: to be reckoned with."""
+    events: Mapping[int, Counts] = field(default_factory=dict)
+    """What slices are made of, uncorrected, as `counts`; empty where events are what is judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +227,7 @@ def evidence(observed: Observed, *, settled: bool = True) -> Evidence:
         begin=None if observed.period is None else observed.period[0],
         grain_seconds=_grain_seconds(observed),
         in_slices=unit_of(observed.slo) == "slices",
+        events=observed.events,
         settled=settled,
     )
 
@@ -303,9 +306,10 @@ def _whole_burn(observed: Observed, seconds: int, *, now: float) -> float | None
             (part.objective.weight, _whole_burn(part, seconds, now=now)) for part in observed.parts
         )
     counts = _counts(observed, observed.counts.get(seconds, Counts(0, 0, 0)))
-    if counts.bad < MIN_BAD_EVENTS:
+    seen = evidence(observed)
+    if not seen.is_enough(seconds):
         return 0.0 if counts.good + counts.bad else None
-    events = evidence(observed).expected_events(seconds, now=now)
+    events = seen.expected_events(seconds, now=now)
     return burn_rate(events - counts.bad, counts.bad, target=observed.objective.target)
 
 

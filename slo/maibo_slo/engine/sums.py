@@ -88,10 +88,11 @@ class Found:
 
 
 class Sums:
-    """The windows' sums of all objectives that are asked about."""
+    """The windows' sums of all objectives that are asked about. `raw`: of raw rows, under their names, and no others."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, raw: bool = False) -> None:
         self._store = store
+        self._raw = raw
         self._by_reach: dict[int, _Alike] = {}
 
     @property
@@ -112,7 +113,9 @@ class Sums:
         begins: dict[int, dict[Name, int | None]] = {}
         for name, (seconds, begin) in asked.items():
             begins.setdefault(seconds, {})[name] = begin
-        kept = {seconds: self._by_reach.get(seconds) or _Alike(self._store, seconds) for seconds in begins}
+        kept = {
+            seconds: self._by_reach.get(seconds) or _Alike(self._store, seconds, raw=self._raw) for seconds in begins
+        }
         # Not kept until all have been read: whoever fails on the way reads anew.
         self._by_reach = {}
         end = now // MINUTE * MINUTE + MINUTE
@@ -130,8 +133,9 @@ class _Alike:
     Hours are numbered since the epoch. Number h is in column ``h % columns``, so that time goes on without moving anything.
     """
 
-    def __init__(self, store: Store, reach_seconds: int) -> None:
+    def __init__(self, store: Store, reach_seconds: int, *, raw: bool) -> None:
         self._store = store
+        self._raw = raw
         self._reach_seconds = reach_seconds
         self._names: list[Name] = []
         self._rows: dict[Name, int] = {}
@@ -260,13 +264,13 @@ class _Alike:
 
     def _read_minutes(self, names: Sequence[Name], first: int, last: int) -> None:
         slos, groups = _asked(names)
-        told = ledger.minutes(self._store, slos, first * HOUR, (last + 1) * HOUR, groups=groups)
+        told = ledger.minutes(self._store, slos, first * HOUR, (last + 1) * HOUR, groups=groups, raw=self._raw)
         for row, each in self._mine(told):
             self._set_minutes(np.full(len(each.t), row), each.t, each.good, each.bad)
 
     def _read_hours(self, names: Sequence[Name], hours: Collection[int]) -> None:
         slos, groups = _asked(names)
-        told = ledger.hours(self._store, slos, [hour * HOUR for hour in hours], groups=groups)
+        told = ledger.hours(self._store, slos, [hour * HOUR for hour in hours], groups=groups, raw=self._raw)
         for row, each in self._mine(told):
             self._set_hours(np.full(len(each.t), row), each)
 
@@ -278,7 +282,7 @@ class _Alike:
             rows = np.flatnonzero(missing & (wanted == hour))
             self._edge_good.counts[rows] = self._edge_bad.counts[rows] = 0
             slos, groups = _asked([self._names[row] for row in rows])
-            told = ledger.minutes(self._store, slos, hour * HOUR, (hour + 1) * HOUR, groups=groups)
+            told = ledger.minutes(self._store, slos, hour * HOUR, (hour + 1) * HOUR, groups=groups, raw=self._raw)
             for row, each in self._mine(told):
                 # Another group of the same SLO may have its begin elsewhere, or just have been read.
                 if missing[row] and wanted[row] == hour:

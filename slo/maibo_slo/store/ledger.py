@@ -189,9 +189,14 @@ class Hours:
 
 
 def hours(
-    store: Store, slos: Collection[str], wanted: Collection[int], *, groups: Collection[str] | None = None
+    store: Store,
+    slos: Collection[str],
+    wanted: Collection[int],
+    *,
+    groups: Collection[str] | None = None,
+    raw: bool = False,
 ) -> Iterator[Hours]:
-    """Sums of these SLOs over the hours that begin at `wanted`; `slos` and `groups` as of `minutes`."""
+    """Sums of these SLOs over the hours that begin at `wanted`; the rest as of `minutes`."""
     if not wanted:
         return
     begin, end = min(wanted), max(wanted) + HOUR
@@ -209,6 +214,7 @@ def hours(
         slos,
         {"begin": begin, "end": end, **({"hours": sorted(wanted)} if only else {})},
         groups=groups,
+        raw=raw,
     ):
         yield from (Hours(*row) for row in _arrays(table, "ts", "goods", "bads", "observed", "last"))
 
