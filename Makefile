@@ -10,6 +10,8 @@ CERTS := $(wildcard /etc/ssl/certs/ca-certificates.crt)
 export UV_SYSTEM_CERTS := $(if $(CERTS),true,false)
 export UV_LINK_MODE := copy
 PROJECTS := sdk slo collectors dashboards alerting
+# Files of tests at once: for a part of them 0, which is none beside another and lets -s and a debugger through.
+TEST_PROCESSES ?= $(if $(ARGS),0,2)
 MANIFESTS := pyproject.toml $(addsuffix /pyproject.toml,$(PROJECTS)) constraints.txt
 
 SCANNER := $(addprefix collectors/fast/,pyproject.toml hatch_build.py) $(wildcard collectors/fast/maibo_collectors_fast/*.[ch])
@@ -47,7 +49,7 @@ demo: setup  ## run the main job on real traffic: make demo ARGS="--duration 45 
 test: setup  ## all tests, with real parts (installs Debian packages that only tests need, and says which)
 	@deploy/scripts/test-packages
 	@$(MAKE) --silent scanner
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
 soak: setup  ## a million mutants of OTLP bodies through both decoders, 300 rounds of chaos, ten minutes of load (about an hour)
 	@deploy/scripts/test-packages
