@@ -16,6 +16,7 @@ from maibo_slo.cli import cli
 from maibo_slo.errors import StoreError
 from maibo_slo.store import Store, counts, open_store
 from maibo_slo.store.cells import CellFilter, Window, distributions, insert_cells
+from maibo_slo.store.schema import NEWEST
 from maibo_slo.store.segments import SegmentRecord, claim, is_drained, record, totals
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def test_looking_at_a_store_makes_no_database(server: Any):
     result = CliRunner().invoke(
         cli, ["store", "info", "--store", server.dsn("nowhere"), "--output", "json"], catch_exceptions=False
     )
-    assert json.loads(result.stdout)["schema"] == 3
+    assert json.loads(result.stdout)["schema"] == NEWEST
 
 
 def test_a_server_that_only_reads_refuses_counts_and_takes_them_when_it_writes_again(
