@@ -62,7 +62,10 @@ def slo_window(_: click.Context, __: click.Parameter, value: str | None) -> int 
     return seconds
 
 
-@click.group(cls=Alerts)
+@click.group(
+    cls=Alerts,
+    epilog=examples("maibo alert list", "maibo alert simulate slow-burn --window 7d", "maibo alert dead list"),
+)
 def alert() -> None:
     """Alerts: try the way out, and see what would page."""
 

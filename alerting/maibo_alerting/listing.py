@@ -34,7 +34,7 @@ def list_(*, url: str, output: str) -> None:
     _print(answer, now=time.time())
 
 
-@click.group()
+@click.group(epilog=examples("maibo alert dead list", "maibo alert dead replay 17", "maibo alert dead discard --all"))
 def dead() -> None:
     """Dead letters: what a destination refused for good, or did not take for a day."""
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from maibo_alerting.prometheus.durations import seconds_of, spoken
 from maibo_slo.engine.budget import error_budget
-from maibo_slo.engine.burn import REACHABLE
+from maibo_slo.engine.burn import FAST, REACHABLE, SLOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,10 +53,8 @@ def _seconds(window: str) -> int:
 
 
 SHAPES: Final[Sequence[Shape]] = (
-    Shape("page", "1h", "5m", 2),
-    Shape("page", "6h", "30m", 5),
-    Shape("ticket", "1d", "2h", 10),
-    Shape("ticket", "3d", "6h", 10),
+    *(Shape("page", *share) for share in FAST),
+    *(Shape("ticket", *share) for share in SLOW),
 )
 
 

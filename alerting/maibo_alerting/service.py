@@ -108,9 +108,11 @@ class _Parts:
 
 def _log(outcome: Outcome) -> None:
     for change in outcome.changes:
-        about = f"alert {change.key.name} ({change.key.severity})"
-        about += f" of {change.key.slo}" if change.key.slo else ""
-        log.warning("%s: %s, was %s", about, change.after, change.before)
+        key = change.key
+        of = f" of {' '.join(filter(None, (key.slo, key.objective, key.group)))}" if key.slo else ""
+        is_news = "firing" in (change.before, change.after)  # what is about to fire comes and goes
+        level = logging.WARNING if is_news else logging.INFO
+        log.log(level, "alert %s (%s)%s: %s, was %s", key.name, key.severity, of, change.after, change.before)
 
 
 def _standstill(context: Context, now: float) -> str | None:

@@ -99,6 +99,8 @@ class Artefact:
 
     path: str
     text: str
+    notes: Sequence[str] = ()
+    """What whoever generates it should know of it, such as what is not in it: told on standard error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maibo_alerting.pairs import left_out, pairs
-from maibo_slo.engine.burn import fast_pairs
+from maibo_slo.engine.burn import alerted_pairs, fast_pairs
 
 DAY = 86_400
 TARGETS = st.integers(1, 99_999).map(lambda n: n / 100_000)
@@ -41,6 +41,13 @@ def test_the_pager_and_the_page_agree(target: float, days: int) -> None:
     assert [(pair.long_seconds, pair.factor) for pair in paging] == [
         (pair.long_seconds, pytest.approx(pair.factor)) for pair in engine
     ]
+
+
+@given(target=TARGETS, days=st.integers(1, 365))
+def test_the_engine_tells_of_every_pair_that_alerts(target: float, days: int) -> None:
+    alerting = {pair.shape.long: (pair.short_seconds, pair.factor) for pair in pairs(days * DAY, target=target)}
+    engine = alerted_pairs(days * DAY, target=target)
+    assert {long: (pair.short_seconds, pair.factor) for long, pair in engine.items()} == alerting
 
 
 def test_what_was_fitted_is_told() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.server
 import json
+import logging
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -160,6 +161,31 @@ def test_an_outage_is_told_once_over_a_restart_and_its_end_after_it(service: Ser
     service.snapshot = burning(checkout, bad_share=0.0, at=time.time())
     service.run(alerting(), lambda: len(hook.told) >= 4)
     assert sorted(hook.told[2:]) == [("resolved", "checkout", "page"), ("resolved", "checkout", "ticket")]
+
+
+def test_the_log_names_the_objective_and_warns_of_what_fires_alone(
+    service: Service, slo, caplog: pytest.LogCaptureFixture
+):
+    """What is about to fire comes and goes."""
+    caplog.set_level(logging.INFO, "maibo_alerting.service")
+    service.options = {}
+    shot = burning(slo("checkout", targets=[0.999], days=28), bad_share=0.0, at=time.time())
+    (calm,) = shot.observed
+    spike = replace(calm, group="tier=gold", counts={**calm.counts, 300: Counts(4500, 500, 5)})
+    for now in (spike, calm):
+        service.snapshot, before = replace(shot, evaluated_at=time.time(), observed=(now,)), len(service.reports)
+        service.run(alerting(), lambda before=before: len(service.reports) > before + 2)
+    told = {(record.levelname, record.getMessage()) for record in caplog.records}
+    about = "alert MaiboBudgetBurn (page) of checkout 0.999 tier=gold"
+    assert {("INFO", f"{about}: pending, was inactive"), ("INFO", f"{about}: inactive, was pending")} <= told
+    assert "WARNING" not in {level for level, _ in told}
+
+    caplog.clear()
+    service.snapshot = burning(slo("checkout", targets=[0.999], days=28), bad_share=0.5, at=time.time())
+    service.run(alerting(), lambda: "firing" in caplog.text)
+    assert ("WARNING", "alert MaiboBudgetBurn (page) of checkout 0.999: firing, was inactive") in {
+        (record.levelname, record.getMessage()) for record in caplog.records
+    }
 
 
 def test_the_api_tells_what_fires_and_how_destinations_fare(service: Service, hook: Hook, slo):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
 
@@ -49,6 +50,32 @@ def commands() -> list[tuple[str, ...]]:
 
     walk(cli, ())
     return found
+
+
+def groups() -> list[tuple[str, ...]]:
+    return sorted({path[:depth] for path in commands() for depth in range(1, len(path))})
+
+
+@pytest.mark.parametrize("path", groups(), ids=" ".join)
+def test_every_group_has_help_with_examples_of_its_commands(path: tuple[str, ...]) -> None:
+    shown = run(*path, "--help").output.split("Examples:")[1].splitlines()
+    assert len([line for line in shown if f"maibo {' '.join(path)} " in line]) >= 2
+
+
+def test_the_help_of_generate_shows_the_options_of_rules() -> None:
+    examples = run("generate", "--help").output.split("Examples:")[1]
+    assert all(option in examples for option in ("--dialect", "--format", "--windows"))
+
+
+ADDING = ("correction", "add", "drill", "--from", "2026-11-23 02:00", "--for", "2h", "--kind", "chaos", "--why", "w")
+
+
+@pytest.mark.parametrize("targets", [(), ("--slo", "checkout-fast", "--all")])
+def test_a_correction_without_what_it_concerns_is_refused_by_the_options_names(targets: tuple[str, ...]) -> None:
+    result = run(*ADDING, *targets)
+    assert result.exit_code == 2
+    told = "say what it concerns: --slo, --service or --journey, each as often as needed, or --all"
+    assert told in " ".join(result.stderr.split())
 
 
 @pytest.mark.parametrize("path", commands(), ids=" ".join)
@@ -235,27 +262,34 @@ class _Answering(http.server.BaseHTTPRequestHandler):
     """Answers every question alike, and keeps what it was asked."""
 
     asked: ClassVar[list[str]] = []
-    status, kind, body, traces = 200, "application/json", b"{}", b"{}"
+    status, kind, body, traces, openapi = 200, "application/json", b"{}", b"{}", b"{}"
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
         self.send_response(self.status)
         self.send_header("Content-Type", self.kind)
         self.end_headers()
-        self.wfile.write(self.traces if "/exemplars?" in self.path else self.body)
+        body = self.openapi if self.path == "/openapi.json" else self.body
+        self.wfile.write(self.traces if "/exemplars?" in self.path else body)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- its parent's name
         """Says nothing."""
 
 
 @contextmanager
-def answering(body: bytes, *, status: int = 200, kind: str = "application/json") -> Iterator[tuple[str, list[str]]]:
+def answering(
+    body: bytes, *, status: int = 200, kind: str = "application/json", openapi: bytes = b"{}"
+) -> Iterator[tuple[str, list[str]]]:
     """Where it answers, without a scheme; what it was asked."""
     asked: list[str] = []
     from maibo_slo.service import examples
 
     traces = examples.EXEMPLARS.model_dump_json().encode()
-    answers = {"asked": asked, "status": status, "kind": kind, "body": body, "traces": traces}
+    answers = {"asked": asked, "status": status, "kind": kind, "body": body, "traces": traces, "openapi": openapi}
     said = type("Said", (_Answering,), answers)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), said) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -265,6 +299,24 @@ def answering(body: bytes, *, status: int = 200, kind: str = "application/json")
         finally:
             server.shutdown()
             thread.join()
+
+
+@pytest.mark.parametrize(
+    ("openapi", "said"),
+    [
+        (b'{"info": {"title": "maibo", "version": "0.0.9"}}', "runs maibo 0.0.9, this command line is OURS"),
+        (b'{"info": {"title": "maibo", "version": "OURS"}}', "another build of maibo OURS"),
+        (b'{"info": {"title": "shop", "version": "1"}}', "is it another service?"),
+        (b"<html>", "is it another service?"),
+    ],
+)
+def test_an_answer_without_a_field_tells_both_versions(openapi: bytes, said: str) -> None:
+    ours = version("maibo-slo")
+    with answering(b'{"report": {}}', openapi=openapi.replace(b"OURS", ours.encode())) as (url, _):
+        result = run("report", "--url", url)
+    assert result.exit_code == 1
+    assert said.replace("OURS", ours) in result.stderr
+    assert ("report.begin: Field required" in result.stderr) == ("another service" not in said)
 
 
 def test_a_name_is_asked_for_whole_whatever_is_in_it() -> None:
@@ -293,6 +345,16 @@ def test_a_wrong_window_is_used_wrongly_and_told_in_the_services_words() -> None
     assert result.exit_code == 2
     assert "--window: a window is between 10s and 400d long; --limit: too many" in " ".join(result.stderr.split())
     assert "query" not in result.stderr
+
+
+def test_what_the_service_does_not_take_of_a_correction_is_told_by_the_options_names() -> None:
+    detail = "body zone: there is no time zone 'Berlni'; body start: is longer ago; body duration_seconds: too short"
+    problem = json.dumps({"status": 422, "detail": detail}).encode()
+    with answering(problem, status=422, kind="application/problem+json") as (url, _):
+        result = run(*ADDING, "--slo", "checkout-fast", "--url", url)
+    assert result.exit_code == 2
+    told = "--zone: there is no time zone 'Berlni'; --from: is longer ago; --for: too short"
+    assert told in " ".join(result.stderr.split())
 
 
 def test_names_from_outside_are_text_and_neither_markup_nor_a_terminals_commands() -> None:
@@ -344,10 +406,10 @@ def test_what_is_left_of_a_budget_is_told_by_the_pages_names() -> None:
         header, _, row = (line for line in run("slo", "list", "--url", url).stdout.splitlines() if line.strip())
     at, end = header.index("attained") + len("attained"), header.index("burn 1h")
     assert header[at:end].split() == ["budget", "left", "observed"]
-    assert row[at:end].split() == ["98.2", "%", "-567.0", "%"]
+    assert row[at:end].split() == ["98.2", "%", "-567", "%"]
     with answering(one.model_dump_json().encode()) as (url, _):
         said = run("slo", "show", "checkout-fast", "--url", url).stdout
-    assert "98.2 % budget left, projected; observed -567.0 % over 0.4 % of 28d" in said
+    assert "98.2 % budget left, projected; observed -567 % over 0.4 % of 28d" in said
     assert "last minute with events ended 0 s ago" in said
 
 
@@ -521,7 +583,7 @@ def test_an_slo_of_groups_slices_and_a_calendar_is_told_in_full() -> None:
     assert "4000.5 good, 7.25 bad" in said
     assert "policy default: healthy since" in said
     assert "2.34\u00d7 and 2.66\u00d7" in said
-    assert "no data in 1 h, 2 h excluded by corrections" in said
+    assert "no data in 1 h 21 min, 2 h excluded by corrections" in said
     assert "maintenance exclude ann@shop.example The database gets new disks." in said
     listed = examples.SLOS.model_copy(update={"slos": [grouped]})
     with answering(listed.model_dump_json().encode()) as (url, _):
@@ -532,6 +594,43 @@ def test_an_slo_of_groups_slices_and_a_calendar_is_told_in_full() -> None:
     with answering(nobody.model_dump_json().encode()) as (url, _):
         said = " ".join(run("slo", "show", "checkout-fast", "--url", url).stdout.split())
     assert "one budget for each tier: none of them has been counted yet" in said
+
+
+def test_the_command_line_says_what_the_page_says() -> None:
+    from maibo_slo.service import examples
+    from maibo_slo.service.answers import BurnRule
+
+    rule = BurnRule(
+        state="burning_fast",
+        long_window="1h",
+        short_window="5m",
+        factor=3.36,
+        reached=False,
+        held_back=True,
+        held_back_by="not_whole",
+    )
+    told = {
+        "budget_remaining": -2.951,
+        "budget_remaining_projected": 0.99470,
+        "coverage": 0.00027,
+        "no_data_minutes": 40_309,
+        "rules": [rule],
+    }
+    young = examples.SLO.objectives[0].model_copy(update=told)
+    one = examples.SLO.model_copy(update={"objectives": [young], "corrections_omitted": 5})
+    with answering(one.model_dump_json().encode()) as (url, _):
+        said = " ".join(run("slo", "show", "checkout-fast", "--url", url).stdout.split())
+    assert "99.4 % budget left, projected; observed -296 % over 0.027 % of 28d" in said
+    assert "no data in 27 d 23 h, 2 h excluded" in said
+    assert (
+        "not burning_fast, though 1h and 5m burn above 3.36\u00d7: not enough for all of the longer window, once its minutes without data are filled in"
+        in said
+    )
+    assert "and 5 older ones in the window" in said
+    with answering(examples.SLOS.model_copy(update={"slos": [one]}).model_dump_json().encode()) as (url, _):
+        said = run("slo", "list", "--url", url).stdout
+    assert " 99.4 %" in said
+    assert " -296 %" in said
 
 
 def test_a_composite_is_told_by_its_components_and_a_prometheus_by_its_name() -> None:

@@ -202,6 +202,22 @@ def test_a_running_service_tells_the_traffic(slos: Path, one_day: int, three_day
     assert f"allows {allowed} failures" in result.stdout
 
 
+def test_slices_that_a_running_service_counts_are_not_taken_for_events(tmp_path: Path) -> None:
+    from maibo_slo.service import examples
+    from maibo_slo.service.answers import BurnRate
+
+    sliced = SLO.replace("Occurrences", "Timeslices").replace(
+        "target: 0.9999", "target: 0.99, timeSliceTarget: 0.9, timeSliceWindow: 1m"
+    )
+    (tmp_path / "slos.yaml").write_text(SERVICE + sliced)
+    burn = BurnRate(window="1d", window_seconds=86_400, good=16, bad=0, burn_rate=0.0, coverage=1.0)
+    objective = examples.SLO.objectives[0].model_copy(update={"burn_rates": [burn], "unit": "slices"})
+    slo = examples.SLO.model_copy(update={"name": "checkout-fast", "objectives": [objective]})
+    with answering(examples.SLOS.model_copy(update={"slos": [slo]}).model_dump_json().encode()) as url:
+        assert "SLO038" not in run(str(tmp_path), "--url", url).stdout
+        assert "SLO038" in run(str(tmp_path), "--url", url, "--events-per-day", "16").stdout
+
+
 def test_a_service_that_knows_no_traffic_leaves_the_option(slos: Path) -> None:
     from maibo_slo.service import examples
 

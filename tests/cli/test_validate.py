@@ -8,6 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from maibo_slo.cli import cli
+from maibo_slo.documents.document import OTHER_TOOLS
+from maibo_slo.importing import TOOLS, pyrra, slo_generator, sloth
 
 DEVIANT = """\
 apiVersion: openslo/v1
@@ -56,6 +58,50 @@ def test_json_says_the_same(option: str) -> None:
     assert said["valid"] is (option == "--standard")
     assert [problem["path"] for problem in said["problems"]] == ["spec.condition.kind"]
     assert ("slos" in said) == (option == "--strict")  # none are read where only the standard is asked about
+
+
+@pytest.mark.parametrize(
+    ("head", "place", "tool"),
+    [
+        ("version: prometheus/v1", "1:10: error: version", "sloth"),
+        ("apiVersion: sloth.slok.dev/v1\nkind: PrometheusServiceLevel", "1:13: error: apiVersion", "sloth"),
+        ("apiVersion: pyrra.dev/v1alpha1\nkind: ServiceLevelObjective", "1:13: error: apiVersion", "pyrra"),
+        ("apiVersion: sre.google.com/v2\nkind: ServiceLevelObjective", "1:13: error: apiVersion", "slo-generator"),
+    ],
+)
+def test_a_file_of_another_tool_is_one_error_that_names_the_import(
+    tmp_path: Path, head: str, place: str, tool: str
+) -> None:
+    file = tmp_path / "slo.yml"
+    file.write_text(f"{head}\nservice: tea\nslos: [{{name: requests}}]\n")
+    told = f"{file}:{place}: this is a document of {tool} (turn it into OpenSLO: maibo import {tool} FILE)"
+    for command in (["validate"], ["generate", "rules", "--out", str(tmp_path)]):
+        result = CliRunner().invoke(cli, [*command, str(file)])
+        assert result.exit_code == 1
+        assert [line for line in result.stderr.splitlines() if "error:" in line] in ([told], [f"Error: {told}"])
+
+
+def test_every_version_that_can_be_imported_is_known_as_another_tools() -> None:
+    versions = {
+        sloth.VERSION: "sloth",
+        sloth.API_VERSION: "sloth",
+        pyrra.API_VERSION: "pyrra",
+        slo_generator.API_VERSION: "slo-generator",
+    }
+    assert versions == OTHER_TOOLS
+    assert set(versions.values()) == set(TOOLS)
+
+
+def test_what_is_not_in_a_generated_file_is_told_beside_it(tmp_path: Path) -> None:
+    examples = str(Path(__file__).parents[2] / "examples" / "shop")
+    result = CliRunner().invoke(cli, ["generate", "rules", examples, "--dialect", "sloth", "--out", str(tmp_path)])
+    assert result.exit_code == 0
+    path = tmp_path / "prometheus" / "maibo.rules.yaml"
+    assert result.stdout == f"{path}\n"
+    assert (
+        f"{path}: checkout-available: maibo counts its events itself, and sloth's dialect needs a Prometheus"
+        in result.stderr
+    )
 
 
 def test_slos_of_prometheus_are_counted_apart() -> None:

@@ -17,8 +17,8 @@ from starlette.routing import Route
 
 from maibo_slo.cli import cli
 from maibo_slo.plugins import discover
-from maibo_slo.service import pages as html
 from maibo_slo.service.app import create_app
+from maibo_slo.service.pages import routes as html
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

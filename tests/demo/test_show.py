@@ -88,6 +88,13 @@ def test_a_burn_is_told_with_the_time_it_was_seen(report: Report):
     assert "No SLO burned." in printed(replace(report, burnt=[]))
 
 
+def test_a_run_that_is_too_short_to_burn_says_so(report: Report):
+    text = " ".join(printed(replace(report, burnt=[], seconds=20.0)).split())
+    assert (
+        "No SLO burned: 20 s have too few journeys to tell a burn from chance. Without --duration it is 60 s." in text
+    )
+
+
 def test_a_disagreement_is_told_in_full_even_when_it_is_long(report: Report):
     where = (
         "checkout, standard, success: customers saw 203, the services wrote down 203, [maibo] counts 202, " + "x" * 90

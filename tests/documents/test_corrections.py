@@ -97,6 +97,7 @@ def test_an_end_is_as_far_away_as_time_passes_whatever_clocks_do(corrected):
         ("duration: 2h", "end: 2026-01-04 02:00:00", "spec.end: is not after start (swap them, or mend the date)"),
         ("duration: 2h", "end: 2028-01-04 02:00:00", "spec.end: is 730 days after start (counts are kept for 400 days: write a shorter one)"),
         ("duration: 2h", "duration: 2h\n  timeZone: Berlin", "spec.timeZone: there is no time zone 'Berlin' (did you mean 'Europe/Berlin'?)"),
+        ("duration: 2h", "duration: 2h\n  timeZone: Asia/Beijing", "spec.timeZone: there is no time zone 'Asia/Beijing' (did you mean 'Asia/Shanghai'?)"),
         ("  who: database team\n", "", "spec.who: is required (name the person or team that answers for it)"),
         ("who: database team", "who: ' '", "spec.who: must not be empty (name the person or team that answers for it)"),
         ("  why: The database is upgraded.\n", "", "spec.why: is required (say it in a sentence: who reads the numbers asks)"),

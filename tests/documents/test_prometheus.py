@@ -1,12 +1,13 @@
 """SLOs whose events a Prometheus counts: read beside those of journeys, judged by the engine where the Prometheus' address is known."""
 
 import doctest
+import json
 from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
-from maibo_slo.documents import Calendar, PromQuery, PromSlo, kinds
+from maibo_slo.documents import Calendar, PromQuery, PromSlo, kinds, promql
 
 SLO = """\
 apiVersion: openslo/v1
@@ -220,6 +221,49 @@ def test_a_query_that_counts_nothing_is_an_error_where_it_stands(judge, spec, ex
     assert judge.check()[0] is None
 
 
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("sum(increase(x[{{.window}}])", "has a '(' that is not closed, after 3 characters (add a ')')"),
+        ("sum(increase(x[{{.window}}])))", "has a ')' that closes nothing, after 29 characters (remove it, or add what it closes)"),
+        ('sum(increase(x{a="}"[{{.window}}]))', "has a ')' where a '}' is due, after 33 characters (add the '}')"),
+        ('sum(increase(x{a="b}[{{.window}}]))', 'has a " that is not closed, after 17 characters'),
+        ("sum(increase(x{a='b}[{{.window}}]))", "has a ' that is not closed"),
+    ],
+)  # fmt: skip
+def test_a_query_whose_brackets_or_quotes_are_not_closed_is_an_error_where_it_stands(judge, query, told):
+    text = SLO.replace(BAD, f"{{query: {json.dumps(query)}}}")
+    (error,) = [each for each in judge.problems(text) if "error" in each]
+    assert error.startswith(f"docs.yaml:19:27: error: {PATH}.query: {told}")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'sum(increase(x{path=~"/a(b|\\"[c"}[{{.window}}]))',
+        "sum(increase(x{path='}'}[{{ .window }}])) # (not closed",
+        "sum(increase(x{path=`\\`}[{{.window}}]))",
+        '{__name__="http.requests.total", path="("}',
+    ],
+)
+def test_brackets_in_quotes_and_comments_are_none(judge, query):
+    assert not [each for each in judge.problems(SLO.replace(BAD, f"{{query: {json.dumps(query)}}}")) if "error" in each]
+
+
+def test_a_data_source_that_is_wrong_is_one_error_and_not_one_of_each_query(judge):
+    broken = REFERRING.replace("http://prometheus.example:9090", "127.0.0.1:19390").replace(
+        "            type: prometheus\n", "            metricSourceRef: prom\n"
+    )
+    (told,) = judge.problems(broken)
+    assert "spec.connectionDetails.url: '127.0.0.1:19390' is not an address" in told
+    missing = [
+        each
+        for each in judge.problems(broken.replace("metricSourceRef: prom", "metricSourceRef: prm"))
+        if "valid OpenSLO" in each
+    ]
+    assert missing == []
+
+
 def test_journeys_and_prometheus_in_one_ratio_are_an_error(judge):
     text = SLO.replace(TYPE, "            type: journey\n").replace(BAD, "{journey: checkout}")
     assert [problem for problem in judge.problems(text) if "error" in problem] == [
@@ -233,3 +277,4 @@ def test_asked_for_the_standard_alone_a_query_is_whatever_it_is(judge):
 
 def test_the_examples_in_docstrings_are_true():
     assert doctest.testmod(kinds) == doctest.TestResults(failed=0, attempted=2)
+    assert doctest.testmod(promql) == doctest.TestResults(failed=0, attempted=2)

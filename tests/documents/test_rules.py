@@ -337,7 +337,9 @@ CASES = [
     (
         "target: 0.995",
         "target: 1",
-        ["54:15: error: spec.objectives[0].target: must be above 0 and below 1"],
+        [
+            "54:15: error: spec.objectives[0].target: must be above 0 and below 1 (100 % leaves no budget to spend: lower it, such as targetPercent: 99.9, and see maibo lint --explain SLO001)"
+        ],
     ),
     (
         "target: 0.995",
@@ -366,7 +368,9 @@ CASES = [
     (
         "target: 0.995",
         "targetPercent: 100",
-        ["54:22: error: spec.objectives[0].targetPercent: must be above 0 and below 100"],
+        [
+            "54:22: error: spec.objectives[0].targetPercent: must be above 0 and below 100 (100 % leaves no budget to spend: lower it, such as targetPercent: 99.9, and see maibo lint --explain SLO001)"
+        ],
     ),
     (
         "target: 0.995",

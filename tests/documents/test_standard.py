@@ -555,13 +555,22 @@ CASES = [
         "timeSliceWindow: 0.5",
         ["29:24: error: spec.objectives[0].timeSliceWindow: must be text, not a number (such as 1m)"],
     ),
-    ("SLO", "target: 0.99", "target: 1", ["27:15: error: spec.objectives[0].target: must be above 0 and below 1"]),
+    (
+        "SLO",
+        "target: 0.99",
+        "target: 1",
+        [
+            "27:15: error: spec.objectives[0].target: must be above 0 and below 1 (100 % leaves no budget to spend: lower it, such as targetPercent: 99.9, and see maibo lint --explain SLO001)"
+        ],
+    ),
     ("SLO", "target: 0.99", "target: -0.1", ["27:15: error: spec.objectives[0].target: must be above 0 and below 1"]),
     (
         "SLO",
         "target: 0.99",
         "targetPercent: 100",
-        ["27:22: error: spec.objectives[0].targetPercent: must be above 0 and below 100"],
+        [
+            "27:22: error: spec.objectives[0].targetPercent: must be above 0 and below 100 (100 % leaves no budget to spend: lower it, such as targetPercent: 99.9, and see maibo lint --explain SLO001)"
+        ],
     ),
     (
         "SLO",

@@ -284,6 +284,7 @@ def test_windows_of_a_rule_go_on_as_time_does_and_the_newest_twenty_are_shown(
     engine.tick(now=NOW)
     assert [each.begin for each in one(engine).corrected] == [NOW - n * DAY for n in range(20)]
     (said,) = engine.snapshot().assess(now=NOW)
+    assert said.corrected_unshown == 6  # of 26: one begins now
     assert said.excluded_minutes == 250  # of all 25 days that have passed, not of those that are shown
     feed.send([event(NOW + DAY + 60, outcome="failure"), event(NOW + DAY + 660, outcome="failure")])
     engine.tick(now=NOW + DAY + 700)

@@ -12,7 +12,7 @@ from maibo_slo.engine.burn import BURN_WINDOWS, Counts
 from maibo_slo.engine.certainty import Interval
 from maibo_slo.engine.corrections import Window
 from maibo_slo.engine.excluded import excluded_by
-from maibo_slo.engine.state import Observed, PolicyNow, assess, is_burning, left_and_burn
+from maibo_slo.engine.state import Observed, PolicyNow, alerting, assess, is_burning, left_and_burn
 
 DAY = 86_400
 NOW = 1_800_000_000
@@ -116,7 +116,46 @@ def test_a_burn_that_chance_explains_is_held_back_and_said_so(calm: Observed) ->
     said = assess(by_chance, now=NOW, evaluated_at=NOW)
     assert said.state == "ok"
     fast = said.rules[0]
-    assert (fast.state, fast.reached, fast.held_back) == ("burning_fast", False, True)
+    assert (fast.state, fast.reached, fast.held_back_by) == ("burning_fast", False, "chance")
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "minutes", "guard"),
+    [
+        (10, 2, 30, "too_few"),
+        (1_000, 1_000, 5, "too_soon"),
+        (13_500, 2_500, 22, "not_whole"),  # 11.6 times the factor by what came, but of an hour's events too few
+        (13_500, 2_500, 60, None),
+    ],
+)
+def test_what_holds_a_burn_back_is_told_by_name(
+    make_slo: Callable[..., Slo], good: int, bad: int, minutes: int, guard: str | None
+) -> None:
+    slo = make_slo(targets=[0.99])
+    whole = {
+        seconds: Counts(good * share, bad * share, min(minutes, seconds // 60))
+        for seconds in (*BURN_WINDOWS.values(), slo.window_seconds)
+        for share in [min(1.0, seconds / 60 / minutes)]
+    }
+    seen = Observed(
+        slo, slo.objectives[0], whole, whole[slo.window_seconds], first_t=NOW - minutes * 60, last_t=NOW - 60
+    )
+    hourly = assess(seen, now=NOW, evaluated_at=NOW).rules[0]
+    assert (hourly.reached, hourly.held_back_by) == (guard is None, guard)
+    parted = replace(seen, counts={}, own=Counts(0, 0, 0), parts=(seen,))
+    hourly = assess(parted, now=NOW, evaluated_at=NOW).rules[0]
+    assert (hourly.reached, hourly.held_back_by) == (guard is None, guard)
+    told = dict(alerting(seen, now=NOW)), dict(alerting(parted, now=NOW))
+    assert told[0]["1h"] == told[1]["1h"] == (guard is None)
+
+
+def test_pairs_that_alert_are_told_of_while_there_is_data(calm: Observed) -> None:
+    leak = with_bad(busy(calm), {7200: 2_500, 86_400: 25_000, 28 * DAY: 25_000})  # 3.5x and 2.9x of 2.8x
+    assert dict(alerting(leak, now=NOW)) == {"1h": False, "6h": False, "1d": True, "3d": False}
+    assert not is_burning(leak, now=NOW)
+    hour = replace(calm.slo, window_seconds=3600)
+    assert [long for long, _ in alerting(replace(calm, slo=hour), now=NOW)] == ["1h"]
+    assert not list(alerting(replace(calm, counts={}), now=NOW))
 
 
 def test_a_total_outage_of_a_new_service_burns_after_a_tenth_of_the_hour(calm: Observed) -> None:

@@ -1,6 +1,8 @@
 """A period's report from a real store, checked against what pandas makes of the same rows by itself."""
 
 # ruff: noqa: RUF001 -- a dash for nothing is typography, not a typing error
+import csv
+import io
 from collections import ChainMap
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -115,7 +117,10 @@ def test_a_composite_spends_what_its_components_spend_by_their_weights(store: St
     assert found["composite"].budget_spent == pytest.approx(expected)
     assert found["composite"].attainment == pytest.approx(1 - 0.01 * expected)
     assert found["composite"].unit == "composite"
-    assert found["composite"].events == found["a"].events + found["b"].events
+    # Both components count the same events: together they would be twice as many as there were.
+    composite = found["composite"]
+    assert (composite.good, composite.bad, composite.counted_events) == (None, None, None)
+    assert found["a"].counted_events == found["a"].good + found["a"].bad
     assert found["composite"].coverage is None
 
 
@@ -278,6 +283,42 @@ def test_the_steps_and_versions_that_burnt_most_are_told(store: Store) -> None:
         ("payment", "p2", 7),
         ("cart", "c1", 1),
     ]
+
+
+def test_good_and_bad_are_in_the_unit_and_events_are_always_events(store: Store) -> None:
+    slices = (Objective("0.99", 0.99, slice_seconds=300, slice_target=0.95),)
+    sliced = replace(BUY, name="sliced", objectives=slices, method="Timeslices")
+    counted = [
+        ("0.99", BEGIN + 240, 0, 1),
+        ("0.99", BEGIN + 540, 1, 0),
+        ("~0.99", BEGIN, 90, 10),
+        ("~0.99", BEGIN + 300, 70, 0),
+    ]
+    ledger.append(
+        store,
+        [ledger.Interval("sliced", name, "", at, good, bad, good + bad, "test") for name, at, good, bad in counted],
+        version=1,
+    )
+    report = collect(store, Catalogue(slos={"sliced": sliced, "whole": WHOLE}), BEGIN, END, now=NOW)
+    row, *_, composite = csv.DictReader(io.StringIO(written(report, by="service", form="csv")))
+    assert (row["unit"], row["good"], row["bad"], row["counted_events"]) == ("slices", "1", "1", "170")
+    assert (composite["unit"], composite["good"], composite["counted_events"]) == ("composite", "", "")
+    page = written(report, by="service", form="html")
+    assert "170 events, judged by slices" in page
+    assert "<dd>judged by its components" in page
+
+
+def test_a_service_that_told_no_version_is_no_version(store: Store) -> None:
+    at = NOW - 3 * DAY
+    ledger.append(store, [ledger.Interval("buy", "0.99", "", at, 90, 10, 100, "test")], version=1)
+    key = CellKey(at, "buy", "", "", "teahouse", "", "", "", "", "", "failure", bin_of(10**8))
+    step = key._replace(step="pay")
+    cells.insert_cells(store, {key: 10, step: 10}, token="test")
+    report = collect(store, CATALOGUE, BEGIN, END, now=NOW)
+    assert [each.service for each in report.rows[0].versions] == ["teahouse"]
+    row = next(csv.DictReader(io.StringIO(written(report, by="service", form="csv"))))
+    assert (row["top_step"], row["top_version"]) == ("pay", "")
+    assert "teahouse" not in written(report, by="service", form="html")
 
 
 def test_the_period_before_a_month_is_a_month() -> None:

@@ -277,6 +277,7 @@ def test_slos_have_attainment_budget_and_burn_rates(service) -> None:
     assert second["burn_rates"][0]["lower"] < second["burn_rates"][0]["burn_rate"] < second["burn_rates"][0]["upper"]
     assert (second["state"], second["first_burning_at"]) == ("ok", None), "two minutes after its first event"
     assert [rule["held_back"] for rule in second["rules"]] == [False, True, True]
+    assert [rule["held_back_by"] for rule in second["rules"]] == ["", "too_soon", "too_soon"]
     assert (second["unit"], second["group"], second["parts"]) == ("events", "", [])
     assert (fast["source"], fast["method"], fast["window_kind"], fast["period"]) == (
         "journey",
@@ -314,6 +315,12 @@ def test_ingest_adds_up(service) -> None:
 )
 def test_what_is_not_there_is_a_404_problem(service, path: str) -> None:
     assert problem(service.http.get(path), 404)["instance"] == path
+
+
+@pytest.mark.parametrize("rest", ["", "/counts"])
+def test_a_misspelled_slo_is_told_which_one_may_be_meant(service, rest: str) -> None:
+    said = problem(service.http.get(f"/v1/slos/checkout-fas{rest}"), 404)
+    assert said["detail"].endswith("; did you mean 'checkout-fast'?")
 
 
 @pytest.mark.parametrize(

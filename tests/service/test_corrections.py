@@ -406,7 +406,7 @@ def test_a_recurring_one_is_told_with_its_rule(service) -> None:
             "is no duration of whole seconds such as 90m, 2h or 1d",
         ),
         (("wrong", "--slo", "checkout-fast", "--kind", "outage"), "'outage' is not one of"),
-        (("wrong",), "name SLOs, services or journeys"),
+        (("wrong",), "say what it concerns: --slo, --service or --journey"),
     ],
 )
 def test_what_is_wrong_is_a_usage_error(service, arguments: tuple[str, ...], expected: str) -> None:

@@ -4,6 +4,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -15,9 +16,10 @@ from maibo_alerting.backtesting.replay import Past
 from maibo_alerting.backtesting.replay import backtest as replay
 from maibo_alerting.backtesting.showing import print_outcomes
 from maibo_slo.cli import cli, client
-from maibo_slo.documents import Calendar
+from maibo_slo.documents import Calendar, Catalogue, Objective
 from maibo_slo.service.answers import Span
 from maibo_slo.service.history import COUNTS, _periods
+from maibo_slo.store import ledger
 from maibo_slo.store.cells import Window
 
 
@@ -37,6 +39,83 @@ def run(service, *arguments: str) -> str:
     result = CliRunner().invoke(cli, [*arguments, "--url", str(service.http.base_url)])
     assert result.exit_code == 0, result.output
     return result.output
+
+
+@pytest.fixture
+def more(service, monkeypatch) -> None:
+    """Other kinds of SLOs in force beside the usual ones, and the ledger's rows of them: one good and one bad in a minute."""
+    known = service.runtime._catalogue
+    fast = known.slos["checkout-fast"]
+    parts = tuple(Objective(name, 0.99, indicator=fast.indicator, weight=0.5) for name in ("works", "fast"))
+    monthly = Calendar(1, "M", datetime(2026, 1, 1), "Europe/Berlin")  # noqa: DTZ001 -- a calendar's start has no zone
+    one = replace(fast, objectives=(Objective("0.99", 0.99),))
+    sliced = (*(replace(part, slice_seconds=60, slice_target=0.9) for part in parts), Objective("composite", 0.99, 60))
+    slos = (
+        replace(fast, name="weighed", objectives=(*parts, Objective("composite", 0.99))),
+        replace(fast, name="sliced", objectives=sliced, method="Timeslices"),
+        replace(one, name="tiered", group_by=("tier",)),
+        replace(one, name="monthly", calendar=monthly),
+    )
+    at = int(service.now) // 60 * 60 - 600
+    whose = [("weighed", "works", ""), ("sliced", "composite", ""), ("monthly", "0.99", "")]
+    whose += [("tiered", "0.99", f"tier={tier}") for tier in ("free", "pro")]
+    rows = [ledger.Interval(*each, at, 1, 1, 2, "test") for each in whose]
+    ledger.append(service.store, rows, version=1)
+    monkeypatch.setattr(
+        service.runtime, "_catalogue", Catalogue(known.services, known.journeys, slos={slo.name: slo for slo in slos})
+    )
+
+
+def test_a_composite_without_rows_of_its_own_is_refused_and_names_its_components(service, more) -> None:
+    for question in ("counts", "burnt"):
+        said = refused(service, 404, f"/v1/slos/weighed/{question}", objective="composite")
+        assert "judged from its components" in said
+        assert "works, fast" in said
+    arguments = ["slo", "backtest", "weighed", "--objective", "composite", "--url", str(service.http.base_url)]
+    result = CliRunner().invoke(cli, arguments)
+    assert (result.exit_code, "works, fast" in result.output) == (1, True)
+    assert "0" not in result.stdout
+    assert sum(get(service, "/v1/slos/weighed/counts", objective="works", window="1h")["bad"]) == 1
+
+
+def test_a_composite_of_slices_has_counts(service, more) -> None:
+    told = get(service, "/v1/slos/sliced/counts", objective="composite", window="1h")
+    assert (told["good"], told["bad"]) == ([1], [1])
+    said = refused(service, 422, "/v1/slos/sliced/counts", objective="composite", window="1h", threshold="1s")
+    assert "works, fast" in said
+    run(service, "slo", "backtest", "sliced", "--objective", "composite")
+
+
+def test_a_group_that_is_not_there_is_refused_with_those_that_are(service, more) -> None:
+    for question in ("counts", "burnt"):
+        path = f"/v1/slos/tiered/{question}"
+        assert "no group 'tier=gold'; there are: tier=free, tier=pro" in refused(service, 422, path, group="tier=gold")
+        assert "no group 'gold'; there are: tier=free" in refused(service, 422, path, group="gold")
+        said = refused(service, 422, path)
+        assert "a budget for each tier: say which; there are: tier=free, tier=pro" in said
+        assert "''" not in said
+    # One that is there, and had no event in the window.
+    told = get(service, "/v1/slos/tiered/counts", group="tier=pro", begin=service.now - 7200, end=service.now - 3600)
+    assert told["t"] == []
+    for group in ((), ("--group", "tier=gold")):
+        arguments = ["slo", "backtest", "tiered", *group, "--url", str(service.http.base_url)]
+        result = CliRunner().invoke(cli, arguments)
+        assert (result.exit_code, "--group: " in result.output, "tier=free" in result.output) == (2, True, True)
+
+
+def test_a_backtest_says_what_a_window_and_a_threshold_are(service, more) -> None:
+    text = run(service, "slo", "backtest", "monthly", "--window", "1M", "--threshold", "1s")
+    assert "1 month of the calendar" in text
+    assert "30 d, rolling" in text
+    assert "as asked, the window rolls" in text
+    assert [line.split()[-2:] for line in text.splitlines() if line.strip().startswith("threshold")] == [
+        ["500ms", "1s"]
+    ]
+    alone = run(service, "slo", "backtest", "monthly")
+    assert "1 month of the calendar" in alone
+    assert "rolls" not in alone
+    told = json.loads(run(service, "slo", "backtest", "monthly", "--window", "1M", "--output", "json"))
+    assert [told[side]["window_kind"] for side in ("documented", "changed")] == ["calendar", "rolling"]
 
 
 def test_burnt_budgets_are_shared_among_those_who_burnt_them(service) -> None:
@@ -184,6 +263,7 @@ def test_a_shorter_window_that_is_asked_for_takes_nothing_from_the_documents(ser
         (["report", "--from", "yesterday"], "--from: 'yesterday' is no time"),
         (["report", "--to", "2026-01-01T00:00Z"], "--to needs --from"),
         (["report", "--period", "day", "--from", "1"], "leave out --period or --from"),
+        (["report", "--out", "october.pdf"], "no report is written as .pdf: say --format"),
         (["slo", "backtest", "checkout-fast", "--from", "soon"], "'soon' is no time"),
         (["slo", "backtest", "checkout-fast", "--objective", "0.5"], "no objective '0.5'"),
         (

@@ -36,6 +36,14 @@ def test_every_number_of_an_objective_is_there(samples) -> None:
     assert samples["maibo_slo_age_seconds", labels()] >= 0
 
 
+def test_whether_a_pair_that_alerts_is_reached_is_told_by_its_long_window(samples) -> None:
+    assert samples["maibo_slo_burn_rate", labels(window="1h")] > 9
+    told = {dict(at)["window"]: value for (name, at), value in samples.items() if name == "maibo_slo_burn_reached"}
+    assert told == dict.fromkeys(("1h", "6h", "1d", "3d"), 0.0), "two minutes after the first event"
+    silent = labels("0.999", "silent-works", window="1h")
+    assert ("maibo_slo_burn_reached", silent) not in samples
+
+
 def test_a_burn_rate_has_an_interval_and_time_without_data_is_told(samples) -> None:
     ends = [samples[f"maibo_slo_burn_rate{end}", labels(window="1h")] for end in ("_lower", "", "_upper")]
     assert ends == sorted(ends)
@@ -94,7 +102,12 @@ def test_an_engine_that_stands_still_leaves_no_old_burn_rate_behind(service) -> 
             for sample in family.samples
         }
 
-    counted = {"maibo_slo_burn_rate", "maibo_slo_attainment_ratio", "maibo_slo_error_budget_remaining_ratio"}
+    counted = {
+        "maibo_slo_burn_rate",
+        "maibo_slo_burn_reached",
+        "maibo_slo_attainment_ratio",
+        "maibo_slo_error_budget_remaining_ratio",
+    }
     assert counted <= names(snapshot.evaluated_at + 5)
     assert not counted & names(snapshot.evaluated_at + 3600)
     assert {"maibo_slo_state", "maibo_slo_objective_ratio"} <= names(snapshot.evaluated_at + 3600)

@@ -21,8 +21,8 @@ from maibo_slo.engine.budget import error_budget
 from maibo_slo.engine.burn import BURN_WINDOWS, Counts, burn_rate, fast_pairs, slow_pair
 from maibo_slo.errors import StoreError
 from maibo_slo.reporting.figures import Burnt, BurntPart, BurntStep
-from maibo_slo.service import pages
 from maibo_slo.service.answers import (
+    HELD_BACK,
     BurnRate,
     BurnRule,
     CompositePart,
@@ -298,7 +298,7 @@ def client(answers: Answers, *, endpoint=lambda: "http://127.0.0.1:4318") -> Cli
 
 def application(answers: Answers, *, endpoint=lambda: "http://127.0.0.1:4318") -> FastAPI:
     app = FastAPI()
-    app.include_router(pages.router(answers, endpoint=endpoint, clock=lambda: NOW))
+    app.include_router(routes.router(answers, endpoint=endpoint, clock=lambda: NOW))
     return app
 
 
@@ -664,6 +664,21 @@ def test_objectives_come_worst_first_and_each_state_has_a_word():
         assert f"</svg>{word}</span>" in html
 
 
+def test_of_one_state_the_objective_with_the_least_budget_left_comes_first():
+    left = {"a": 0.9, "b": -0.2, "c": 0.4, "d": None}
+    slos = [slo(f"slo-{name}", objective(state="ok", budget_remaining_projected=each)) for name, each in left.items()]
+    html = client(Answers([journey()], slos)).get("/").text
+    assert re.findall(r'href="/slos/slo-(\w+)"', html) == ["b", "c", "a", "d"]
+
+
+def test_the_overview_counts_groups_as_objectives():
+    slos = [full_slo(), slo("s", objective(state="ok"))]
+    html = client(Answers([journey()], slos)).get("/").text
+    tile = html[html.index('<div class="tile span states">') :]
+    counted = [int(number) for number in re.findall(r"</svg>(\d+) ", tile[: tile.index("</div>")])]
+    assert sum(counted) == sum(len(each.objectives) for each in slos)
+
+
 def test_a_state_of_a_later_version_is_shown_by_its_name():
     html = client(Answers([journey()], [slo("s", objective(state="paused"))])).get("/").text
     assert "</svg>paused</span>" in html
@@ -719,6 +734,7 @@ def judged(burn_rates: list[BurnRate], **more) -> ObjectiveAnswer:
                 factor=pair.factor,
                 reached=is_reached,
                 held_back=above and not is_reached,
+                held_back_by=(burning.guard(pair, seen, now=NOW) or "") if above else "",
             )
         )
     return objective(burn_rates=burn_rates, rules=rules, **more)
@@ -753,8 +769,14 @@ def test_an_ok_for_want_of_bad_events_is_not_called_a_budget_that_lasts():
     asking = client(Answers([journey()], [slo("s", few)]))
     for path in ("/", "/slos/s"):
         html = asking.get(path).text
-        assert "oo few bad events, or too soon after the first, to judge" in html
+        assert "oo few bad events to judge" in html
         assert "budget lasts" not in html.replace('class="num">Budget lasts<', "")
+    for guard, words in HELD_BACK.items():
+        held = few.model_copy(
+            update={"rules": [rule.model_copy(update={"held_back_by": guard}) for rule in few.rules if rule.held_back]}
+        )
+        asking = client(Answers([journey()], [slo("s", held)]))
+        assert all(words in asking.get(path).text for path in ("/", "/slos/s"))
     calm = judged(burns(_5m=(0, 10), _1h=(0, 10)))
     html = client(Answers([journey()], [slo("s", calm)])).get("/slos/s").text
     assert "The error budget lasts." in html
@@ -1103,6 +1125,9 @@ def test_corrections_are_told_with_who_and_why():
     for text in ("maintenance", "not counted: no data", "ann@example.org", "new &lt;disks&gt;", "db-upgrade"):
         assert text in table
     assert "Corrections" not in client(Answers([journey()], [slo("s")])).get("/slos/s").text
+    assert "are not listed" not in table
+    page = client(Answers([journey()], [full_slo(corrections_omitted=7)])).get("/slos/grouped").text
+    assert "7 older ones in the window are not listed" in page
 
 
 def test_a_composite_comes_before_its_components_and_says_what_it_is_made_of():

@@ -75,6 +75,8 @@ class Outcome:
 
     target: float
     window_seconds: int
+    rolls: bool
+    """Its window; else a calendar's, of which the length is nominal."""
     begin: int
     end: int
     good: float
@@ -244,6 +246,7 @@ def _outcome(past: Past, clock: _Clock, firing: dict[str, list[tuple[int, int | 
     return Outcome(
         target=target,
         window_seconds=clock.window_seconds,
+        rolls=not past.periods,
         begin=begin,
         end=end,
         good=past.told(past.good[within]),

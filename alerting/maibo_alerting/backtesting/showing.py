@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from maibo_slo.service.history import CountsAnswer
 
 DAY: Final = 86_400
+UNITS: Final = {"m": "minute", "h": "hour", "d": "day", "w": "week", "M": "month", "Q": "quarter", "Y": "year"}
+"""Of OpenSLO's windows."""
 
 
 def as_objects(documented: Outcome, changed: Outcome | None) -> dict[str, Any]:
@@ -32,6 +34,7 @@ def _as_object(told: Outcome) -> dict[str, Any]:
     return {
         "target": told.target,
         "window_seconds": told.window_seconds,
+        "window_kind": "rolling" if told.rolls else "calendar",
         "good": told.good,
         "bad": told.bad,
         "budget_remaining": told.budget_left,
@@ -72,8 +75,8 @@ def print_outcomes(
     made = table("", *columns, numbers=tuple(columns))
     rows = {
         "target": [percent(one.target, 5) for one in columns.values()],
-        "window": [f"{one.window_seconds / DAY:g} d" for one in columns.values()],
-        **({"threshold": [NOTHING, threshold]} if threshold else {}),
+        "window": [_window(told, one) for one in columns.values()],
+        **({"threshold": [told.threshold or NOTHING, threshold]} if threshold else {}),
         "good": [_number(one.good) for one in columns.values()],
         "bad": [_number(one.bad) for one in columns.values()],
         "pages": [str(one.count("page")) for one in columns.values()],
@@ -84,6 +87,10 @@ def print_outcomes(
     for title, values in rows.items():
         made.add_row(title, *map(str, values))
     out.print(made)
+    if changed is not None and changed.rolls and not documented.rolls:
+        out.print(
+            "As documented, the budget begins anew with each of the calendar's windows; as asked, the window rolls."
+        )
     for title, one in columns.items():
         out.print(f"{title:>14} {sparkline([share for _, share in one.days])}  budget spent by day", soft_wrap=True)
     for title, one in columns.items():
@@ -110,6 +117,14 @@ def _own_begin(told: CountsAnswer, documented: Outcome) -> int:
     if told.periods:
         return max((begin for begin in told.periods if begin <= documented.begin), default=documented.begin)
     return documented.end - told.window_seconds
+
+
+def _window(told: CountsAnswer, one: Outcome) -> str:
+    """A rolling one in days; a calendar's by its own units."""
+    if one.rolls:
+        return f"{one.window_seconds / DAY:g} d, rolling"
+    count, unit = told.calendar[:-1], UNITS.get(told.calendar[-1:], "")
+    return f"{count} {unit}{'s' if count != '1' else ''} of the calendar" if unit else "of the calendar"
 
 
 def _number(counted: float) -> str:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from maibo_alerting.evaluating.circumstances import indicator
 from maibo_alerting.evaluating.state import BURN, NO_DATA, NOT_EVALUATING
-from maibo_alerting.wording import Facts
+from maibo_alerting.wording import Facts, Waiting
 from maibo_slo.engine.burn import burn_rate
-from maibo_slo.engine.burning import RECENT_SECONDS
+from maibo_slo.engine.burning import RECENT_SECONDS, going_on, guard
 from maibo_slo.engine.certainty import FEW
 from maibo_slo.engine.groups import group_values
 from maibo_slo.engine.state import assess
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from maibo_alerting.evaluating.circumstances import Circumstances
     from maibo_alerting.evaluating.reading import Reading
     from maibo_alerting.evaluating.state import State
+    from maibo_alerting.pairs import Pair
     from maibo_slo.engine.state import Observed
 
 DASHBOARD: Final = "maibo.dev/dashboard"
@@ -43,13 +44,26 @@ class Known:
 
 
 def over_seconds(state: State, reading: Reading) -> int:
-    """Which of its windows an alert tells: the short one, what goes on now, where that has enough events to mean something."""
+    """Which of its windows an alert tells: the short one, what goes on now, where that has enough events to mean something.
+
+    Of one that does not fire yet the short one, since it is all there is.
+    """
+    if (waiting := _waiting(state, reading)) is not None:
+        return waiting.short_seconds
     held = [pair for pair in reading.pairs if pair.long_seconds in state.held_by]
     if not held:
         return RECENT_SECONDS
     pair = min(held, key=lambda each: each.long_seconds)
     short = reading.of(pair.short_seconds)
     return pair.short_seconds if short.good + short.bad >= FEW and short.bad else pair.long_seconds
+
+
+def _waiting(state: State, reading: Reading) -> Pair | None:
+    """The pair whose short window makes a burn one that is about to fire."""
+    if state.phase != "pending" or state.key.name != BURN:
+        return None
+    going = [pair for pair in reading.pairs if pair.shape.severity == state.key.severity and going_on(pair, reading)]
+    return min(going, key=lambda each: each.long_seconds, default=None)
 
 
 def since(state: State, known: Known | None) -> float:
@@ -104,6 +118,7 @@ def _of_objective(
         return facts
     over = over_seconds(state, reading)
     window = reading.of(over)
+    waiting = _waiting(state, reading)
     in_events = slo.method == "Occurrences"
     threshold_us = None if sli is None or sli.good is None else sli.good.max_duration_us
     return replace(
@@ -116,5 +131,13 @@ def _of_objective(
         threshold_seconds=None if threshold_us is None else threshold_us / 1e6,
         burn_rate=burn_rate(window.good, window.bad, target=observed.objective.target),
         age_seconds=silent if silent is not None and silent >= OLD_SECONDS else None,
+        waiting=None if waiting is None else _waiting_for(waiting, reading, now=facts.now),
         changes=found.changes,
     )
+
+
+def _waiting_for(pair: Pair, reading: Reading, *, now: float) -> Waiting | None:
+    held_back_by = guard(pair, reading, now=now)
+    if held_back_by is None:
+        return None
+    return Waiting(factor=pair.factor, long_seconds=pair.long_seconds, held_back_by=held_back_by)

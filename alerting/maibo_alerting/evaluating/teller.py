@@ -1,4 +1,4 @@
-"""Puts states into words: when something fires or ends, and once a minute while it fires.
+"""Puts states into words: when something fires, is about to or ends, and once a minute while it goes on.
 
 What the cells know beside the counts is asked for in bounded time (`asking`): a store that is slow or away never holds up an alert, which is
 then told with what is known.
@@ -109,9 +109,11 @@ class Teller:
 
 def is_due(state: State, *, now: float) -> bool:
     """Whether it is to be told, for the first time in its phase or anew."""
-    if state.phase not in ("firing", "resolved") or state.told_at is None:
-        return state.phase in ("firing", "resolved")
-    return state.phase == "firing" and not 0 <= now - state.told_at < TOLD_SECONDS  # or a clock stepped back
+    if state.told_at is None:
+        return state.phase != "inactive"
+    return (
+        state.phase in ("firing", "pending") and not 0 <= now - state.told_at < TOLD_SECONDS
+    )  # or a clock stepped back
 
 
 def _most_due(due: Sequence[State]) -> Sequence[State]:

@@ -16,7 +16,6 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from maibo_alerting.prometheus.durations import duration
-from maibo_alerting.prometheus.journeys import MIN_OBSERVED
 from maibo_alerting.prometheus.rulefile import Record, selector
 
 if TYPE_CHECKING:
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 STEP_SECONDS: Final = 300
 """The grid that sums are made of."""
 NO_DATA_SECONDS: Final = 1800
+MIN_OBSERVED: Final = 0.1
+"""Share of the long window that counts must reach back for."""
 EVENTS: Final = "maibo:slo_events:increase"
 BAD: Final = "maibo:slo_bad_events:increase"
 _PER_SECOND: Final = re.compile(r"\b(?:i?rate|deriv|avg_over_time)\s*\(")

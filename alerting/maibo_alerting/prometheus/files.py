@@ -44,7 +44,7 @@ def _journeys(catalogue: Catalogue, *, url: str, dialect: Dialect, form: Format)
             f"{name}: maibo counts its events itself, and sloth's dialect needs a Prometheus that does; see --dialect maibo"
             for name in sorted(catalogue.slos)
         ]
-        yield Artefact(_path("maibo", form), rule_file([], comments=comments, form=form, name="maibo"))
+        yield Artefact(_path("maibo", form), rule_file([], comments=comments, form=form, name="maibo"), comments)
         return
     made = journeys.groups(catalogue, url=url)
     yield Artefact(_path("maibo", form), rule_file(made, form=form, name="maibo"))
@@ -64,9 +64,8 @@ def _counted(slo: PromSlo, *, dialect: Dialect, form: Format, windows: Windows |
         test = trial(slo, shapes, made, [told(slo, one) for one in slo.objectives])
         if not test:
             comments.append(f"{slo.name}: no tests, since its queries are not plain selectors of counters")
-    yield Artefact(
-        _path(f"slos/{slo.name}", form), rule_file(made, comments=comments, form=form, name=f"maibo-{slo.name}")
-    )
+    rules = rule_file(made, comments=comments, form=form, name=f"maibo-{slo.name}")
+    yield Artefact(_path(f"slos/{slo.name}", form), rules, comments)
     if test:
         yield Artefact(f"prometheus/slos/{slo.name}_test.yaml", test)
 

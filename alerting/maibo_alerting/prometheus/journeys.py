@@ -1,8 +1,8 @@
 """Prometheus rules on what maibo's own ``/metrics`` tells of each objective.
 
-* ``MaiboBudgetBurn`` (``severity`` page or ticket): a pair of `pairs` is reached. Guarded by counts: at least `MIN_BAD_EVENTS` bad
-  events in the long window (one failure among a quiet night's three requests is no news) and a tenth of the long window's minutes
-  observed (a service's first minutes say little about a day).
+* ``MaiboBudgetBurn`` (``severity`` page or ticket): a pair of `pairs` is reached, as the engine has it (``maibo_slo_burn_reached``). Burn rates
+  alone are not enough to wake somebody, and what is enough (`maibo_slo.engine.burning`) cannot be said in PromQL; so Prometheus, the page and
+  maibo's own alerts go by one judgement. The rates stand beside it to give the alert its value.
 * ``MaiboNoData`` (ticket): an objective without a new event for 30 minutes (and, where slices are counted, for the length of a slice),
   or one that maibo does not report at all. No data is neither good nor bad, so it is told instead of being taken for either.
 * ``MaiboNotEvaluating`` (page): maibo itself stopped, or is not scraped. Nothing above can fire then.
@@ -20,15 +20,12 @@ from maibo_alerting.pairs import Pair, Severity, fitted_notes, pairs
 from maibo_alerting.prometheus.durations import spoken
 from maibo_alerting.prometheus.rulefile import Alert, Group, own_labels, plain, selector
 from maibo_slo.documents import COMPOSITE
-from maibo_slo.engine.burn import MIN_BAD_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from maibo_slo.documents import Catalogue, Objective, Slo
 
-MIN_OBSERVED: Final = 0.1
-"""Share of the long window's minutes that must have had data."""
 NO_DATA_AFTER_SECONDS: Final = 1800
 STALE_AFTER_SECONDS: Final = 60
 
@@ -47,11 +44,6 @@ def alerted(slo: Slo) -> tuple[Objective, ...]:
 def labels_of(slo: Slo, objective: Objective) -> dict[str, str]:
     """What tells the alerts of one objective from those of another; groups have the label ``group`` besides."""
     return {"slo": slo.name, "objective": objective.name}
-
-
-def least_coverage(slo: Slo, pair: Pair) -> float:
-    """Share of the SLO's window that a tenth of the pair's long one is."""
-    return MIN_OBSERVED * pair.long_seconds / slo.window_seconds
 
 
 def silent_seconds(objective: Objective) -> int:
@@ -106,8 +98,7 @@ def _pair_expr(slo: Slo, objective: Objective, pair: Pair) -> str:
         "(\n"
         f"  {_of('maibo_slo_burn_rate', slo, objective, window=long)} > {pair.factor:.10g}\n"
         f"  and {_of('maibo_slo_burn_rate', slo, objective, window=short)} > {pair.factor:.10g}\n"
-        f"  and {_of('maibo_slo_burn_bad_events', slo, objective, window=long)} >= {MIN_BAD_EVENTS}\n"
-        f"  and {_of('maibo_slo_coverage_ratio', slo, objective)} >= {least_coverage(slo, pair):.6g}\n"
+        f"  and {_of('maibo_slo_burn_reached', slo, objective, window=long)} == 1\n"
         ")"
     )
 

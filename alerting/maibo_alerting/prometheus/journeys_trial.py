@@ -1,7 +1,7 @@
 """A ``promtool test rules`` file for the journeys' rules: what maibo's own metrics would say, and which alerts must fire then.
 
-Every pair of every objective is held just under its factor, just over it, and over it by the long window alone; so a threshold, a window or
-a label that is wrong is found. All SLOs are fed at once, since one that were not would be without data. One group of an SLO burns, a second
+Every pair of every objective is held just under its factor, just over it, and over it by the long window alone, all by a maibo that calls it reached;
+and then far over it, by one that does not. So a threshold, a window or a label that is wrong is found. All SLOs are fed at once, since one that were not would be without data. One group of an SLO burns, a second
 stays calm.
 """
 
@@ -15,12 +15,10 @@ from maibo_alerting.prometheus.journeys import (
     STALE_AFTER_SECONDS,
     alerted,
     labels_of,
-    least_coverage,
     silent_seconds,
 )
 from maibo_alerting.prometheus.rulefile import selector
 from maibo_alerting.prometheus.suite import burning, fires, suite, test
-from maibo_slo.engine.burn import MIN_BAD_EVENTS
 from maibo_slo.engine.groups import group_name
 
 if TYPE_CHECKING:
@@ -45,8 +43,8 @@ class _Phase:
     """None: of every pair."""
     long: float = 0.0
     short: float = 0.0
-    bad: int = 100 * MIN_BAD_EVENTS
-    is_observed: bool = True
+    is_held_back: bool = False
+    """maibo says so, of every pair: by too few events, too soon, or by no more than chance."""
     fires: bool = False
     everywhere: float = 0.0
     """The least burn over every window."""
@@ -61,8 +59,6 @@ class _Objective:
     """Of its series, and of its alerts."""
     service: str
     pairs: Sequence[Pair]
-    least_coverage: float
-    """Under it, every pair is silent."""
     silent_seconds: int
     is_calm: bool
     """The second group: it never fires."""
@@ -104,7 +100,6 @@ def _objectives(slo: Slo, objective: Objective) -> Iterator[_Objective]:
             labels=labels_of(slo, objective) | ({"group": group} if group else {}),
             service=slo.service,
             pairs=fitted,
-            least_coverage=min((least_coverage(slo, pair) for pair in fitted), default=0.0),
             silent_seconds=silent_seconds(objective),
             is_calm=number > 0,
         )
@@ -118,11 +113,7 @@ def _burns(objectives: Sequence[_Objective]) -> Json:
             _Phase(shape, _OVER, _OVER, fires=True),
             _Phase(shape, _OVER, _UNDER),  # it is over
         ]
-    phases += [
-        _Phase(None, _OVER, _OVER, bad=MIN_BAD_EVENTS - 1),
-        _Phase(None, _OVER, _OVER, is_observed=False),
-        _Phase(None, _OVER, _OVER, bad=MIN_BAD_EVENTS, fires=True),
-    ]
+    phases += [_Phase(None, _OVER, _OVER, is_held_back=True), _Phase(None, _OVER, _OVER, fires=True)]
     series = {_EVALUATED: _values([5.0] * len(phases))}
     for one in objectives:
         series |= _series(one, phases)
@@ -132,23 +123,17 @@ def _burns(objectives: Sequence[_Objective]) -> Json:
         for severity in ("page", "ticket")
     ]
     checks.append(fires(_MINUTES * len(phases) - 1, "MaiboNoData", 0))
-    name = (
-        "pairs fire when they are reached and end with their short window; few events, and hardly any data, are silent"
-    )
+    name = "pairs fire when they are reached and end with their short window; what maibo holds back is silent"
     return test(name, series, checks)
 
 
 def _series(one: _Objective, phases: Sequence[_Phase]) -> dict[str, str]:
-    made = {
-        one.series("maibo_slo_age_seconds"): _values([30.0 for _ in phases]),
-        one.series("maibo_slo_coverage_ratio"): _values(
-            [1.0 if phase.is_observed else one.least_coverage / 2 for phase in phases]
-        ),
-    }
+    made = {one.series("maibo_slo_age_seconds"): _values([30.0 for _ in phases])}
     for window in one.windows():
         made[one.series("maibo_slo_burn_rate", window=window)] = _values([one.burn(window, each) for each in phases])
-        bad = [0.0 if one.is_calm else float(phase.bad) for phase in phases]
-        made[one.series("maibo_slo_burn_bad_events", window=window)] = _values(bad)
+    for pair in one.pairs:
+        reached = [float(phase.concerns(pair) and not phase.is_held_back) for phase in phases]
+        made[one.series("maibo_slo_burn_reached", window=pair.shape.long)] = _values(reached)
     return made
 
 

@@ -4,7 +4,7 @@
 left out, never invented, and no number is shown more exactly than it helps.
 """
 
-from maibo_alerting.wording.facts import Change, Facts, Link, Message
+from maibo_alerting.wording.facts import Change, Facts, Link, Message, Waiting
 from maibo_alerting.wording.notice import as_annotations, message_of, summary_of
 from maibo_alerting.wording.phrases import LOCALES, Locale, phrases
 from maibo_alerting.wording.telling import tell
@@ -16,6 +16,7 @@ __all__ = [
     "Link",
     "Locale",
     "Message",
+    "Waiting",
     "as_annotations",
     "message_of",
     "phrases",

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import tzinfo
 
+    from maibo_slo.engine.burning import Guard
+
 ChangeKind = Literal["version", "deployment", "scale_up", "scale_down"]
 LinkKind = Literal["page", "dashboard", "runbook"]
 
@@ -25,6 +27,15 @@ class Change:
     before: str = ""
     """The version or number of replicas; '' where unknown."""
     after: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Of a burn that does not fire yet: its short window burns above the factor, and why the long one does not, or not for sure."""
+
+    factor: float
+    long_seconds: float
+    held_back_by: Guard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +81,8 @@ class Facts:
     """Share of the error budget that is left; below 0 when more than all of it was spent."""
     age_seconds: float | None = None
     """Since the last event that was counted."""
+    waiting: Waiting | None = None
+    """None of what fires or has ended."""
     changes: Sequence[Change] = ()
     page: str = ""
     dashboard: str = ""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from maibo_slo.engine.burning import Guard
+
 Locale = Literal["en", "zh"]
 
 
@@ -38,6 +40,8 @@ class Phrases:
     several: Counted
     burning: Counted
     burning_too_fast: str
+    burning_waits: str
+    waits: Mapping[Guard, str]
     burns_no_more: str
     no_data: str
     data_again: str
@@ -98,6 +102,13 @@ EN: Final = Phrases(
         "{what}: the error budget burns {rate} times as fast as the SLO allows",
     ),
     burning_too_fast="{what}: the error budget burns too fast",
+    burning_waits="{what}: over {short} the error budget burns {rate} times as fast as the SLO allows, above {factor}; over {long} {waits}",
+    waits={
+        "too_few": "there are too few bad events yet",
+        "too_soon": "too little time has passed since the first event",
+        "not_whole": "it does not yet",
+        "chance": "it may still be chance",
+    },
     burns_no_more="{what}: the error budget no longer burns too fast",
     no_data="{what}: no data",
     data_again="{what}: there is data again",
@@ -168,6 +179,13 @@ ZH: Final = Phrases(
     several=Counted("{n} 条告警", "{n} 条告警"),
     burning=Counted("{what}：错误预算正以 SLO 允许的速度消耗", "{what}：错误预算的消耗速度是 SLO 允许的 {rate} 倍"),
     burning_too_fast="{what}：错误预算消耗过快",
+    burning_waits="{what}：{short}内错误预算的消耗速度是 SLO 允许的 {rate} 倍，高于 {factor}；{long}内{waits}",
+    waits={
+        "too_few": "失败的次数还太少",
+        "too_soon": "距第一个事件的时间还太短",
+        "not_whole": "尚未超过",
+        "chance": "仍可能只是偶然",
+    },
     burns_no_more="{what}：错误预算的消耗已恢复正常",
     no_data="{what}：没有数据",
     data_again="{what}：数据已恢复",

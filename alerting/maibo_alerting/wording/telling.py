@@ -44,11 +44,22 @@ def _title(facts: Facts, say: Phrases) -> str:
         return (say.unknown if facts.ended == "no_data" else say.withdrawn).format(what=what)
     if facts.kind == "no_data":
         return (say.data_again if over else say.no_data).format(what=what)
-    if over:
-        return say.burns_no_more.format(what=what)
+    return say.burns_no_more.format(what=what) if over else _burning(what, facts, say)
+
+
+def _burning(what: str, facts: Facts, say: Phrases) -> str:
     if facts.burn_rate is None:
         return say.burning_too_fast.format(what=what)
     shown = figures.rate(facts.burn_rate)
+    if facts.waiting is not None and facts.over_seconds is not None:
+        return say.burning_waits.format(
+            what=what,
+            short=figures.duration(facts.over_seconds, say),
+            rate=shown,
+            factor=figures.rate(facts.waiting.factor),
+            long=figures.duration(facts.waiting.long_seconds, say),
+            waits=say.waits[facts.waiting.held_back_by],
+        )
     return say.burning.of(shown).format(what=what, rate=shown)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote
 
@@ -14,16 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import httpx2
+    from pydantic import ValidationError
 
     from maibo_slo.service.answers import Answer
 
     A = TypeVar("A", bound=Answer)
 
 TIMEOUT_SECONDS: Final = 30.0
+VERSION_TIMEOUT_SECONDS: Final = 5.0
 _PARAMETER: Final = re.compile(r"(^|; )query (\w+): ")
 """How the service names a parameter; here each is an option of that name."""
 _BODY: Final = re.compile(r"(^|; )body (\w+)")
 """How it names what it was told."""
+_NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
 
 url_option = click.option(
     "--url",
@@ -50,9 +55,11 @@ def ask(url: str, path: str, model: type[A], parameters: Mapping[str, str] | Non
     return _asked(url, "GET", path, model, parameters=parameters)
 
 
-def tell(url: str, path: str, model: type[A], said: Mapping[str, object]) -> A:
-    """POST it as JSON; answer and errors as of `ask`."""
-    return _asked(url, "POST", path, model, said=said)
+def tell(
+    url: str, path: str, model: type[A], said: Mapping[str, object], *, options: Mapping[str, str] = _NO_OPTIONS
+) -> A:
+    """POST it as JSON; answer and errors as of `ask`. `options`: what of it was said by an option of another name, and by which."""
+    return _asked(url, "POST", path, model, said=said, options=options)
 
 
 def _asked(
@@ -63,11 +70,13 @@ def _asked(
     *,
     parameters: Mapping[str, str] | None = None,
     said: Mapping[str, object] | None = None,
+    options: Mapping[str, str] = _NO_OPTIONS,
 ) -> A:
     import httpx2
     from pydantic import ValidationError
 
-    address = (url if "://" in url else f"http://{url}").rstrip("/") + path
+    service = (url if "://" in url else f"http://{url}").rstrip("/")
+    address = service + path
     try:
         response = httpx2.request(method, address, params=dict(parameters or {}), json=said, timeout=TIMEOUT_SECONDS)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
@@ -75,13 +84,44 @@ def _asked(
             f"cannot reach the service at {url}: {error}; start one with `maibo serve`, or say where it is with --url"
         ) from error
     if response.status_code == 422:
-        raise click.UsageError(_BODY.sub(r"\1\2", _PARAMETER.sub(r"\1--\2: ", _problem(response))))
+        wrong = _PARAMETER.sub(r"\1--\2: ", _problem(response))
+        raise click.UsageError(_BODY.sub(lambda found: found[1] + options.get(found[2], found[2]), wrong))
     if response.status_code not in {200, 201}:
         raise ServiceError(f"{address}: {_problem(response)}")
     try:
         return model.model_validate_json(response.content)
     except ValidationError as error:
-        raise ServiceError(f"{address} does not answer as maibo does; is it another service?") from error
+        raise ServiceError(f"{address} {_difference(service, error)}") from error
+
+
+def _difference(service: str, error: ValidationError) -> str:
+    """Why an answer is not what this command line reads: of another version of maibo, or of something else."""
+    theirs = _version(service)
+    if theirs is None:
+        return "does not answer as maibo does; is it another service?"
+    ours = version("maibo-slo")
+    first = error.errors(include_url=False, include_input=False)[0]
+    wrong = f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
+    if theirs == ours:
+        return f"is another build of maibo {ours} than this command line ({wrong}): install the same for both"
+    return (
+        f"runs maibo {theirs}, this command line is {ours}, and they do not understand each other here ({wrong}): "
+        "install the same version for both"
+    )
+
+
+def _version(service: str) -> str | None:
+    """What the service says of itself; None where that is not maibo."""
+    import httpx2
+
+    try:
+        response = httpx2.get(f"{service}/openapi.json", timeout=VERSION_TIMEOUT_SECONDS)
+        match response.json():
+            case {"info": {"title": "maibo", "version": str(said)}}:
+                return said
+    except (httpx2.HTTPError, ValueError):  # nobody there to ask, or no JSON
+        return None
+    return None
 
 
 def _problem(response: httpx2.Response) -> str:

@@ -25,6 +25,21 @@ EFFECTS: Final = {
     "count_as_good": "what was bad counts as good",
     "annotate": "shown, and counted as it was",
 }
+_OPTIONS: Final = {
+    "kind": "--kind",
+    "effect": "--effect",
+    "start": "--from",
+    "duration_seconds": "--for",
+    "zone": "--zone",
+    "rrule": "--rrule",
+    "slos": "--slo",
+    "services": "--service",
+    "journeys": "--journey",
+    "every_slo": "--all",
+    "who": "--who",
+    "why": "--why",
+}
+"""What the service calls the options of `add`, and what they are."""
 TIME: Final = "%Y-%m-%d %H:%M"
 
 
@@ -50,7 +65,13 @@ def _person_options(command: Callable[..., None]) -> Callable[..., None]:
     return click.option("--who", default=_who, show_default="login name", help="Who answers for it.")(command)
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "maibo correction list",
+        'maibo correction add drill --slo checkout-fast --from "2026-11-23 02:00" --for 2h --kind chaos --why "zone drill"',
+        'maibo correction cancel drill --why "postponed to December"',
+    )
+)
 def correction() -> None:
     """Maintenance, chaos, incidents: time that was not like other time (asks a running service).
 
@@ -110,6 +131,9 @@ def add(
     """
     from maibo_slo.service.corrections import CorrectionAnswer
 
+    named = bool(slos or services or journeys)
+    if named == every_slo:
+        raise click.UsageError("say what it concerns: --slo, --service or --journey, each as often as needed, or --all")
     said = {
         "name": name,
         "kind": kind,
@@ -125,7 +149,7 @@ def add(
         "why": why,
         **({"effect": effect} if effect else {}),
     }
-    _print(tell(url, "/v1/corrections", CorrectionAnswer, said), output=output)
+    _print(tell(url, "/v1/corrections", CorrectionAnswer, said, options=_OPTIONS), output=output)
 
 
 @correction.command(

@@ -93,7 +93,12 @@ class _Generate(click.Command):
 
 @click.command(
     cls=_Generate,
-    epilog=examples("maibo generate dashboards slos/ --out dashboards/", "maibo generate rules slos/ --out rules/"),
+    epilog=examples(
+        "maibo generate dashboards slos/ --out dashboards/",
+        "maibo generate rules slos/ --out rules/",
+        "maibo generate rules slos/ --out rules/ --dialect sloth --windows windows.yaml",
+        "maibo generate rules slos/ --out manifests/ --format operator",
+    ),
 )
 @click.argument("what")
 @click.argument("documents", nargs=-1, required=True)
@@ -110,13 +115,19 @@ def generate(
 ) -> None:
     """Make files from documents: dashboards, rules, whatever the installed plugins know to make.
 
-    WHAT is the name of a generator; DOCUMENTS are files, folders, or - for standard input.
+    WHAT is the name of a generator; DOCUMENTS are files, folders, or - for standard input. The files' paths go to standard output, what is
+    to be known of them to standard error.
     """
     from maibo_slo.documents import load
 
     generator = _generator(what)
     settings = _settings(ctx, generator, of_plugins)
-    written = [_write(artefact, out) for artefact in generator.generate(load(documents), **settings)]
+    written = []
+    for artefact in generator.generate(load(documents), **settings):
+        path = _write(artefact, out)
+        written.append(path)
+        for note in artefact.notes:
+            click.echo(f"{path}: {note}", err=True)
     if output == "json":
         print_json({"generator": generator.name, "written": [str(path) for path in written]})
         return

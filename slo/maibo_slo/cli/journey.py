@@ -36,7 +36,9 @@ TRACES = 3
 window_option = click.option("--window", default="5m", show_default=True, help="How far back: 30s, 5m, 6h, 7d.")
 
 
-@click.group()
+@click.group(
+    epilog=examples("maibo journey list --window 1h", "maibo journey show checkout", "maibo journey exemplars checkout")
+)
 def journey() -> None:
     """Journeys: rates, outcomes, latency (asks a running service, but to explain)."""
 

@@ -131,11 +131,15 @@ def _known(ignore: Sequence[str]) -> frozenset[str]:
 
 
 def _measured(url: str) -> dict[str, float]:
-    """Events a day of each SLO that a service knows."""
+    """Events a day of each SLO that a service knows; of one that counts slices it does not say."""
     from maibo_slo.service.answers import SlosAnswer
 
     answer = ask(url, "/v1/slos", SlosAnswer)
-    return {one.name: found for one in answer.slos if (found := max(map(_a_day, one.objectives), default=0.0)) > 0}
+    return {one.name: found for one in answer.slos if (found := _most_a_day(one.objectives)) > 0}
+
+
+def _most_a_day(objectives: Sequence[ObjectiveAnswer]) -> float:
+    return max((_a_day(one) for one in objectives if one.unit == "events"), default=0.0)
 
 
 def _a_day(objective: ObjectiveAnswer) -> float:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from maibo_slo.service.pages import units
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -105,6 +107,37 @@ def percent(ratio: float | None, digits: int = 2) -> str:
     if shown == 100:
         shown = 100 - 10**-digits
     return f"{shown + 0.0:.{digits}f} %"
+
+
+def budget(remaining: float | None) -> str:
+    """What is left of an error budget, rounded down as the page does.
+
+    >>> budget(0.9947), budget(0.99999), budget(-2.951), budget(None)
+    ('99.4 %', '99.9 %', '-296 %', '–')
+    """
+    return _plain(units.budget(remaining))
+
+
+def coverage(ratio: float) -> str:
+    """A share of time, as the page tells it: what was observed is never rounded away.
+
+    >>> coverage(0.00027), coverage(0.98)
+    ('0.027 %', '98 %')
+    """
+    return _plain(units.coverage(ratio))
+
+
+def period(seconds: float) -> str:
+    """A length of time in its two largest units, as the page tells it.
+
+    >>> period(28 * 86_400 - 660)
+    '27 d 23 h'
+    """
+    return _plain(units.period(seconds))
+
+
+def _plain(text: str) -> str:
+    return text.replace(units.SPACE, " ").replace(units.MINUS, "-")
 
 
 def ago(seconds: float | None) -> str:

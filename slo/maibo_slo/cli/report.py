@@ -34,7 +34,7 @@ class ReportError(MaiboError):
 @click.option(
     "--by", type=click.Choice(BY), default="service", show_default=True, help="What objectives are grouped by."
 )
-@click.option("--format", "form", type=click.Choice(FORMATS), help="That of --out by its name, else md.")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="By the name of --out where not given, else md.")
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write, instead of standard output."
 )
@@ -53,6 +53,7 @@ def report(
         raise click.UsageError("a period has a name or times: leave out --period or --from")
     if end and not begin:
         raise click.UsageError("--to needs --from")
+    form = form or _form_of(out)
     if not begin:
         begin, end = map(str, named(period or "month", now=time.time()))
     asked = {"begin": begin, **({"end": end} if end else {})}
@@ -60,7 +61,7 @@ def report(
         answer = ask(url, "/v1/report", ReportAnswer, asked)
     except click.UsageError as error:  # the service's names of parameters are not this command's
         raise click.UsageError(error.message.replace("--begin", "--from").replace("--end", "--to")) from None
-    text = written(answer.report, by=by, form=form or _form_of(out))
+    text = written(answer.report, by=by, form=form)
     if out is None:
         click.echo(text, nl=False)
         return
@@ -71,5 +72,9 @@ def report(
 
 
 def _form_of(out: Path | None) -> str:
+    """By a file's name; Markdown where it has no suffix. UsageError for a suffix of none of them."""
     suffix = "" if out is None else out.suffix.lower().lstrip(".")
-    return suffix if suffix in FORMATS else "md"
+    if suffix and suffix not in FORMATS:
+        ends = ", ".join(f".{form}" for form in FORMATS)
+        raise click.UsageError(f"--out: no report is written as .{suffix}: say --format, or a name with one of {ends}")
+    return suffix or "md"

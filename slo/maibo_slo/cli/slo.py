@@ -14,10 +14,13 @@ from maibo_slo.cli.example import examples
 from maibo_slo.cli.output import (
     NOTHING,
     ago,
+    budget,
     console,
+    coverage,
     duration,
     output_option,
     percent,
+    period,
     print_json,
     shown,
     styled,
@@ -44,7 +47,7 @@ COLOURS: Final = {
 BAR_WIDTH: Final = 20
 
 
-@click.group()
+@click.group(epilog=examples("maibo slo list", "maibo slo show checkout-fast", "maibo slo backtest checkout-fast"))
 def slo() -> None:
     """SLOs: attainment, error budgets, burn rates (asks a running service)."""
 
@@ -80,8 +83,8 @@ def list_(*, url: str, output: str) -> None:
                 shown(objective.policy.state) if objective.policy else NOTHING,
                 percent(objective.target, 3),
                 percent(objective.attainment, 3),
-                percent(objective.budget_remaining_projected, 1),
-                percent(objective.budget_remaining, 1),
+                budget(objective.budget_remaining_projected),
+                budget(objective.budget_remaining),
                 _burn(objective, "1h"),
                 ago(objective.age_seconds),
             )
@@ -118,6 +121,8 @@ def show(name: str, *, url: str, output: str) -> None:
             texts = (each.kind, each.effect, each.who, each.why)
             corrected.add_row(_minute(each.begin), _minute(each.end), *map(shown, texts))
         out.print(corrected)
+        if answer.corrections_omitted:
+            out.print(f"and {answer.corrections_omitted} older ones in the window, which count all the same")
 
 
 def _terms(answer: SloAnswer) -> Iterator[str]:
@@ -143,9 +148,11 @@ def _period(answer: SloAnswer) -> str:
 
 def _told(objective: ObjectiveAnswer, answer: SloAnswer) -> Iterator[tuple[RenderableType, ...]]:
     """Of one objective, line by line."""
+    from maibo_slo.service.answers import HELD_BACK
+
     name = f"{objective.name} {objective.group}".rstrip()
-    over = f"{percent(objective.coverage, 1)} of {shown(answer.window)}"
-    observed = f"observed {percent(objective.budget_remaining, 1)} over {over}"
+    over = f"{coverage(objective.coverage)} of {shown(answer.window)}"
+    observed = f"observed {budget(objective.budget_remaining)} over {over}"
     left = f"{_bar(objective.budget_remaining_projected)} budget left, projected"
     yield f"objective {shown(name)}:", _state(objective), f"{left}; {observed}"
     counted = "" if objective.parts else f"{_amount(objective.good)} good, {_amount(objective.bad)} bad, "
@@ -154,10 +161,15 @@ def _told(objective: ObjectiveAnswer, answer: SloAnswer) -> Iterator[tuple[Rende
     )
     if objective.no_data_minutes or objective.excluded_minutes:
         yield (
-            f"  no data in {ago(objective.no_data_minutes * 60)}, {ago(objective.excluded_minutes * 60)} excluded by corrections",
+            f"  no data in {period(objective.no_data_minutes * 60)}, {period(objective.excluded_minutes * 60)} excluded by corrections",
         )
     if objective.first_burning_at:
         yield (f"  burning since {objective.first_burning_at:%Y-%m-%d %H:%M:%S} UTC",)
+    for rule in objective.rules:
+        if rule.held_back:
+            above = f"{rule.long_window} and {rule.short_window} burn above {rule.factor:.3g}×"
+            why = HELD_BACK.get(rule.held_back_by, rule.held_back_by)
+            yield (shown(f"  not {rule.state}, though {above}: {why}"),)
     if objective.policy:
         yield (
             shown(
@@ -174,7 +186,7 @@ def _told(objective: ObjectiveAnswer, answer: SloAnswer) -> Iterator[tuple[Rende
         )
         for part in objective.parts:
             own = None if part.spent is None else 1 - part.spent
-            parts.add_row(shown(part.name), f"{part.weight:g}", percent(own, 1), percent(part.share, 0))
+            parts.add_row(shown(part.name), f"{part.weight:g}", budget(own), percent(part.share, 0))
         yield (parts,)
     numbers = ("burn", "95 % between", "good", "bad", "coverage")
     burns = table("window", *numbers, numbers=numbers)
@@ -185,7 +197,7 @@ def _told(objective: ObjectiveAnswer, answer: SloAnswer) -> Iterator[tuple[Rende
             NOTHING if burn.lower is None else f"{_rate(burn.lower)} and {_rate(burn.upper)}",
             NOTHING if objective.parts else _amount(burn.good),
             NOTHING if objective.parts else _amount(burn.bad),
-            percent(burn.coverage, 0),
+            coverage(burn.coverage),
         )
     yield (burns,)
 
@@ -229,4 +241,4 @@ def _bar(remaining: float | None) -> str:
     if remaining is None:
         return NOTHING
     filled = round(max(0.0, min(1.0, remaining)) * BAR_WIDTH)
-    return "█" * filled + "░" * (BAR_WIDTH - filled) + f" {percent(remaining, 1)}"
+    return "█" * filled + "░" * (BAR_WIDTH - filled) + f" {budget(remaining)}"

@@ -39,7 +39,7 @@ def _store_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.group()
+@click.group(epilog=examples("maibo store migrate", "maibo store info"))
 def store() -> None:
     """The store: its schema and its size. An embedded store has one owner: stop the service first."""
 

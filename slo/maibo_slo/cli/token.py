@@ -36,7 +36,7 @@ def _scope(_: click.Context, __: click.Parameter, value: str) -> tokens.Scope:
     return tokens.Scope.INGEST
 
 
-@click.group()
+@click.group(epilog=examples("maibo token add shop", "maibo token list", "maibo token revoke shop"))
 def token() -> None:
     """Tokens of those who may send telemetry. Changes count within a second, while the service runs."""
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from maibo_slo.demo.children import DemoError
 from maibo_slo.demo.report import Report
 from maibo_slo.demo.run import Plan, run
+from maibo_slo.demo.schedule import DURATION_SECONDS
 from maibo_slo.demo.show import final, screen
 from maibo_slo.errors import MaiboError
 
@@ -29,7 +30,11 @@ Examples:
   maibo demo --keep"""
 )
 @click.option(
-    "--duration", type=click.FloatRange(min=5), default=60, show_default=True, help="Seconds that customers come."
+    "--duration",
+    type=click.FloatRange(min=5),
+    default=DURATION_SECONDS,
+    show_default=True,
+    help="Seconds that customers come; in fewer than that, nothing may burn.",
 )
 @click.option(
     "--rate", type=click.FloatRange(0.5, 50), default=5, show_default=True, help="Customers a second in ordinary times."

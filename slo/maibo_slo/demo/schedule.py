@@ -16,6 +16,8 @@ REGIONS = ("eu-central", "ap-southeast")
 TIERS = ("vip", "standard")
 BROWSE, CHECKOUT = "browse", "checkout"
 
+DURATION_SECONDS = 60
+"""How long the story takes where nobody says otherwise: the shortest in which the bad release burns SLOs for sure."""
 SHARE_OF_CHECKOUTS = 0.4
 SHARE_OF_VIPS = 0.25
 SHARE_OF_DECLINED_CARDS = 0.001

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from maibo_slo.demo.report import Report
+from maibo_slo.demo.schedule import DURATION_SECONDS
 from maibo_slo.demo.watch import quantile
 
 PLAIN_EVERY_SECONDS = 5.0
@@ -217,7 +218,12 @@ def _pair(theirs: int, ours: int) -> Text:
 
 def _burnt(report: Report, *, wide: bool) -> Table | Text:
     if not report.burnt:
-        return Text("No SLO burned.")
+        if report.seconds >= DURATION_SECONDS:
+            return Text("No SLO burned.")
+        return Text(
+            f"No SLO burned: {report.seconds:g} s have too few journeys to tell a burn from chance. "
+            f"Without --duration it is {DURATION_SECONDS} s."
+        )
     table = _table("SLOs burnt", wide=wide)
     for name in ("SLO", "objective", "worst state", "first seen"):
         table.add_column(name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from maibo_slo.documents.fields import Fields, at_most, dns_label, meant, text_of
 from maibo_slo.documents.kinds import Origin
-from maibo_slo.documents.yaml import List
+from maibo_slo.documents.yaml import List, Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -23,6 +23,13 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     OPENSLO: ("Service", "SLI", "SLO", "DataSource", "AlertPolicy", "AlertCondition", "AlertNotificationTarget"),
     MAIBO: ("Journey", "Correction", "ErrorBudgetPolicy"),
 }
+OTHER_TOOLS: Final = {
+    "prometheus/v1": "sloth",
+    "sloth.slok.dev/v1": "sloth",
+    "pyrra.dev/v1alpha1": "pyrra",
+    "sre.google.com/v2": "slo-generator",
+}
+"""Version of a document that is another tool's -> what `maibo import` calls that tool."""
 _OTHER_VERSIONS: Final = {
     "openslo/v1alpha": "write it as openslo/v1: an SLI's ratioMetric with metricSource, timeWindow, budgetingMethod",
     "openslo/v2alpha": "write it as openslo/v1: indicator and indicatorRef for sli and sliRef",
@@ -122,7 +129,9 @@ def choose(wanted: str, known: Mapping[str, object], otherwise: str) -> str:
 
 
 def open_document(fields: Fields) -> Document:
-    """Check apiVersion, kind and metadata."""
+    """Check apiVersion, kind and metadata; of another tool's document, which is mended by turning it into ours, only the first."""
+    if _is_other_tools(fields):
+        return Document("", Metadata("", "", {}, {}, Origin(fields.at.file, fields.at.line)), fields, usable=False)
     kind, usable = _kind(fields)
     return Document(kind, metadata(fields), fields, usable)
 
@@ -141,6 +150,16 @@ def metadata(fields: Fields) -> Metadata:
 def description(spec: Fields) -> str:
     """``description``, optional in every spec."""
     return spec.text("description", default="", rule=at_most(1050))
+
+
+def _is_other_tools(fields: Fields) -> bool:
+    """Whether the document is one that can be imported, which is told."""
+    name = "apiVersion" if "apiVersion" in fields.node.values else "version"
+    node = fields.node.values.get(name)
+    tool = OTHER_TOOLS.get(node.text) if isinstance(node, Scalar) else None
+    if tool is not None:
+        fields.error(name, f"this is a document of {tool}", f"turn it into OpenSLO: maibo import {tool} FILE")
+    return tool is not None
 
 
 def _kind(fields: Fields) -> tuple[str, bool]:

@@ -21,6 +21,31 @@ FIRST_YEAR: Final = 1970
 LAST_YEAR: Final = 2199
 UTC: Final = "UTC"
 _ZONE: Final = "name an IANA zone such as Europe/Berlin"
+_CITIES: Final = {
+    "beijing": "Asia/Shanghai",
+    "peking": "Asia/Shanghai",
+    "shenzhen": "Asia/Shanghai",
+    "guangzhou": "Asia/Shanghai",
+    "hangzhou": "Asia/Shanghai",
+    "chengdu": "Asia/Shanghai",
+    "osaka": "Asia/Tokyo",
+    "delhi": "Asia/Kolkata",
+    "new_delhi": "Asia/Kolkata",
+    "mumbai": "Asia/Kolkata",
+    "bangalore": "Asia/Kolkata",
+    "hanoi": "Asia/Ho_Chi_Minh",
+    "frankfurt": "Europe/Berlin",
+    "hamburg": "Europe/Berlin",
+    "munich": "Europe/Berlin",
+    "barcelona": "Europe/Madrid",
+    "milan": "Europe/Rome",
+    "geneva": "Europe/Zurich",
+    "boston": "America/New_York",
+    "washington": "America/New_York",
+    "san_francisco": "America/Los_Angeles",
+    "seattle": "America/Los_Angeles",
+}
+"""Large cities without a zone of their own: the name that looks most like theirs is that of another place."""
 _MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})?")
 _EXAMPLE: Final = "write it as 2026-01-01 02:00:00"
 
@@ -30,8 +55,18 @@ def zone(fields: Fields, name: str, *, default: str | None = None) -> str:
     text = fields.text(name, default=default, mend=_ZONE)
     if not text or text in _zones():
         return text or UTC
-    fields.error(name, f"there is no time zone {text!r}", meant(text, _zones()) or _ZONE)
+    fields.error(name, f"there is no time zone {text!r}", zone_meant(text) or _ZONE)
     return UTC
+
+
+def zone_meant(text: str) -> str:
+    """``did you mean 'Asia/Shanghai'?``, or nothing when no zone is near.
+
+    >>> zone_meant("Asia/Beijing"), zone_meant("Europe/Berln")
+    ("did you mean 'Asia/Shanghai'?", "did you mean 'Europe/Berlin'?")
+    """
+    city = _CITIES.get(text.rpartition("/")[2].lower().replace(" ", "_"))
+    return f"did you mean {city!r}?" if city else meant(text, _zones())
 
 
 def moment(fields: Fields, name: str, zone: str) -> datetime | None:

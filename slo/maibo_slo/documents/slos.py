@@ -40,6 +40,9 @@ _WHOLE: Final = re.compile(r"[1-9][0-9]{0,8}")
 _MAX_DECIMALS: Final = 12  # so that no target below 1 becomes 1.0 as a float
 _MIN_WEIGHT: Final = Decimal("0.001")
 _MAX_WEIGHT: Final = 1000
+_NO_BUDGET: Final = (
+    "100 % leaves no budget to spend: lower it, such as targetPercent: 99.9, and see maibo lint --explain SLO001"
+)
 _OBJECTIVES: Final = "add objectives: [{target: 0.99}]"
 _RAW: Final = "~"
 """Begins the name under which the ledger keeps what was counted before it was judged."""
@@ -267,7 +270,7 @@ def _target(goal: Fields) -> Decimal:
     if number is None:
         return Decimal(0)
     if not 0 <= number < limit:
-        mend = f"write targetPercent: {number}" if ratio and 1 < number < 100 else ""
+        mend = f"write targetPercent: {number}" if ratio and 1 < number < 100 else _NO_BUDGET if number == limit else ""
         goal.error(name, f"must be above 0 and below {limit}", mend)
         return Decimal(0)
     if number == 0:

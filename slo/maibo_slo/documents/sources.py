@@ -16,6 +16,7 @@ from maibo_slo.documents.document import choose, description
 from maibo_slo.documents.durations import shorthand_seconds
 from maibo_slo.documents.fields import Fields, meant
 from maibo_slo.documents.kinds import CellSelector, DataSource, PromQuery
+from maibo_slo.documents.promql import unbalanced
 from maibo_slo.documents.selectors import SELECTABLE
 from maibo_slo.documents.yaml import List, Map, Scalar
 
@@ -57,6 +58,8 @@ class MetricSource:
     type: str
     spec: Fields
     data_source: DataSource | None
+    is_unknown: bool = False
+    """Whether its type is that of a data source which is wrong or not there; that was told already."""
 
 
 def data_source(document: Document, _known: Known) -> DataSource:
@@ -92,6 +95,8 @@ def metric(
     if source.type in types:
         group_by = _group_by(source.spec, whole=whole)
         return Metric(types[source.type](source.spec, outcomes, known), group_by)
+    if source.is_unknown:
+        return Metric()
     what = f"of type {source.type!r}" if source.type else "without a type"
     mend = choose(source.type, dict.fromkeys((*types, PROMETHEUS)), "")
     source.fields.unjudged("type", f"a metricSource {what}", mend)
@@ -114,7 +119,9 @@ def metric_source(fields: Fields, known: Known) -> MetricSource:
     if source.has("spec") and isinstance(source.node_of("spec"), Map) and not spec.node.values:
         source.error("spec", "must have at least one field", "say what is counted")
     source.close()
-    return MetricSource(source, kind, spec, referred)
+    return MetricSource(
+        source, kind, spec, referred, is_unknown=not kind and referred is None and source.has("metricSourceRef")
+    )
 
 
 def _check_connection(details: Fields) -> None:
@@ -181,6 +188,8 @@ def _prometheus(spec: Fields) -> PromQuery | None:
     elif given and not (query.has_window or _SELECTOR.fullmatch(query.query)):
         message = "is not the selector of a counter, and does not say where the window goes"
         spec.error(name, message, "write sum(increase(http_requests_total[{{.window}}])), or http_requests_total alone")
+    elif given and (wrong := unbalanced(query.query)):
+        spec.error(name, *wrong)
     return query
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from maibo_slo.engine.budget import error_budget
 
@@ -30,6 +30,20 @@ BURN_WINDOWS: Final[Mapping[str, int]] = {
     "1d": 24 * HOUR,
     "3d": 72 * HOUR,
 }
+
+
+class Share(NamedTuple):
+    """So many percent of the budget within the long window, and it still goes over the short one."""
+
+    long: str
+    short: str
+    percent: float
+
+
+FAST: Final = (Share("1h", "5m", 2), Share("6h", "30m", 5))
+"""Worth waking somebody: ``burning_fast``."""
+SLOW: Final = (Share("1d", "2h", 10), Share("3d", "6h", 10))
+"""Worth a ticket."""
 
 MIN_BAD_EVENTS: Final = 3
 """In a pair's long window. At 99.9 % one failure among a new service's first ten requests is a burn of 100: noise, no news."""
@@ -70,12 +84,16 @@ def burn_rate(good: float, bad: float, *, target: float) -> float | None:
 
 
 @lru_cache(maxsize=1024)
-def fast_pairs(window_seconds: int, *, target: float) -> tuple[Pair, Pair]:
+def fast_pairs(window_seconds: int, *, target: float) -> tuple[Pair, ...]:
     """2 % of the budget within 1 h (and still over 5 min), 5 % within 6 h (and still over 30 min)."""
-    return (
-        Pair(HOUR, 300, _factor(0.02, window_seconds, HOUR, target=target)),
-        Pair(6 * HOUR, 1800, _factor(0.05, window_seconds, 6 * HOUR, target=target)),
-    )
+    return tuple(_fitted(share, window_seconds, target=target) for share in FAST)
+
+
+@lru_cache(maxsize=1024)
+def alerted_pairs(window_seconds: int, *, target: float) -> Mapping[str, Pair]:
+    """Those that alerts go by, by the name of their long window; none whose long window is longer than the SLO's."""
+    fitting = (share for share in (*FAST, *SLOW) if BURN_WINDOWS[share.long] <= window_seconds)
+    return {share.long: _fitted(share, window_seconds, target=target) for share in fitting}
 
 
 def slow_pair() -> Pair:
@@ -83,6 +101,7 @@ def slow_pair() -> Pair:
     return Pair(6 * HOUR, 1800, 1.0)
 
 
-def _factor(share: float, window_seconds: int, long_seconds: int, *, target: float) -> float:
-    scaled = share * window_seconds / long_seconds
-    return max(1.0, min(scaled, REACHABLE / error_budget(target)))
+def _fitted(share: Share, window_seconds: int, *, target: float) -> Pair:
+    long_seconds = BURN_WINDOWS[share.long]
+    scaled = share.percent * window_seconds / (100 * long_seconds)
+    return Pair(long_seconds, BURN_WINDOWS[share.short], max(1.0, min(scaled, REACHABLE / error_budget(target))))

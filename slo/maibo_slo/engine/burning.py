@@ -19,7 +19,7 @@ window have a hundred bad events or more, the first guard's three and the second
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from maibo_slo.engine.budget import error_budget
 from maibo_slo.engine.burn import BURN_WINDOWS, MIN_BAD_EVENTS, Counts
@@ -33,7 +33,10 @@ MIN_ELAPSED: Final = 0.1
 """Of the long window, since the first event."""
 RECENT_SECONDS: Final = max(BURN_WINDOWS.values())
 SURE: Final = 0.95
-_ABOVE: Final = 1 + 1e-9
+ABOVE: Final = 1 + 1e-9
+Guard = Literal["too_few", "too_soon", "not_whole", "chance"]
+"""What holds a burn back that is above the factor: too few bad events; too soon after the first event; not enough of them for the whole long
+window, its minutes without data filled in; no more than chance explains."""
 _NOTHING: Final = Counts(0, 0, 0)
 
 
@@ -130,17 +133,22 @@ class Evidence:
 
 def reached(pair: Windows, seen: Evidence, *, now: float) -> bool:
     """Both windows burn above the factor, for sure."""
+    return going_on(pair, seen) and guard(pair, seen, now=now) is None
+
+
+def guard(pair: Windows, seen: Evidence, *, now: float) -> Guard | None:
+    """The first guard by which the long window is not above the factor for sure; None: it is."""
     long = seen.of(pair.long_seconds)
-    if not seen.is_enough(pair.long_seconds) or not going_on(pair, seen):
-        return False
+    if not seen.is_enough(pair.long_seconds):
+        return "too_few"
     if seen.elapsed_seconds(now=now) < MIN_ELAPSED * pair.long_seconds:
-        return False
+        return "too_soon"
     events, limit = seen.expected_events(pair.long_seconds, now=now), seen.limit(pair)
-    if long.bad <= limit * events * _ABOVE:
-        return False
+    if long.bad <= limit * events * ABOVE:
+        return "not_whole"
     if limit * events >= FEW or seen.is_many(pair.long_seconds):
-        return True
-    return probability_above(limit, bad=long.bad, events=events) >= SURE
+        return None
+    return None if probability_above(limit, bad=long.bad, events=events) >= SURE else "chance"
 
 
 def going_on(pair: Windows, seen: Evidence) -> bool:
@@ -154,7 +162,7 @@ def let_go(pair: Windows, seen: Evidence, *, now: float) -> bool:
     if not seen.settled or short.good + short.bad == 0:
         return False
     events = seen.expected_events(pair.long_seconds, now=now)
-    if not seen.is_enough(pair.long_seconds) or long.bad <= limit * events * _ABOVE:
+    if not seen.is_enough(pair.long_seconds) or long.bad <= limit * events * ABOVE:
         return True
     if limit * events >= FEW or seen.is_covered(pair.short_seconds):
         return not _above(short, limit)
@@ -162,4 +170,4 @@ def let_go(pair: Windows, seen: Evidence, *, now: float) -> bool:
 
 
 def _above(window: Counts, limit: float) -> bool:
-    return window.bad > limit * (window.good + window.bad) * _ABOVE
+    return window.bad > limit * (window.good + window.bad) * ABOVE

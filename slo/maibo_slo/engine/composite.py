@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from maibo_slo.engine.budget import Budget, error_budget, unsigned_zero
-from maibo_slo.engine.burn import MIN_BAD_EVENTS, burn_rate
+from maibo_slo.engine.burn import MIN_BAD_EVENTS
 from maibo_slo.engine.burning import MIN_ELAPSED, SURE
 from maibo_slo.engine.certainty import FEW, share_below
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from maibo_slo.engine.burning import Evidence, Windows
+    from maibo_slo.engine.burning import Evidence, Guard, Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,13 @@ def parts_of(parts: Sequence[tuple[str, float, Budget]]) -> tuple[Part, ...]:
     return tuple(told)
 
 
-def reached(pair: Windows, parts: Sequence[tuple[float, Evidence]], *, now: float) -> bool:
-    """As `burning.reached`, over the components' burns added up."""
+def guard(pair: Windows, parts: Sequence[tuple[float, Evidence]], *, now: float) -> Guard | None:
+    """As `burning.guard`, over the components' burns added up."""
     bad = sum(seen.of(pair.long_seconds).bad for _, seen in parts)
-    if bad < MIN_BAD_EVENTS or not going_on(pair, parts):
-        return False
+    if bad < MIN_BAD_EVENTS:
+        return "too_few"
     if max(seen.elapsed_seconds(now=now) for _, seen in parts) < MIN_ELAPSED * pair.long_seconds:
-        return False
+        return "too_soon"
     likely = lowest = 0.0
     for weight, seen in parts:
         events, mine = seen.expected_events(pair.long_seconds, now=now), seen.of(pair.long_seconds).bad
@@ -80,17 +80,9 @@ def reached(pair: Windows, parts: Sequence[tuple[float, Evidence]], *, now: floa
             scale = weight / error_budget(seen.target)
             likely += scale * mine / events
             lowest += scale * share_below(1 - SURE, bad=mine, events=events)
-    return likely > pair.factor and (bad >= FEW or lowest > pair.factor)
-
-
-def going_on(pair: Windows, parts: Sequence[tuple[float, Evidence]]) -> bool:
-    """The short window burns above the factor."""
-    short = weighted(
-        (weight, burn_rate(counts.good, counts.bad, target=seen.target))
-        for weight, seen in parts
-        for counts in [seen.of(pair.short_seconds)]
-    )
-    return short is not None and short > pair.factor
+    if likely <= pair.factor:
+        return "not_whole"
+    return None if bad >= FEW or lowest > pair.factor else "chance"
 
 
 def _spent(remaining: float | None) -> float | None:

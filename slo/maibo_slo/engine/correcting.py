@@ -6,9 +6,10 @@ same corrections concern share them.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from maibo_slo.engine.corrections import Window, concerns, differing, windows
 from maibo_slo.engine.excluded import NOTHING_EXCLUDED, Excluded, excluded_by
@@ -27,6 +28,13 @@ AHEAD_SECONDS: Final = 2 * AGAIN_SECONDS
 MOST_SHOWN: Final = 20
 
 
+class _Bounds(NamedTuple):
+    """Of windows, each sorted: to count those that lie in a span without looking at all of them at every tick."""
+
+    begins: list[int]
+    ends: list[int]
+
+
 class Corrections:
     """Of all SLOs, as they are now."""
 
@@ -39,6 +47,7 @@ class Corrections:
         self.windows: Mapping[str, tuple[Window, ...]] = {}
         """By SLO, oldest first; who has none is absent."""
         self._excluded: Mapping[str, Excluded] = {}
+        self._bounds: Mapping[str, _Bounds] = {}
 
     def refresh(self, documents: Iterable[Correction], tracks: Tracks, *, now: float) -> bool:
         """Find the windows, if they may be others than the last time; False: they are not."""
@@ -50,6 +59,8 @@ class Corrections:
         found: dict[str, tuple[Window, ...]] = {}
         excluded: dict[tuple[tuple[Correction, ...], int], Excluded] = {}
         excluded_of: dict[str, Excluded] = {}
+        bounds: dict[tuple[tuple[Correction, ...], int], _Bounds] = {}
+        bounds_of: dict[str, _Bounds] = {}
         for name, track in tracks.by_slo.items() if said else ():
             mine = tuple(each for each in said if concerns(each, track.slo))
             if not mine:
@@ -58,10 +69,13 @@ class Corrections:
             if key not in shared:
                 shared[key] = windows(mine, track.slo, int(now) - track.reach_seconds, int(now) + AHEAD_SECONDS)
                 excluded[key] = excluded_by(shared[key])
+                bounds[key] = _Bounds(
+                    sorted(each.begin for each in shared[key]), sorted(each.end for each in shared[key])
+                )
             if shared[key]:
-                found[name], excluded_of[name] = shared[key], excluded[key]
+                found[name], excluded_of[name], bounds_of[name] = shared[key], excluded[key], bounds[key]
         self.windows, self._said, self._tracks, self._found_at = found, said, tracks, now
-        self._excluded = excluded_of
+        self._excluded, self._bounds = excluded_of, bounds_of
         return True
 
     def changed(
@@ -98,3 +112,10 @@ class Corrections:
         """Windows as far as they lie in [begin, now], newest first."""
         mine = (each for each in reversed(self.windows.get(slo, ())) if each.begin <= now and each.end > begin)
         return tuple(Corrected(max(each.begin, begin), each.end, each.correction) for each in islice(mine, MOST_SHOWN))
+
+    def unshown(self, slo: str, *, begin: int, now: float) -> int:
+        """How many more of them there are than `shown` has."""
+        if slo not in self._bounds:
+            return 0
+        begins, ends = self._bounds[slo]
+        return max(0, bisect_right(begins, now) - bisect_right(ends, begin) - MOST_SHOWN)

@@ -106,6 +106,7 @@ class Observer:
         span = None if slo.calendar is None else self._periods[slo.calendar]
         begin = int(now) - slo.window_seconds if span is None else span.begin
         corrected = self._corrections.shown(slo.name, begin=begin, now=now)
+        unshown = self._corrections.unshown(slo.name, begin=begin, now=now)
         excluded = self._corrections.excluded(slo.name)
         for group in known.groups:
             parts: list[Observed] = []
@@ -125,6 +126,7 @@ class Observer:
                     period=span,
                     parts=parted,
                     corrected=corrected,
+                    corrected_unshown=unshown,
                     excluded=excluded,
                     events=_events(known.track, objective, group, found),
                 )

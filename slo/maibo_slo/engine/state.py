@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from maibo_slo.engine import burning, composite
 from maibo_slo.engine.budget import Budget, budget, error_budget
-from maibo_slo.engine.burn import BURN_WINDOWS, Counts, Pair, burn_rate, fast_pairs, slow_pair
-from maibo_slo.engine.burning import MINUTE, Evidence
+from maibo_slo.engine.burn import BURN_WINDOWS, Counts, Pair, alerted_pairs, burn_rate, fast_pairs, slow_pair
+from maibo_slo.engine.burning import ABOVE, MINUTE, Evidence
 from maibo_slo.engine.certainty import Interval, credible_interval
 from maibo_slo.engine.excluded import NOTHING_EXCLUDED, Excluded
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from maibo_slo.documents import Correction, Objective, PromSlo, Slo
+    from maibo_slo.engine.burning import Guard
     from maibo_slo.engine.composite import Part
 
 State = Literal["ok", "burning", "burning_fast", "exhausted", "no_data", "stale"]
@@ -86,6 +87,8 @@ class Observed:
     policy: PolicyNow | None = None
     corrected: tuple[Corrected, ...] = ()
     """The newest, newest first: to be shown."""
+    corrected_unshown: int = 0
+    """How many more there are."""
     excluded: Excluded = NOTHING_EXCLUDED
     """All that corrections exclude: to be reckoned with."""
     events: Mapping[int, Counts] = field(default_factory=dict)
@@ -129,8 +132,8 @@ class Rule:
     state: State
     pair: Pair
     reached: bool
-    held_back: bool
-    """Both windows burn above the factor, but by too few events, or for too short a time, to mean something."""
+    held_back_by: Guard | None = None
+    """Both windows burn above the factor, and yet it means nothing; None: one of them does not, or it is reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,7 @@ class Assessment:
     parts: tuple[Part, ...] = ()
     policy: PolicyNow | None = None
     corrected: tuple[Corrected, ...] = ()
+    corrected_unshown: int = 0
 
     @property
     def has_counts(self) -> bool:
@@ -198,6 +202,7 @@ def assess(observed: Observed, *, now: float, evaluated_at: float | None) -> Ass
         ),
         policy=observed.policy,
         corrected=observed.corrected,
+        corrected_unshown=observed.corrected_unshown,
     )
 
 
@@ -214,6 +219,14 @@ def is_stale(evaluated_at: float | None, *, now: float) -> bool:
 def is_burning(observed: Observed, *, now: float) -> bool:
     """Whether any pair is reached, whatever else is the matter."""
     return any(rule.reached for rule in _rules(observed, now=now))
+
+
+def alerting(observed: Observed, *, now: float) -> Iterator[tuple[str, bool]]:
+    """Of each pair that alerts go by, the long window's name, and whether the pair is reached; a long window without data is left out."""
+    pairs = alerted_pairs(observed.slo.window_seconds, target=observed.objective.target)
+    for long, pair in pairs.items():
+        if _rate(observed, pair.long_seconds) is not None:
+            yield long, _is_above(pair, observed) and _guard(pair, observed, now=now) is None
 
 
 def evidence(observed: Observed, *, settled: bool = True) -> Evidence:
@@ -263,17 +276,22 @@ def _rules(observed: Observed, *, now: float) -> Iterator[Rule]:
     fast = fast_pairs(observed.slo.window_seconds, target=observed.objective.target)
     pairs: list[tuple[State, Pair]] = [*(("burning_fast", pair) for pair in fast), ("burning", slow_pair())]
     for state, pair in pairs:
-        rates = (_rate(observed, seconds) for seconds in (pair.short_seconds, pair.long_seconds))
-        above = all(rate is not None and rate > pair.factor for rate in rates)
-        is_reached = above and _is_reached(pair, observed, now=now)
-        yield Rule(state, pair, is_reached, held_back=above and not is_reached)
+        above = _is_above(pair, observed)
+        guard = _guard(pair, observed, now=now) if above else None
+        yield Rule(state, pair, above and guard is None, guard)
 
 
-def _is_reached(pair: Pair, observed: Observed, *, now: float) -> bool:
+def _is_above(pair: Pair, observed: Observed) -> bool:
+    """Whether both windows burn above the factor."""
+    rates = (_rate(observed, seconds) for seconds in (pair.short_seconds, pair.long_seconds))
+    return all(rate is not None and rate > pair.factor * ABOVE for rate in rates)
+
+
+def _guard(pair: Pair, observed: Observed, *, now: float) -> Guard | None:
     if observed.parts:
         parts = [(part.objective.weight, evidence(part)) for part in observed.parts]
-        return composite.reached(pair, parts, now=now)
-    return burning.reached(pair, evidence(observed), now=now)
+        return composite.guard(pair, parts, now=now)
+    return burning.guard(pair, evidence(observed), now=now)
 
 
 def _burn(name: str, seconds: int, observed: Observed, *, now: float) -> Burn:

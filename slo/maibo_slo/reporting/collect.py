@@ -186,9 +186,9 @@ def _row(
         journey=slo.journey,
         target=objective.target,
         unit=_unit(slo, objective),
-        good=sums.good,
-        bad=sums.bad,
-        events=_events(slo, key, now_sums),
+        good=None if weighed else sums.good,
+        bad=None if weighed else sums.bad,
+        counted_events=_counted_events(slo, key, now_sums),
         attainment=judged.attainment,
         budget_spent=judged.spent,
         verdict=_verdict(judged, objective.target),
@@ -217,13 +217,14 @@ def _judged(slo: Slo | PromSlo, key: Key, sums: Mapping[Key, Sum]) -> Judged:
     return Judged(1 - budget * sum(known), sum(known)) if known else Judged(None, None)
 
 
-def _events(slo: Slo | PromSlo, key: Key, sums: Mapping[Key, Sum]) -> int:
-    """Whatever they are judged by; of a composite as a whole, those of its components together."""
-    if is_whole(slo, _objective(slo, key)):
-        parts = (each for each in slo.objectives if not is_whole(slo, each))
-        return sum(_events(slo, key._replace(objective=part.name), sums) for part in parts)
-    raw = sums.get(key._replace(objective=raw_name(_objective(slo, key))))
-    return (raw or sums.get(key, Sum())).events
+def _counted_events(slo: Slo | PromSlo, key: Key, sums: Mapping[Key, Sum]) -> int | None:
+    """Events, whatever they are judged by; not of a composite as a whole, for components may count the same ones."""
+    objective = _objective(slo, key)
+    if is_whole(slo, objective):
+        return None
+    if slo.method == "Occurrences":
+        return sums.get(key, Sum()).events
+    return sums.get(key._replace(objective=raw_name(objective)), Sum()).events
 
 
 def _is_weighed(slo: Slo | PromSlo, objective: Objective) -> bool:

@@ -111,10 +111,13 @@ class Row(Figures):
     journey: str
     target: float
     unit: Unit
-    good: int
-    bad: int
-    events: int = Field(
-        description="that were counted, whatever the unit is; of a composite, by its components together"
+    good: int | None = Field(
+        description="in `unit`, as bad is: of parts of slices in millionths; null of a composite by events"
+    )
+    bad: int | None
+    counted_events: int | None = Field(
+        description="always events: by events good and bad together; of slices those they are made of, without corrections; null of a "
+        "composite as a whole, whose components may count the same ones"
     )
     attainment: float | None
     budget_spent: float | None = Field(description="1 is all that the period's own events allow; more is overspent")

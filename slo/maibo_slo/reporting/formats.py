@@ -27,7 +27,7 @@ COLUMNS: Final = (
     "unit",
     "good",
     "bad",
-    "events",
+    "counted_events",
     "attainment",
     "budget_spent",
     "verdict",
@@ -88,7 +88,7 @@ def _more(row: Row) -> Sequence[object]:
         None if worst is None else worst.day.date().isoformat(),
         None if worst is None else worst.spent,
         row.steps[0].value if row.steps else None,
-        None if version is None else f"{version.service} {version.version}".strip(),
+        None if version is None or not version.version else f"{version.service} {version.version}".strip(),
     ]
 
 

@@ -78,7 +78,10 @@ def counts(
     if not isinstance(slo, Slo):
         raise WhatIfError("threshold", f"{slo.name!r} is counted by a Prometheus: there are no cells to count again")
     if is_whole(slo, objective):
-        raise WhatIfError("objective", f"{objective.name!r} judges the others of {slo.name!r}: ask for one of those")
+        names = ", ".join(each.name for each in slo.objectives if not is_whole(slo, each))
+        raise WhatIfError(
+            "objective", f"{objective.name!r} is judged from its components: ask for one of these, {names}"
+        )
     if now - window.begin > burnt.MINUTES.retention_seconds:
         raise WhatIfError(
             "begin",

@@ -150,7 +150,7 @@ def notes(row: Row) -> Iterator[str]:
     """Half sentences: what burnt the budget, and how good the alerts were; nothing where there is nothing to say."""
     if row.steps:
         yield "burnt by " + ", ".join(f"{step_name(step)} ({percent(step.share, 0)})" for step in row.steps)
-    if any(version.version for version in row.versions):
+    if has_versions(row):
         yield "in " + ", ".join(f"{version_name(each)} ({percent(each.share, 0)})" for each in row.versions)
     alerts = row.alerts
     if alerts.pages and alerts.precise_pages is not None:
@@ -163,8 +163,19 @@ def step_name(step: BurntStep) -> str:
     return NAMES.get(step.value, step.value)
 
 
+def has_versions(row: Row) -> bool:
+    """Whether services told any; a service's name alone is none."""
+    return any(version.version for version in row.versions)
+
+
 def version_name(version: BurntVersion) -> str:
-    return f"{version.service} {version.version}".strip() or NOTHING
+    """The service and its version.
+
+    >>> from maibo_slo.reporting.figures import BurntVersion
+    >>> version_name(BurntVersion(service="shop", version="", bad=1, share=0.5))
+    'shop without a version'
+    """
+    return f"{version.service} {version.version or 'without a version'}".strip()
 
 
 def detected(seconds: Sequence[float]) -> str:

@@ -5,7 +5,9 @@ Times are RFC 3339 in UTC, durations carry their unit in the name, a quantity wi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -222,6 +224,15 @@ class BurnRate(Answer):
     upper: float | None = None
 
 
+HELD_BACK: Final[Mapping[str, str]] = {
+    "too_few": "too few bad events to judge",
+    "too_soon": "too soon after the first event to judge",
+    "not_whole": "not enough for all of the longer window, once its minutes without data are filled in",
+    "chance": "no more than chance explains, by so few events",
+}
+"""What `BurnRule.held_back_by` means, in words."""
+
+
 class BurnRule(Answer):
     """A pair of windows that a state goes by: both burn above the factor, and there is enough of it to be sure."""
 
@@ -231,7 +242,14 @@ class BurnRule(Answer):
     factor: float
     reached: bool
     held_back: bool = Field(
-        description="both burn above the factor, but by too few events, or too soon after the first one, to mean something"
+        description="both burn above the factor, and yet it means nothing: `held_back_by` tells why"
+    )
+    held_back_by: str = Field(
+        default="",
+        description="too_few | too_soon | not_whole | chance; '': it is not held back. too_few: fewer than three bad events in the long window; "
+        "too_soon: less than a tenth of it has passed since the first event; not_whole: not enough for all of the long window, once its minutes "
+        "without data are filled in; chance: the burn rate's credible interval reaches below the factor",
+        examples=["not_whole"],
     )
 
 
@@ -343,6 +361,7 @@ class SloAnswer(Answer):
     corrections: list[CorrectedAnswer] = Field(
         default=[], description="the newest 20, newest first: `excluded_minutes` has all"
     )
+    corrections_omitted: int = Field(default=0, description="older ones in the window, beyond those 20")
 
 
 class SlosAnswer(Answer):

@@ -23,7 +23,7 @@ from maibo_slo.service.answers import (
     SlosAnswer,
 )
 from maibo_slo.service.parameters import DayOf, FiltersOf, OutcomeOf, WindowOf, require_known
-from maibo_slo.service.problems import Problem
+from maibo_slo.service.problems import Problem, near
 from maibo_slo.service.questions import EXEMPLARS, JOURNEYS, Questions
 
 if TYPE_CHECKING:
@@ -157,7 +157,8 @@ def _service_routes(routes: APIRouter, questions: Questions, *, now: Callable[[]
     @routes.get("/slos/{name}", responses=_answers(examples.SLO, 404), tags=["slos"])
     def slo(name: str) -> SloAnswer:
         """One SLO."""
-        return _known(questions.slo(name, now()), f"no document in force names an SLO {name!r}")
+        answer = questions.slo(name, now())
+        return _known(answer, f"no document in force names an SLO {name!r}{near(name, questions.slo_names())}")
 
     @routes.get("/scorecard", responses=_answers(examples.SCORECARD), tags=["slos"])
     def scorecard(asked: DayOf) -> ScorecardAnswer:

@@ -12,8 +12,9 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from maibo_slo.service import api, pages, problems
+from maibo_slo.service import api, problems
 from maibo_slo.service.listen import LocalNames
+from maibo_slo.service.pages import routes as pages
 from maibo_slo.service.questions import Questions
 from maibo_slo.service.ready import Readiness, readiness
 

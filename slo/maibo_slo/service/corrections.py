@@ -6,7 +6,7 @@ Nothing asks who is there (as nowhere on this port: loopback is the lock), so ``
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
@@ -18,8 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from maibo_slo.documents import Catalogue, Correction, PromSlo, Slo
 from maibo_slo.documents.corrections import default_effect
-from maibo_slo.documents.fields import meant
-from maibo_slo.documents.moments import FIRST_YEAR, LAST_YEAR
+from maibo_slo.documents.moments import FIRST_YEAR, LAST_YEAR, zone_meant
 from maibo_slo.documents.recurrence import RecurrenceError, recurrence
 from maibo_slo.engine.corrections import concerns, journeys, unix_of, windows_of
 from maibo_slo.engine.told import CorrectionRefused, Told, ToldCorrections
@@ -28,7 +27,7 @@ from maibo_slo.service.api import StrictRoute
 from maibo_slo.service.changing import ChangingRoute
 from maibo_slo.service.flows import utc
 from maibo_slo.service.parameters import LONGEST_WINDOW_SECONDS, invalid, unix_seconds
-from maibo_slo.service.problems import Problem
+from maibo_slo.service.problems import Problem, near
 
 NAME: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 WINDOWS: Final = 100
@@ -164,7 +163,7 @@ def router(told: ToldCorrections, catalogue: Callable[[], Catalogue], *, now: Ca
         """One correction, with its windows from 30 days ago until in 30 days."""
         asked, known = _asked(None, None, now=now()), _every(told, catalogue())
         if name not in known:
-            raise HTTPException(404, f"no correction {name!r} is in a document or was told{_near(name, known)}")
+            raise HTTPException(404, f"no correction {name!r} is in a document or was told{near(name, known)}")
         return _answer(known[name], catalogue(), asked)
 
     @changing.post("/corrections", status_code=201, responses=_answers(EXAMPLE, 403, 409, 413, 415, status=201))
@@ -191,7 +190,7 @@ def router(told: ToldCorrections, catalogue: Callable[[], Catalogue], *, now: Ca
                     409, f"the correction {name!r} is in a document: remove it there, {place}"
                 ) from error
             known = [each.correction.name for each in told.trail()]
-            raise HTTPException(404, f"no correction {name!r} was told{_near(name, known)}") from error
+            raise HTTPException(404, f"no correction {name!r} was told{near(name, known)}") from error
         log.info("correction %s cancelled by %s: %s", name, said.who, said.why)
         return _answer(cancelled, documents, _asked(None, None, now=at))
 
@@ -220,7 +219,7 @@ def _correction(said: CorrectionSaid, catalogue: Catalogue, *, now: float) -> Co
     """RequestValidationError with everything that is wrong."""
     wrong: list[tuple[str, str]] = []
     if said.zone not in available_timezones():
-        wrong.append(("zone", f"there is no time zone {said.zone!r}{_near(said.zone, available_timezones())}"))
+        wrong.append(("zone", "; ".join(filter(None, (f"there is no time zone {said.zone!r}", zone_meant(said.zone))))))
     start: datetime | None = None
     if not wrong:
         try:
@@ -288,7 +287,7 @@ def _unknown_names(said: CorrectionSaid, catalogue: Catalogue) -> list[tuple[str
         says = "is named" if field == "slos" else f"has the {field[:-1]}"
         wrong += [
             # To find what is near takes milliseconds a name.
-            (field, f"no SLO in force {says} {name!r}{_near(name, there) if number < HINTS else ''}")
+            (field, f"no SLO in force {says} {name!r}{near(name, there) if number < HINTS else ''}")
             for number, name in enumerate(unknown)
         ]
     named = any(names for names, _ in known.values())
@@ -297,11 +296,6 @@ def _unknown_names(said: CorrectionSaid, catalogue: Catalogue) -> list[tuple[str
     elif named and said.every_slo:
         wrong.append(("every_slo", "leave it out where SLOs, services or journeys are named"))
     return wrong
-
-
-def _near(name: str, known: Collection[str]) -> str:
-    mend = meant(name, known)
-    return f"; {mend}" if mend else ""
 
 
 def _asked(begin: str | None, end: str | None, *, now: float) -> Asked:

@@ -9,12 +9,12 @@ from fastapi import APIRouter, HTTPException, Query
 from pydantic import Field
 
 from maibo_slo.documents import Objective, PromSlo, Slo
-from maibo_slo.documents.durations import elapsed_us
+from maibo_slo.documents.durations import elapsed_text, elapsed_us
 from maibo_slo.documents.kinds import Calendar, Method
 from maibo_slo.engine.calendar import period
 from maibo_slo.engine.groups import MOST_GROUPS, OVERFLOW, group_values
 from maibo_slo.engine.tracks import is_whole
-from maibo_slo.reporting.blame import blame
+from maibo_slo.reporting.blame import blame, indicator_of
 from maibo_slo.reporting.collect import collect
 from maibo_slo.reporting.figures import Alerts, Burnt, BurntPart, BurntStep, BurntVersion, Day, Report, Row, Trend
 from maibo_slo.reporting.whatif import Changed, WhatIfError, counts
@@ -22,8 +22,8 @@ from maibo_slo.service.answers import Answer, Span
 from maibo_slo.service.api import StrictRoute
 from maibo_slo.service.flows import utc
 from maibo_slo.service.parameters import FiltersOf, MonthOf, invalid
-from maibo_slo.service.problems import Problem
-from maibo_slo.store import cells
+from maibo_slo.service.problems import Problem, near
+from maibo_slo.store import cells, past
 from maibo_slo.store.cells import Window
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 MOST_DAYS_OF_MINUTES: Final = 100
 MOST_PERIODS: Final = 10_000
+SHOWN_GROUPS: Final = 20
 _DAY: Final = 86_400
 _PROBLEM: Final = {"application/problem+json": {"schema": Problem.model_json_schema()}}
 _WRONG: Final[dict[int | str, dict[str, Any]]] = {
@@ -66,6 +67,14 @@ class CountsAnswer(Answer):
     window_seconds: int = Field(description="the SLO's own; of a calendar window nominal")
     method: Method
     slice_seconds: int = Field(description="0 where events are counted")
+    threshold: str = Field(
+        default="",
+        description="latency of good events that these counts are by; '' where there is none",
+        examples=["300ms"],
+    )
+    calendar: str = Field(
+        default="", description="how long the calendar's windows are; '' where windows roll", examples=["1M"]
+    )
     periods: list[int] = Field(
         description="begins of the calendar's windows that touch this one, and the end of the last; none where they roll"
     )
@@ -118,6 +127,7 @@ COUNTS: Final = CountsAnswer(
     window_seconds=28 * _DAY,
     method="Occurrences",
     slice_seconds=0,
+    threshold="500ms",
     periods=[],
     source="ledger",
     step=60,
@@ -144,7 +154,7 @@ REPORT: Final = ReportAnswer(
                 unit="events",
                 good=1_249_000,
                 bad=1000,
-                events=1_250_000,
+                counted_events=1_250_000,
                 attainment=0.9992,
                 budget_spent=0.8,
                 verdict="met",
@@ -186,9 +196,10 @@ def router(
         chosen = _objective(slo, objective)
         _require_own_counts(slo, chosen)
         window = cells.covered(Window(*asked.at(at)), now=at)
-        found = blame(
-            store, catalogue().slos.values(), slo, chosen, window, group=_group(slo, group, counted_again=True), now=at
-        )
+        values = _group(store, slo, chosen, group, counted_again=True)
+        found = blame(store, catalogue().slos.values(), slo, chosen, window, group=values, now=at)
+        if not found.events:
+            _require_group(store, slo, chosen, group)
         return BurntAnswer(window=_span(window, at), burnt=found)
 
     @routes.get("/slos/{name}/counts", responses=_answers(COUNTS))
@@ -224,7 +235,7 @@ def router(
                 chosen,
                 window,
                 step=seconds,
-                group=_group(slo, group, counted_again=bool(changed)),
+                group=_group(store, slo, chosen, group, counted_again=bool(changed)),
                 group_name=group,
                 changed=changed,
                 corrections=(*catalogue().corrections.values(), *corrections()),
@@ -232,6 +243,9 @@ def router(
             )
         except WhatIfError as error:
             raise invalid(error.about, str(error)) from None
+        if not len(told.series.t):
+            _require_group(store, slo, chosen, group)
+        limit = changed.threshold_us or _own_threshold_us(slo, chosen)
         return CountsAnswer(
             window=_span(window, at),
             slo=name,
@@ -241,6 +255,8 @@ def router(
             window_seconds=slo.window_seconds,
             method=slo.method,
             slice_seconds=chosen.slice_seconds,
+            threshold="" if limit is None else elapsed_text(limit),
+            calendar="" if slo.calendar is None else f"{slo.calendar.count}{slo.calendar.unit}",
             periods=_periods(slo.calendar, window),
             source=told.source,
             step=seconds,
@@ -267,7 +283,9 @@ def _answers(example: Answer) -> dict[int | str, dict[str, Any]]:
 def _slo(catalogue: Catalogue, name: str) -> Slo | PromSlo:
     found = catalogue.judged.get(name)
     if found is None:
-        raise HTTPException(404, f"no document in force names an SLO {name!r} that is judged here")
+        raise HTTPException(
+            404, f"no document in force names an SLO {name!r} that is judged here{near(name, catalogue.judged)}"
+        )
     return found
 
 
@@ -281,19 +299,51 @@ def _objective(slo: Slo | PromSlo, name: str) -> Objective:
 def _require_own_counts(slo: Slo | PromSlo, objective: Objective) -> None:
     if is_whole(slo, objective):
         names = ", ".join(each.name for each in slo.objectives if not is_whole(slo, each))
-        raise invalid("objective", f"{slo.name!r} as a whole counts nothing itself; ask for one of {names}")
+        raise HTTPException(
+            404,
+            f"{objective.name!r} of {slo.name!r} counts no events itself, it is judged from its components: ask for one of these as the "
+            f"objective, {names}",
+        )
 
 
-def _group(slo: Slo | PromSlo, group: str, *, counted_again: bool) -> dict[str, str]:
+def _group(
+    store: Store, slo: Slo | PromSlo, objective: Objective, group: str, *, counted_again: bool
+) -> dict[str, str]:
+    """Dimension -> value. A group that is spelt well need not be there."""
     values = group_values(group)
     if group == OVERFLOW and slo.group_by:
         if counted_again:
             raise invalid("group", f"{OVERFLOW} is what came after {MOST_GROUPS} groups: only its ledger can be told")
         return {}
     if set(values) != set(slo.group_by):
-        need = f"{','.join(f'{name}=...' for name in slo.group_by)}" if slo.group_by else "no group"
-        raise invalid("group", f"{slo.name!r} has {need}, not {group!r}")
+        if not slo.group_by:
+            raise invalid("group", f"{slo.name!r} has one budget for all, and no group {group!r}")
+        there = _groups_there(past.groups(store, slo.name, objective.name))
+        if group:
+            raise invalid("group", f"{slo.name!r} has no group {group!r}; {there}")
+        raise invalid("group", f"{slo.name!r} has a budget for each {' and '.join(slo.group_by)}: say which; {there}")
     return values
+
+
+def _require_group(store: Store, slo: Slo | PromSlo, objective: Objective, group: str) -> None:
+    """Where it has no counts now: one that never had any is misspelt."""
+    if slo.group_by and group not in (there := past.groups(store, slo.name, objective.name)):
+        raise invalid("group", f"{slo.name!r} has no group {group!r}; {_groups_there(there)}")
+
+
+def _groups_there(groups: Sequence[str]) -> str:
+    if not groups:
+        return "none of its groups has been counted yet"
+    more = f" and {len(groups) - SHOWN_GROUPS} more" if len(groups) > SHOWN_GROUPS else ""
+    return f"there are: {', '.join(groups[:SHOWN_GROUPS])}{more}"
+
+
+def _own_threshold_us(slo: Slo | PromSlo, objective: Objective) -> int | None:
+    """Of the document."""
+    if not isinstance(slo, Slo) or is_whole(slo, objective):
+        return None
+    good = indicator_of(slo, objective).good
+    return None if good is None else good.max_duration_us
 
 
 def _periods(calendar: Calendar | None, window: Window) -> list[int]:

@@ -55,6 +55,7 @@ def slo_answer(
         zone=None if slo.calendar is None else slo.calendar.zone,
         period=None if period is None else PeriodAnswer(begin=utc(period[0]), end=utc(period[1])),
         corrections=_corrections(assessments[0].corrected if assessments else ()),
+        corrections_omitted=assessments[0].corrected_unshown if assessments else 0,
     )
 
 
@@ -121,7 +122,8 @@ def _rule(rule: Rule) -> BurnRule:
         short_window=_WINDOWS[rule.pair.short_seconds],
         factor=rule.pair.factor,
         reached=rule.reached,
-        held_back=rule.held_back,
+        held_back=rule.held_back_by is not None,
+        held_back_by=rule.held_back_by or "",
     )
 
 

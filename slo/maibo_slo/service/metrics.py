@@ -13,13 +13,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from maibo_slo.engine.intervals import Intervals
-from maibo_slo.engine.state import STATES, Assessment, is_stale
+from maibo_slo.engine.state import STATES, Assessment, alerting, is_stale
 from maibo_slo.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from maibo_slo.engine.snapshot import Snapshot
+    from maibo_slo.engine.state import Observed
     from maibo_slo.service.answers import IngestAnswer
     from maibo_slo.service.health import PartHealth
 
@@ -44,7 +45,7 @@ _COUNTED: Final[Sequence[_Number]] = (
     ),
     (
         "maibo_slo_error_budget_remaining_projected_ratio",
-        "The same, were the part of the window that was not observed flawless at the observed rate.",
+        "The same, if a rolling window's time before the first event had as many events and none bad, or the rest of a calendar's period will.",
         lambda a: a.budget.projected,
     ),
     (
@@ -94,6 +95,16 @@ class SloCollector(Collector):
             "maibo_slo_burn_bad_events",
             "Bad events in a burn rate's window: one failure of ten is no news, hundred of a thousand are.",
             (((*_labels(one), burn.window), float(burn.bad)) for one in fresh for burn in one.burns),
+            extra="window",
+        )
+        yield _gauge(
+            "maibo_slo_burn_reached",
+            "1 where the engine holds that the pair of windows with this long one burns above its factor for sure, as its alerts do; 0 where not.",
+            (
+                ((*_labels(one), window), float(is_reached))
+                for one in (snapshot.observed if fresh else ())
+                for window, is_reached in alerting(one, now=now)
+            ),
             extra="window",
         )
         yield _gauge(
@@ -190,5 +201,5 @@ def _gauge(
     return family
 
 
-def _labels(assessed: Assessment) -> tuple[str, str, str, str]:
-    return assessed.slo.name, assessed.objective.name, assessed.slo.service, assessed.group
+def _labels(one: Assessment | Observed) -> tuple[str, str, str, str]:
+    return one.slo.name, one.objective.name, one.slo.service, one.group

@@ -15,9 +15,12 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from maibo_slo.documents.fields import meant
 from maibo_slo.errors import MaiboError, StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from fastapi import FastAPI, Request
 
 log = logging.getLogger(__name__)
@@ -38,6 +41,16 @@ class ProblemResponse(JSONResponse):
     """A problem as a response."""
 
     media_type = "application/problem+json"
+
+
+def near(name: str, known: Collection[str]) -> str:
+    """``; did you mean 'tea-composite'?``, to end a detail with; nothing when no known name is near.
+
+    >>> near("chekout", ("browse", "checkout"))
+    "; did you mean 'checkout'?"
+    """
+    mend = meant(name, known)
+    return f"; {mend}" if mend else ""
 
 
 def problem(

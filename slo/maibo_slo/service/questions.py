@@ -33,7 +33,7 @@ from maibo_slo.store import Store, cells, segments
 from maibo_slo.store.cells import CellFilter, Distribution, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from maibo_slo.documents import Catalogue, PromSlo, Slo
     from maibo_slo.engine.snapshot import Snapshot
@@ -307,6 +307,10 @@ class Questions:
         """One SLO; None when no document names it."""
         found = self._catalogue().judged.get(name)
         return None if found is None else self._slos({name: found}, now)[0]
+
+    def slo_names(self) -> Collection[str]:
+        """Of every SLO that is judged."""
+        return self._catalogue().judged
 
     def _slos(self, slos: Mapping[str, Slo | PromSlo], now: float) -> list[SloAnswer]:
         by_slo: dict[str, list[Assessment]] = defaultdict(list)

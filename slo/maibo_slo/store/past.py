@@ -52,6 +52,15 @@ def series(store: Store, slo: str, objective: str, group: str, begin: int, end: 
     return series_of(table)
 
 
+def groups(store: Store, slo: str, objective: str) -> list[str]:
+    """Every group of an objective that ever had data, by name."""
+    rows = store.rows(
+        "SELECT DISTINCT grp FROM sli WHERE slo = {slo:String} AND objective = {objective:String} AND good + bad > 0 ORDER BY grp",
+        {"slo": slo, "objective": objective},
+    )
+    return [str(group) for (group,) in rows]
+
+
 class Whose(NamedTuple):
     """An objective, or one group of it."""
 

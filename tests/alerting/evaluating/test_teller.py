@@ -74,6 +74,29 @@ def test_it_tells_what_burns_since_when_and_where_to_look(burning: Snapshot, pag
     assert alert.link == "http://maibo/slos/checkout"
 
 
+@pytest.mark.parametrize(
+    ("minutes", "summary"),
+    [
+        (
+            [*[(1000, 0)] * 400, (900, 100)],
+            "over 5 min the error budget burns 20 times as fast as the SLO allows, above 14.4; over 1 h it does not yet",
+        ),
+        (
+            [(10, 0)] * 400 + [(8, 2)],
+            "over 5 min the error budget burns 40 times as fast as the SLO allows, above 14.4; over 1 h there are too few bad events yet",
+        ),
+    ],
+)
+def test_what_is_about_to_fire_says_how_fast_it_burns_and_what_it_lacks(
+    snapshot: Callable[..., Snapshot], tmp_path: Path, minutes: list[tuple[int, int]], summary: str
+) -> None:
+    shot = snapshot(minutes)
+    outcome = Evaluator(tmp_path / "alerts.state").evaluate(shot, now=shot.evaluated_at or 0)
+    page = next(state for state in outcome.states.values() if state.key.severity == "page")
+    assert (page.phase, page.annotations["summary"]) == ("pending", f"checkout: {summary}")
+    assert outcome.alerts == ()
+
+
 def test_it_tells_p99_and_the_version_that_is_new(
     burning: Snapshot, page: Callable[..., Alert], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maibo_alerting.wording import LOCALES, Change, Facts, Locale, tell
+from maibo_alerting.wording import LOCALES, Change, Facts, Locale, Waiting, tell
 from maibo_alerting.wording.facts import ChangeKind, LinkKind
+from maibo_slo.engine.burning import Guard
 
 SINCE = 1_767_323_040.0  # 2026-01-02 03:04:00 UTC
 DAY = 86_400
@@ -189,6 +190,13 @@ COUNTS = st.none() | st.integers(0, 10**15)
         burn_rate=st.none() | st.floats(0, 1e6),
         budget_remaining=st.none() | st.floats(-1e4, 1),
         age_seconds=st.none() | st.floats(0, 1e8),
+        waiting=st.none()
+        | st.builds(
+            Waiting,
+            factor=st.floats(1, 1e4),
+            long_seconds=st.floats(60, 1e6),
+            held_back_by=st.sampled_from(get_args(Guard)),
+        ),
         zone=st.sampled_from([ZoneInfo("UTC"), ZoneInfo("Asia/Kathmandu"), ZoneInfo("America/St_Johns")]),
     ),
     st.sampled_from(get_args(Locale)),
@@ -212,6 +220,7 @@ def test_both_languages_have_every_phrase_with_the_same_places():
 def test_every_kind_of_change_and_link_has_its_words(locale):
     assert set(LOCALES[locale].changes) == set(get_args(ChangeKind))
     assert set(LOCALES[locale].links) == set(get_args(LinkKind))
+    assert set(LOCALES[locale].waits) == set(get_args(Guard))
 
 
 def _places(phrase: str | dict[str, str]) -> object:

@@ -7,10 +7,12 @@ going wrong. Once an SLO's whole window has been observed, it is the observed nu
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from maibo_slo.service.answers import HELD_BACK
 from maibo_slo.service.pages import charts, units, words
 from maibo_slo.service.pages.links import journey_href, slo_href
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from maibo_slo.service.answers import BurnRate, BurnRule, CorrectedAnswer, ObjectiveAnswer, SloAnswer
 
 CHIPS = ("5m", "1h", "6h", "3d")
-TOO_FEW = "too few bad events, or too soon after the first, to judge"
 METHODS: Mapping[str, str] = {
     "Timeslices": "counted by slices of time, each good or bad",
     "RatioTimeslices": "counted by slices of time, each as good as its events",
@@ -74,7 +75,12 @@ class Rule:
     @property
     def verdict(self) -> str:
         """In words."""
-        return "reached" if self.reached else TOO_FEW if self.answer.held_back else "no"
+        return "reached" if self.reached else self.held_back or "no"
+
+    @property
+    def held_back(self) -> str:
+        """Why it means nothing though both windows are above the factor, in words; '' where that is not so."""
+        return HELD_BACK.get(self.answer.held_back_by, self.answer.held_back_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +145,14 @@ class ObjectiveRow:
         return f"{title} \u00b7 {self.objective.name}" if several else title
 
     @property
-    def suppressed(self) -> bool:
-        """Called OK for want of bad events only."""
-        return self.state is STATES["ok"] and any(rule.answer.held_back for rule in self.rules)
+    def held_back(self) -> str:
+        """Why it is called OK though a rule's burn rates are above its factor; '' where none is."""
+        return _held_back(self.rules) if self.state is STATES["ok"] else ""
 
     @property
     def meaning(self) -> str:
         """What the state means, here."""
-        return TOO_FEW if self.suppressed else self.state.meaning
+        return self.held_back or self.state.meaning
 
     @property
     def projected(self) -> bool:
@@ -157,6 +163,11 @@ class ObjectiveRow:
     def overview_chips(self) -> tuple[Chip, ...]:
         """Short to long; the SLO's own page has every window."""
         return tuple(chip for chip in self.chips if chip.burn.window in CHIPS)
+
+    @property
+    def badness(self) -> tuple[int, float]:
+        """The worse, the less."""
+        return self.state.rank, 1.0 if self.left is None else self.left
 
     @property
     def worst_chip(self) -> Chip | None:
@@ -226,9 +237,15 @@ class SloPage:
 
 
 def objective_rows(slos: Sequence[SloAnswer], *, base: str) -> tuple[ObjectiveRow, ...]:
-    """Every objective, worst first, then by name. Of one that has groups, the worst."""
+    """Every objective: worst state first, then least budget left, then by name. Of one that has groups, the worst."""
     rows = [_worst(rows) for slo in slos for rows in _by_objective(slo, base=base)]
-    return tuple(sorted(rows, key=lambda row: (row.state.rank, row.name.casefold())))
+    return tuple(sorted(rows, key=lambda row: (*row.badness, row.name.casefold())))
+
+
+def states(slos: Iterable[SloAnswer]) -> tuple[tuple[State, int], ...]:
+    """How many objectives are in each state that occurs, worst first; one that has groups counts once for each, as everywhere."""
+    found = Counter(_state(objective.state) for slo in slos for objective in slo.objectives)
+    return tuple(sorted(found.items(), key=lambda item: item[0].rank))
 
 
 def slo_page(slo: SloAnswer, *, now: float, base: str, window: str, group: str | None = None) -> SloPage:
@@ -269,7 +286,7 @@ def _worst(rows: Sequence[ObjectiveRow]) -> ObjectiveRow:
 
 
 def _worst_first(rows: Iterable[ObjectiveRow]) -> tuple[ObjectiveRow, ...]:
-    return tuple(sorted(rows, key=lambda row: (row.state.rank, 1.0 if row.left is None else row.left, row.group)))
+    return tuple(sorted(rows, key=lambda row: (*row.badness, row.group)))
 
 
 def _section(rows: Sequence[ObjectiveRow], group: str | None) -> Section:
@@ -293,6 +310,11 @@ def _row(slo: SloAnswer, objective: ObjectiveAnswer, *, base: str) -> ObjectiveR
     )
 
 
+def _held_back(rules: Iterable[Rule]) -> str:
+    """Of the worst rule that is: it comes first."""
+    return next((rule.held_back for rule in rules if rule.held_back), "")
+
+
 def _state(name: str) -> State:
     return STATES.get(name) or State(name, "none", "quiet", 6, name)
 
@@ -313,6 +335,6 @@ def _chip(burn: BurnRate, rules: Sequence[Rule], slo: SloAnswer, objective: Obje
     told.append(f"at this pace a whole budget of {slo.window} lasts {lasts}")
     if burn.lower is not None:
         told.append(f"most likely between {units.burn(burn.lower)} and {units.burn(burn.upper)}")
-    if any(rule.answer.held_back for rule in mine) and state is STATES["ok"]:
-        told.append(TOO_FEW)
+    if state is STATES["ok"] and (why := _held_back(mine)):
+        told.append(why)
     return Chip(burn, state.tone, state.rank, lasts, "; ".join(told))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from maibo_slo.service.pages import charts, units, words
 from maibo_slo.service.pages.freshness import Freshness, freshness
 from maibo_slo.service.pages.links import journey_href
-from maibo_slo.service.pages.objectives import ObjectiveRow, State, objective_rows
+from maibo_slo.service.pages.objectives import ObjectiveRow, State, objective_rows, states
 from maibo_slo.service.pages.shapes import Block, with_silent
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class Overview:
     """Journeys with events that have no row: less busy than those that have one."""
     objectives: tuple[ObjectiveRow, ...]
     states: tuple[tuple[State, int], ...]
-    """How many objectives are in each state that occurs, worst first."""
+    """How many objectives (of one with groups, groups) are in each state that occurs, worst first."""
     freshness: Freshness
     ingest: IngestAnswer
     unhealthy: tuple[PartHealth, ...]
@@ -75,14 +74,13 @@ def overview(
     """Everything at a glance."""
     answers = sorted(journeys.journeys, key=lambda each: words.journey(each.display_name or each.name).casefold())
     objectives = objective_rows(slos.slos, base=base)
-    states = Counter(row.state for row in objectives)
     return Overview(
         now=journeys.now,
         window=journeys.window,
         journeys=tuple(_row(answer, journeys.window, base=base, window=window) for answer in answers),
         omitted=journeys.omitted,
         objectives=objectives,
-        states=tuple(sorted(states.items(), key=lambda item: item[0].rank)),
+        states=states(slos.slos),
         freshness=freshness(journeys.journeys),
         ingest=ingest,
         unhealthy=tuple(each for each in health if not each.ok),
