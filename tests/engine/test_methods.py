@@ -252,6 +252,37 @@ def test_events_within_a_correction_are_corrected_as_they_come(engine, documents
     assert rows(store, "checkout") == {("0.99", "", NOW + 120): (0, 1)}
 
 
+def test_a_correction_is_applied_though_the_store_failed_when_it_was_told(
+    engine, documents, feed, event, make_slo, told, store, monkeypatch
+):
+    documents.put(make_slo())
+    feed.send([event(NOW - 60, outcome="failure")])
+    engine.tick(now=NOW)
+    told.append(maintenance(NOW - 120, 120))
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError("no answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Engine, "_correct_anew", fails)
+        with pytest.raises(OSError, match="no answer"):
+            engine.tick(now=NOW + 10)
+    engine.tick(now=NOW + 20)
+    assert rows(store, "checkout") == {}
+
+
+def test_what_a_correction_touches_does_not_make_a_slice_certain(engine, documents, feed, event, make_slo, told):
+    documents.put(sliced(make_slo(), method="RatioTimeslices", seconds=60))
+    feed.send([*[event(NOW - 1_000, outcome="failure")] * 100, event(NOW - 60, outcome="failure")])
+    told.append(maintenance(NOW - 1_200, 600))
+    engine.tick(now=NOW)
+    events = one(engine).events
+    assert (events[300].bad, sorted(events)) == (1, [300])
+    told.clear()
+    engine.tick(now=NOW + 1)
+    assert one(engine).events[3_600].bad == 101
+
+
 def test_a_correction_concerns_whom_it_names(engine, documents, feed, event, make_slo, told):
     documents.put(make_slo("one"), make_slo("two", targets=[0.9]))
     feed.send([event(NOW - 60, outcome="failure")])
@@ -310,6 +341,24 @@ def test_a_correction_is_not_looked_for_at_every_tick(engine, documents, make_sl
 
 
 # -- Policies -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_policy_does_not_thaw_while_minutes_are_counted_anew(engine, documents, feed, event, make_slo, monkeypatch):
+    documents.put(make_slo())
+    feed.send([event(NOW - 60 * n, outcome="failure" if n > 60 else "success") for n in range(1, 180)])
+    settle(engine, NOW)
+    slow = one(engine).policy
+    assert slow is not None
+    assert slow.state == "slow"
+    monkeypatch.setattr("maibo_slo.engine.evaluate.RECOUNT_SECONDS", 0.0)
+    changed = make_slo()
+    total = replace(changed.indicator.total, where={"tier": ("standard", "vip", "gold", "")})
+    good = replace(changed.indicator.good, where=total.where)
+    documents.put(replace(changed, indicator=replace(changed.indicator, total=total, good=good)))
+    assert engine.tick(now=NOW + 7_200).pending_minutes
+    assert one(engine).policy == slow
+    settle(engine, NOW + 7_210)
+    assert one(engine).policy == slow
 
 
 def test_where_a_policy_stands_is_remembered(engine, start, documents, feed, event, make_slo):
@@ -482,6 +531,29 @@ def test_an_offer_survives_a_tick_that_fails(engine, documents, store, monkeypat
             engine.tick(now=NOW)
     engine.tick(now=NOW + 10)
     assert rows(store, "shop") == {("0.99", "", NOW - 60): (5, 1)}
+
+
+def test_what_another_source_counted_is_void_though_the_store_fails_half_way(engine, documents, store, monkeypatch):
+    slo = offered()
+    second = Objective("0.5", 0.5)
+    documents.put(replace(slo, objectives=(*slo.objectives, second)))
+    engine.offer("shop", {NOW - 600: GoodBad(0, 100)}, source="prometheus:a")
+    engine.tick(now=NOW)
+    # The second objective's history is shorter, as where it was added later.
+    blank = [ledger.Interval("shop", name, "", NOW - 600, 0, 0, 0, "prometheus:a") for name in ("~0.5", "0.5")]
+    ledger.append(store, blank, version=2_000 * NOW)
+    engine.offer("shop", {NOW - 60: GoodBad(5, 0)}, source="prometheus:b")
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("maibo_slo.engine.evaluate.follow", fails)
+        with pytest.raises(OSError, match="no space"):
+            engine.tick(now=NOW + 10)
+    settle(engine, NOW + 20)
+    assert rows(store, "shop") == {(name, "", NOW - 60): (5, 0) for name in ("0.99", "0.5")}
+    assert (one(engine).own.good, one(engine).own.bad) == (5, 0)
 
 
 @pytest.mark.parametrize("asked", ["prometheus:a", "prometheus:b"], ids=["the same", "another"])

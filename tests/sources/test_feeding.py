@@ -17,6 +17,7 @@ from maibo_slo.documents import Catalogue
 from maibo_slo.engine import feeding, spans
 from maibo_slo.engine.counts import GoodBad
 from maibo_slo.engine.feeding import CHUNK_SECONDS, LOOK_BACK_SECONDS, Feeder, SourceError, SourceUnreachable
+from maibo_slo.engine.inbox import MOST_EVENTS
 from maibo_slo.engine.spans import Span, joined, newest_gap
 from maibo_slo.sources import promql, whole
 
@@ -216,9 +217,31 @@ def test_a_past_that_takes_too_long_is_asked_for_in_smaller_parts_and_delays_no_
         assert newest == (int(world.now) - 30) // 60 * 60 - 60
         world.now += 60
         world.ticked_at = world.now
-    assert sorted(world.minutes()) == list(range(int(NOW) + 120 - 7 * DAY, newest + 60, 60))
-    assert sum(end - begin > 2 * 3600 for _, begin, end in world.sources[0].asked) == 2, "6 h, 3 h"
+    assert sorted(world.minutes()) == list(range(int(NOW) + 300 - 7 * DAY, newest + 60, 60))
+    tried = [end - begin for _, begin, end in world.sources[0].asked if end - begin > 2 * 3600]
+    assert tried[:2] == [6 * 3600, 3 * 3600]
+    assert len(tried) <= 6, "ever more seldom"
     assert world.health == {"fake": None}
+
+
+def test_a_past_that_failed_once_is_asked_for_in_large_parts_again(world: World) -> None:
+    class Once(Fake):
+        failed: bool = False
+
+        def counts(self, slo: Any, begin: int, end: int) -> Mapping[int, GoodBad]:
+            if end - begin > LOOK_BACK_SECONDS and not self.failed:
+                self.failed = True
+                raise SourceError("query timed out")
+            return super().counts(slo, begin, end)
+
+    world.sources = [Once()]
+    feeder = world.feeder()
+    for _ in range(3):
+        feeder.round()
+        world.now += 20
+    sizes = [end - begin for _, begin, end in world.sources[0].asked if end - begin > LOOK_BACK_SECONDS]
+    assert sizes[:4] == [CHUNK_SECONDS // 2] * 4
+    assert set(sizes[4:-1]) == {CHUNK_SECONDS}
 
 
 def test_an_engine_that_stands_still_is_not_buried_in_the_present(world: World, monkeypatch: Any) -> None:
@@ -242,7 +265,7 @@ def test_a_strangers_mistakes_are_told_and_counted_nowhere(world: World, caplog:
         def counts(self, slo: Any, begin: int, end: int) -> Mapping[int, GoodBad]:
             return {begin: self.said}
 
-    for said in ((1, -1), (1.5, 0), (2**70, 0), (float("nan"), 0), ("1", 0)):
+    for said in ((1, -1), (1.5, 0), (float("nan"), 0), ("1", 0)):
         Wrong.said = said
         world.sources = [Wrong()]
         world.feeder().round()
@@ -250,6 +273,20 @@ def test_a_strangers_mistakes_are_told_and_counted_nowhere(world: World, caplog:
     world.sources = [Fake(error=ZeroDivisionError("oops"))]
     world.feeder().round()
     assert world.health["fake"] == "SLO orders: ZeroDivisionError: oops"
+    assert world.offers == []
+
+
+def test_more_events_than_the_engine_takes_are_told_with_the_mend(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Summed(Fake):
+        def counts(self, slo: Any, begin: int, end: int) -> Mapping[int, GoodBad]:
+            return {begin: GoodBad(MOST_EVENTS + 1, 0)}
+
+    world.sources = [Summed()]
+    world.feeder().round()
+    assert "tell each minute's own events" in str(world.health["fake"])
+    assert [record for record in caplog.records if record.exc_info] == [], "it is nothing unforeseen"
     assert world.offers == []
 
 
@@ -298,6 +335,31 @@ def test_counts_of_a_query_that_is_asked_no_more_are_void_though_the_new_one_fai
         world.sources[0].error = SourceError("parse error; mend the query")
         again.round()
         assert world.offers == [("orders", {int(NOW): GoodBad(0, 0)}, f"fake:{world.sources[0].version}")]
+
+
+def test_a_query_that_is_asked_no_more_is_void_though_the_engine_died_before_it_was_told(world: World) -> None:
+    feeder = world.feeder()
+    feeder.round()
+    world.tick()
+    feeder.report()
+    feeder.save()
+    for version in ("2", "2", "3", "2"):  # each time the blank dies with the process
+        world.offers.clear()
+        world.sources[0].version = version
+        world.sources[0].error = SourceError("parse error; mend the query")
+        again = world.feeder()
+        again.round()
+        again.save()
+        assert world.offers == [("orders", {int(world.now) // 60 * 60: GoodBad(0, 0)}, f"fake:{version}")]
+    world.sources[0].error = None
+    world.now += 60
+    again.round()
+    world.tick()
+    again.report()
+    again.save()
+    world.offers.clear()
+    world.feeder().round()
+    assert GoodBad(0, 0) not in world.minutes().values(), "what is taken in is remembered, and no former one"
 
 
 def test_an_objective_of_another_name_has_everything_asked_anew(world: World, make_slo: Any) -> None:
@@ -425,6 +487,44 @@ def test_a_source_that_hangs_delays_its_own_slos_alone(world: World, make_slo: A
 
     asyncio.run(run())
     assert world.minutes("hung"), "what was under way at the stop is waited for"
+
+
+def test_a_source_that_hangs_does_not_keep_us_from_stopping(
+    world: World, make_slo: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(feeding, "STOP_SECONDS", 0.05, raising=False)
+    monkeypatch.setattr(feeding, "THREADS", 1)
+    release, begun = threading.Event(), threading.Event()
+
+    class Hanging(Fake):
+        def serves(self, slo: Any) -> bool:
+            return bool(slo.name == self.name)
+
+        def counts(self, slo: Any, begin: int, end: int) -> Mapping[int, GoodBad]:
+            begun.set()
+            release.wait(20)
+            return super().counts(slo, begin, end)
+
+    world.slos = [make_slo(name="hung"), make_slo(name="queued")]
+    world.sources = [Hanging("hung"), Hanging("queued")]
+
+    async def run() -> None:
+        stopping = asyncio.Event()
+        task = asyncio.create_task(world.feeder().run(stopping))
+        while not begun.is_set():
+            await asyncio.sleep(0.01)
+        stopping.set()
+        done, _ = await asyncio.wait([task], timeout=5)  # QUICK_SECONDS, and a little
+        release.set()
+        await task
+        assert done
+
+    asyncio.run(run())
+    for thread in threading.enumerate():
+        if thread.name.startswith("maibo-source"):
+            thread.join(10)
+    assert [slo for source in world.sources for slo, *_ in source.asked] == ["hung"], "who waited is not asked any more"
+    assert [record.getMessage() for record in caplog.records] == ["a source did not answer within 0.05 s of the stop"]
 
 
 def test_the_first_source_that_serves_an_slo_has_it(world: World) -> None:

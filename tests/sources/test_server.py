@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from maibo_slo.engine.counts import GoodBad
 from maibo_slo.engine.feeding import SourceError, SourceUnreachable
+from maibo_slo.engine.inbox import MOST_EVENTS
 from maibo_slo.sources import server
 from maibo_slo.sources.prometheus import Prometheus, _series
 
@@ -94,6 +95,14 @@ def test_what_is_no_answer_is_told(told, make_slo, status, body, error, says):
 def test_an_answer_of_another_shape_is_none(told, make_slo, data):
     told.says(json.dumps({"status": "success", "data": data}))
     with pytest.raises(SourceError, match="answered what no Prometheus answers"):
+        counts(make_slo(told.url))
+
+
+def test_more_events_than_the_engine_takes_are_told_with_the_mend(told, make_slo):
+    told.says(matrix(total=[[BEGIN + 60, str(MOST_EVENTS)]]))
+    assert counts(make_slo(told.url)) == {BEGIN: GoodBad(MOST_EVENTS, 0)}
+    told.says(matrix(total=[[BEGIN + 60, str(MOST_EVENTS + 1)]]))
+    with pytest.raises(SourceError, match=r"count with increase\(\) of a counter"):
         counts(make_slo(told.url))
 
 

@@ -79,7 +79,7 @@ class Evidence:
         return self.counts.get(seconds, _NOTHING)
 
     def is_many(self, seconds: int) -> bool:
-        """Whether slices burn by so many bad events that it is not by chance, however few slices there are."""
+        """Whether slices burn by so many bad events that it is not by chance, however few slices there are. Those in good slices count, too."""
         return self.in_slices and seconds in self.events and self.events[seconds].bad >= FEW
 
     def is_enough(self, seconds: int) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from itertools import islice
+from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from maibo_slo.engine.corrections import Window, concerns, differing, windows
@@ -107,6 +108,11 @@ class Corrections:
     def excluded(self, slo: str) -> Excluded:
         """What is excluded of an SLO's time, be it shown or not."""
         return self._excluded.get(slo, NOTHING_EXCLUDED)
+
+    def changed_until(self, slo: str, *, now: float) -> float:
+        """When the last time ended, or will, in which a correction changes what counts, of those that have begun; minus infinity when there is none."""
+        mine = (each for each in self.windows.get(slo, ()) if each.begin <= now)
+        return max((each.end for each in mine if each.correction.effect != "annotate"), default=-inf)
 
     def shown(self, slo: str, *, begin: int, now: float) -> tuple[Corrected, ...]:
         """Windows as far as they lie in [begin, now], newest first."""

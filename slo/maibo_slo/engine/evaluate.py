@@ -84,6 +84,8 @@ class Engine:
         self._sums = Sums(store)
         self._raw_sums = Sums(store, raw=True)
         self._corrections = Corrections(corrections)
+        self._is_corrected = True
+        """Whether the minutes that a correction concerns are counted by it, or wait to be."""
         self._observer = Observer(self._sums, self._raw_sums, self._corrections)
         self._tracks = Tracks()
         self._planned: Catalogue | None = None
@@ -143,8 +145,11 @@ class Engine:
                 self._resume(now=now)
             self._count_anew(now=now)
             self._planned, self._shown = catalogue, None
-        if self._corrections.refresh(catalogue.corrections.values(), self._tracks, now=now):
+        # Remembered, and not only told: the store may fail before the minutes are found.
+        self._is_corrected &= not self._corrections.refresh(catalogue.corrections.values(), self._tracks, now=now)
+        if not self._is_corrected:
             self._correct_anew(now=now)
+            self._is_corrected = True
 
     def _resume(self, *, now: int) -> None:
         """Slices that were open when the engine stopped may be over, though nothing new came; and what was offered may be written, and not judged."""
@@ -158,9 +163,13 @@ class Engine:
         written = ledger.raw_minutes_since(
             self._store, offered, now - self._tracks.reach_seconds, version=self._saved.version
         )
+        self._judge_again(written)
+
+    def _judge_again(self, minutes: Mapping[str, Collection[int]]) -> None:
+        """What follows from the raw rows of these minutes, by SLO: in bounded time a tick, newest first."""
         alike: defaultdict[frozenset[int], set[str]] = defaultdict(set)
-        for slo, minutes in written.items():
-            alike[frozenset(minutes)].add(slo)
+        for slo, found in minutes.items():
+            alike[frozenset(found)].add(slo)
         for found, slos in alike.items():
             self._backlog.add(Whose(frozenset(slos), raw=True), found)
 
@@ -250,8 +259,7 @@ class Engine:
                 latest[slo] = source, {**(before if known == source else {}), **counts}
         touched: defaultdict[tuple[int, ...], list[str]] = defaultdict(list)
         sources = {slo: source for slo, (source, _) in latest.items()}
-        for slo, void in self._void_offers(sources, now=int(now)).items():
-            touched[tuple(void)].append(slo)
+        self._void_offers(sources, now=int(now))
         rows: list[Interval] = []
         recent = int(now) - HOUR
         for slo, (source, counts) in latest.items():
@@ -266,11 +274,11 @@ class Engine:
             self._follow(slos, span or present, now=now)
         self._memory = replace(self._memory, offered={**self._memory.offered, **sources})
 
-    def _void_offers(self, sources: Mapping[str, str], *, now: int) -> dict[str, list[int]]:
+    def _void_offers(self, sources: Mapping[str, str], *, now: int) -> None:
         """Blank the raw rows of what was asked before, where something else is asked now: since when there are events is found anew."""
         changed = {slo: source for slo, source in sources.items() if self._memory.offered.get(slo) != source}
         if not changed:
-            return {}
+            return
         tracks = [self._tracks.by_slo[slo] for slo in changed]
         known = {_key(each, row) for each in tracks if each.slo.name in self._memory.offered for row in each.with_rows}
         since_ever = {key: replace(self._memory.counted[key], first_t={}) for key in known}
@@ -278,10 +286,13 @@ class Engine:
         begin = (now - max(track.reach_seconds for track in tracks)) // MINUTE * MINUTE
         names = {(each.slo.name, raw_name(row)): changed[each.slo.name] for each in tracks for row in each.with_rows}
         void = ledger.minutes_from_elsewhere(self._store, names, begin, now + MINUTE)
-        self._append(
-            [Interval(*name, t, 0, 0, 0, changed[name[0]]) for name, minutes in void.items() for t in sorted(minutes)]
-        )
-        return {slo: sorted(minutes) for (slo, _, _), minutes in void.items()}
+        of_slo: defaultdict[str, set[int]] = defaultdict(set)
+        for (slo, _, _), minutes in void.items():
+            of_slo[slo] |= minutes
+        # Before they are blank: whoever fails half-way finds no row from elsewhere the next time.
+        self._judge_again(of_slo)
+        for name, minutes in void.items():
+            self._append([Interval(*name, t, 0, 0, 0, changed[name[0]]) for t in sorted(minutes)])
 
     def _work_off(self, *, now: float, until: float) -> None:
         """Count pending minutes, newest first, until none is left or time is up; at least one batch."""
@@ -377,7 +388,7 @@ class Engine:
         if self._shown is not self._memory.counted:
             self._observer.about(catalogue, self._tracks, self._memory)
             self._shown = self._memory.counted
-        judged = self._observer.observe(self._memory, now=now)
+        judged = self._observer.observe(self._memory, now=now, settled=not self._backlog.size)
         counted = self._memory.counted
         if judged.silent and not self._backlog.size:
             counted = self._without_silent(judged.silent, now=now)

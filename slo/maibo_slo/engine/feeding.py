@@ -7,7 +7,8 @@ that has got is remembered over a restart, once the engine has taken it in. Guar
 * every closed minute within reach is asked for, however long a source was down: what is missing is asked for when it is back;
 * until then those minutes are no data, neither good nor bad;
 * the last ten minutes are looked at again with each new one, so that what reached the source late is counted too;
-* a source that hangs delays its own SLOs alone, and of a Prometheus those alone that have the same data source.
+* a source that hangs delays its own SLOs alone, and of a Prometheus those alone that have the same data source: up to eight places are asked
+  at once, so when eight hang, the others wait.
 
 `Feeder.run` asks in threads; `Feeder.round` is one round of it, for a clock of one's own.
 """
@@ -30,6 +31,7 @@ from maibo_slo.documents import PromSlo
 from maibo_slo.engine.burn import BURN_WINDOWS
 from maibo_slo.engine.calendar import longest_seconds
 from maibo_slo.engine.counts import GoodBad
+from maibo_slo.engine.inbox import MOST_EVENTS
 from maibo_slo.engine.spans import Span, joined, newest_gap
 from maibo_slo.errors import MaiboError
 
@@ -51,15 +53,17 @@ LOOK_BACK_SECONDS: Final = 600
 CHUNK_SECONDS: Final = 6 * 3600
 """Of the past, asked for at once; less where a source cannot tell so much."""
 SHORTEST_CHUNK_SECONDS: Final = 1800
+LONGEST_PATIENCE: Final = 64
+"""Answers about the past in a row before more of it is asked for at once again: 4 after one failure, then twice as many after each."""
 FIRST_RETRY_SECONDS: Final = 10.0
 LONGEST_RETRY_SECONDS: Final = 300.0
 LONGEST_UNREACHABLE_SECONDS: Final = 60.0
 """Between two tries of a place that does not answer."""
 MOST_UNTAKEN: Final = 100_000
 """Minutes on offer that the engine has not taken in yet: then the past waits, and at twice as many the present."""
-MOST_EVENTS: Final = 10**15
-"""Of a minute: more are none, and a ledger's sums hold no more."""
 THREADS: Final = 8
+STOP_SECONDS: Final = 12.0
+"""For what is under way at the stop; what it would have told is asked for after the next start."""
 SAVE_SECONDS: Final = 30.0
 _NOTHING: Final = GoodBad(0, 0)
 _SHOWN: Final = 3
@@ -175,6 +179,17 @@ class _Feed:
     present: _Tries = field(default_factory=_Tries)
     earlier: _Tries = field(default_factory=_Tries)
     chunk_seconds: int = CHUNK_SECONDS
+    patience: int = 2
+    """Answers about the past in a row before more is asked for at once; doubled by each failure."""
+    answers: int = 0
+    """Of these, so far."""
+    former: Remembered | None = None
+    """What the ledger may have counts of until some of this are in it: after a kill, they must be known to be void."""
+
+    @property
+    def memory(self) -> Remembered | None:
+        """What is to be known after a restart."""
+        return Remembered(self.meaning, self.kept) if self.kept else self.former
 
     @property
     def reach_seconds(self) -> int:
@@ -211,6 +226,15 @@ class _Feed:
         tries.failed(why, now=now)
         if tries is self.earlier:
             self.chunk_seconds = max(self.chunk_seconds // 2, SHORTEST_CHUNK_SECONDS)
+            self.patience, self.answers = min(2 * self.patience, LONGEST_PATIENCE), 0
+
+    def succeeded(self, tries: _Tries) -> None:
+        """It was told; of the past, more is asked for once that went well for a while."""
+        tries.succeeded()
+        if tries is self.earlier:
+            self.answers += 1
+            if self.answers >= self.patience:
+                self.chunk_seconds, self.answers = min(2 * self.chunk_seconds, CHUNK_SECONDS), 0
 
     def news(self, counts: Mapping[int, GoodBad], span: Span) -> dict[int, GoodBad]:
         """What the engine does not have yet; minutes that are empty now and were not, or may not have been, too."""
@@ -274,10 +298,11 @@ class Feeder:
         self._told: dict[str, str | None] = {}
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Ask until `stopping`; a request under way is waited for."""
+        """Ask until `stopping`; a request under way is waited for, `STOP_SECONDS` at most."""
         running: dict[_Place, asyncio.Future[None]] = {}
         loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="maibo-source") as threads:
+        threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="maibo-source")
+        try:
             saved = loop.time()
             while not stopping.is_set():
                 due = loop.time() + ROUND_SECONDS
@@ -292,9 +317,15 @@ class Feeder:
                     await loop.run_in_executor(None, self.save)
                     saved = loop.time()
                 await _wait(stopping, due - loop.time())
+        finally:
             self._stopped.set()
-            if running:
-                await asyncio.wait(running.values())
+            # Not waited for here: that would stop the loop for as long as one hangs.
+            threads.shutdown(wait=False, cancel_futures=True)
+        if running:
+            _, late = await asyncio.wait(running.values(), timeout=STOP_SECONDS)
+            for asked in late:
+                log.warning("a source did not answer within %g s of the stop", STOP_SECONDS)
+                asked.cancel()
         self.report()
         self.save()
 
@@ -315,10 +346,15 @@ class Feeder:
             with self._lock:
                 known = self._feeds.get(slo.name)
                 if known is None or known.meaning != meaning:
-                    remembered = self._remembered.pop(slo.name, None)
-                    former = known.meaning if known is not None else remembered.meaning if remembered else ""
+                    if known is None:
+                        remembered = self._remembered.pop(slo.name, None)
+                        former = remembered.meaning if remembered else ""
+                    else:
+                        former = known.meaning
+                        remembered = known.memory or Remembered(former, ())
                     asked = remembered.asked if remembered is not None and remembered.meaning == meaning else ()
-                    known = _Feed(slo, reader, source, meaning, asked=asked, kept=asked)
+                    void = remembered and remembered._replace(asked=())
+                    known = _Feed(slo, reader, source, meaning, asked=asked, kept=asked, former=void)
                     if former and not former.startswith(f"{source} "):
                         # However long the new source says nothing, the old one's counts are not its own.
                         self._offer(slo.name, {int(self._now()) // MINUTE * MINUTE: _NOTHING}, source=source)
@@ -390,9 +426,9 @@ class Feeder:
             self._say(name, "; ".join(texts[:_SHOWN]) + more or None)
 
     def save(self) -> None:
-        """Remember what the engine has taken in."""
+        """Remember what the engine has taken in; nothing of it yet, and it is what was before."""
         with self._lock:
-            kept = {name: Remembered(feed.meaning, feed.kept) for name, feed in self._feeds.items() if feed.kept}
+            kept = {name: memory for name, feed in self._feeds.items() if (memory := feed.memory)}
         if kept == self._saved:
             return
         try:
@@ -461,7 +497,7 @@ class Feeder:
             log.exception("source %s failed for SLO %s", feed.reader.name, feed.slo.name)
             feed.failed(tries, f"{type(error).__name__}: {error}", now=self._now())
         else:
-            tries.succeeded()
+            feed.succeeded(tries)
 
     def _take(self, feed: _Feed, span: Span, counts: Mapping[int, GoodBad]) -> None:
         """Offer what is new, unless the documents say something else by now: an offer makes those of another source void."""
@@ -530,12 +566,17 @@ def _within(t: int, spans: Sequence[Span]) -> bool:
 
 
 def _checked(counts: Mapping[int, GoodBad], span: Span) -> Mapping[int, GoodBad]:
-    """As it may go into the ledger; ValueError when a source told what was not asked."""
+    """As it may go into the ledger; ValueError when a source told what was not asked, SourceError when more than can be."""
     for t, (good, bad) in counts.items():
         if t % MINUTE or not span.begin <= t < span.end:
             raise ValueError(f"counts at {t}, which is not the begin of a minute in [{span.begin}, {span.end})")
-        if not all(isinstance(each, Integral) and 0 <= each <= MOST_EVENTS for each in (good, bad)):
+        if not all(isinstance(each, Integral) and each >= 0 for each in (good, bad)):
             raise ValueError(f"not whole counts from 0 at {t}: {good} good, {bad} bad")
+        if max(good, bad) > MOST_EVENTS:
+            raise SourceError(
+                f"{good} good and {bad} bad in the minute at {t}, and at most {MOST_EVENTS} can be; "
+                "tell each minute's own events, not those since the start"
+            )
     return counts
 
 

@@ -74,11 +74,13 @@ class Observer:
             for objective in known.track.components
         }
 
-    def observe(self, memory: Memory, *, now: float) -> Judged:
-        """Everything at `now` (unix s). Raises StoreError."""
+    def observe(self, memory: Memory, *, now: float, settled: bool = True) -> Judged:
+        """Everything at `now` (unix s). `settled`: no older minutes are still being counted. Raises StoreError."""
         found = self._sums.at(int(now), self._reaches(now)) | self._raw_sums.at(int(now), self._raw_asked)
         judged = Judged((), {}, {}, {})
-        observed = [one for known in self._known for one in self._of_slo(known, found, memory, judged, now)]
+        observed = [
+            one for known in self._known for one in self._of_slo(known, found, memory, judged, now, settled=settled)
+        ]
         return judged._replace(observed=tuple(observed))
 
     def _reaches(self, now: float) -> dict[Name, Reach]:
@@ -100,9 +102,10 @@ class Observer:
         return Reach(track.own_seconds, None if calendar is None else self._periods[calendar].begin)
 
     def _of_slo(
-        self, known: Known, found: Mapping[Name, Found], memory: Memory, judged: Judged, now: float
+        self, known: Known, found: Mapping[Name, Found], memory: Memory, judged: Judged, now: float, *, settled: bool
     ) -> Iterator[Observed]:
         slo = known.track.slo
+        corrected_until = self._corrections.changed_until(slo.name, now=now) if slo.method != "Occurrences" else 0.0
         span = None if slo.calendar is None else self._periods[slo.calendar]
         begin = int(now) - slo.window_seconds if span is None else span.begin
         corrected = self._corrections.shown(slo.name, begin=begin, now=now)
@@ -128,18 +131,23 @@ class Observer:
                     corrected=corrected,
                     corrected_unshown=unshown,
                     excluded=excluded,
-                    events=_events(known.track, objective, group, found),
+                    events=_events(known.track, objective, group, found, since=corrected_until - now),
                 )
                 if parted:
                     observed = replace(observed, first_t=_oldest(parted), last_t=_newest(parted))
-                observed = self._judged(observed, name, memory, judged, now)
+                observed = self._judged(observed, name, memory, judged, now, settled=settled)
                 parts.append(observed)
                 yield observed
             if group and all(one.last_t is None for one in parts):
                 judged.silent.setdefault(slo.name, []).append(group)
 
-    def _judged(self, observed: Observed, name: Name, memory: Memory, judged: Judged, now: float) -> Observed:
-        """With the time at which a burn that is under way was first seen (one that is over is forgotten), and its policy."""
+    def _judged(
+        self, observed: Observed, name: Name, memory: Memory, judged: Judged, now: float, *, settled: bool
+    ) -> Observed:
+        """With the time at which a burn that is under way was first seen (one that is over is forgotten), and its policy.
+
+        While older minutes are being counted, a budget lacks what it spent: nobody's releases are to be let go by that.
+        """
         since = None
         # Rules look back 6 h at most; most SLOs had nothing bad in them, and need not be asked.
         recent = observed.counts.get(BURN_SECONDS)
@@ -147,7 +155,9 @@ class Observer:
             since = judged.burning_since[name] = memory.burning_since.get(name, now)
         left, burn = left_and_burn(observed, BURN_SECONDS, now=now)
         policy = self._policies[observed.slo.name]
-        stands = step(memory.policies.get(name), policy, remaining=left, burn=burn, now=now)
+        stands = memory.policies.get(name)
+        if settled or stands is None or stands.policy != policy.name:
+            stands = step(stands, policy, remaining=left, burn=burn, now=now)
         judged.policies[name] = stands
         return replace(observed, first_burning_at=since, policy=stands)
 
@@ -164,14 +174,25 @@ def groups_of(track: Track, memory: Memory) -> set[str]:
     return {group for each in counted if each is not None for group in each.first_t}
 
 
-def _events(track: Track, objective: Objective, group: str, found: Mapping[Name, Found]) -> Mapping[int, Counts]:
-    """What slices are made of, by burn window; of a composite, all components' together. Empty where events are what is judged."""
+def _events(
+    track: Track, objective: Objective, group: str, found: Mapping[Name, Found], *, since: float
+) -> Mapping[int, Counts]:
+    """What slices are made of, by burn window; of a composite, all components' together. Empty where events are what is judged.
+
+    `since`: seconds from now, negative, of the last time that was corrected; windows that reach back to it are left out, as raw rows are not corrected.
+    """
     if track.slo.method == "Occurrences":
         return {}
     own = track.components if is_whole(track.slo, objective) else (objective,)
     told = [found[name].counts for each in own if (name := Name(track.slo.name, raw_name(each), group)) in found]
     return (
-        {seconds: _together([counts[seconds] for counts in told]) for seconds in BURN_WINDOWS.values()} if told else {}
+        {
+            seconds: _together([counts[seconds] for counts in told])
+            for seconds in BURN_WINDOWS.values()
+            if seconds < -since
+        }
+        if told
+        else {}
     )
 
 

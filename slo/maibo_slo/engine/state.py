@@ -92,7 +92,7 @@ class Observed:
     excluded: Excluded = NOTHING_EXCLUDED
     """All that corrections exclude: to be reckoned with."""
     events: Mapping[int, Counts] = field(default_factory=dict)
-    """What slices are made of, uncorrected, as `counts`; empty where events are what is judged."""
+    """What slices are made of, good ones too, as `counts`; empty where events are what is judged, and without windows in which a correction lies."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from maibo_slo.documents import PromSlo
 from maibo_slo.documents.durations import window_seconds
 from maibo_slo.engine.counts import GoodBad
 from maibo_slo.engine.feeding import SourceError
+from maibo_slo.engine.inbox import MOST_EVENTS
 from maibo_slo.sources.promql import BAD, GOOD, PART, TOTAL, counting, events
 from maibo_slo.sources.server import DEADLINE_SECONDS, Server, server
 from maibo_slo.sources.whole import HOUR, whole
@@ -36,8 +37,6 @@ INTERVAL: Final = "1m"
 SETTLE_SECONDS: Final = 30.0
 """A scrape is stored when it ends, under the time when it began: 10 s earlier, as a rule at most."""
 _PRESENT_SECONDS: Final = 900
-_MOST: Final = 1e15
-"""Events of an interval: more are none."""
 _NOISE: Final = 1e-6
 _OFTEN: Final = 0.1
 _FEWEST: Final = 10
@@ -200,6 +199,6 @@ def _count(text: object) -> float:
     if not isinstance(text, str):
         raise TypeError(text)
     count = float(text)
-    if -_NOISE <= count <= _MOST or not math.isfinite(count):
+    if -_NOISE <= count <= MOST_EVENTS or not math.isfinite(count):
         return max(count, 0.0) if math.isfinite(count) else count
     raise SourceError(f"the query gave {count:g} events in an interval; count with increase() of a counter")

@@ -1,7 +1,7 @@
 """A Prometheus' HTTP API, asked within bounds: where and as whom its `DataSource` says, and nowhere else.
 
-A request takes `DEADLINE_SECONDS` at most, however slowly a server drips, and reads `MOST_BYTES` at most. Redirects are answers, not
-ways. Environment variables (proxies, netrc) are not asked. Secrets are in files, read anew for each request, and in no error's text.
+A request takes `DEADLINE_SECONDS` at most, name resolution aside, however slowly a server drips, and reads `MOST_BYTES` at most. (Who
+resolves names cannot be interrupted, and has time limits of its own.) Redirects are answers, not ways. Environment variables (proxies, netrc) are not asked. Secrets are in files, read anew for each request, and in no error's text.
 """
 
 from __future__ import annotations
