@@ -11,7 +11,6 @@ A counter that is born with a value (the first scrape sees 3 errors) hides those
 
 from __future__ import annotations
 
-import re
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
@@ -31,8 +30,6 @@ MIN_OBSERVED: Final = 0.1
 """Share of the long window that counts must reach back for."""
 EVENTS: Final = "maibo:slo_events:increase"
 BAD: Final = "maibo:slo_bad_events:increase"
-_PER_SECOND: Final = re.compile(r"\b(?:i?rate|deriv|avg_over_time)\s*\(")
-"""What gives events a second, or, of a gauge of 0 and 1, the share of the time: times the seconds, both are counts."""
 
 
 def windows(slo: PromSlo, shapes: Iterable[Shape]) -> tuple[int, ...]:
@@ -87,6 +84,6 @@ def _events(query: PromQuery, seconds: int) -> str:
     expr = query.over(duration(seconds))
     if not query.has_window:
         return expr
-    times = f" * {seconds}" if _PER_SECOND.search(query.query) else ""
+    times = f" * {seconds}" if query.is_per_second else ""
     inner = f"\n{expr}\n" if "#" in expr else expr  # a comment must not reach our own parenthesis
     return f"sum({inner}){times} >= 0"

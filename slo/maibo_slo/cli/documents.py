@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from maibo_slo.cli.example import examples
-from maibo_slo.cli.output import output_option, print_json
+from maibo_slo.cli.output import many, output_option, print_json
 from maibo_slo.errors import MaiboError
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ def validate(documents: tuple[str, ...], *, strict: bool, standard: bool, output
     else:
         for problem in problems:
             click.echo(str(problem), err=True)
-        told = [_many(errors, "error")] * bool(errors) + [_many(warnings, "warning")] * bool(warnings)
+        told = [many(errors, "error")] * bool(errors) + [many(warnings, "warning")] * bool(warnings)
         if errors:
             click.echo(", ".join(told), err=True)
         else:
-            found = [_many(count, _COUNTED[name]) for name, count in counts.items() if count or name in _ALWAYS]
+            found = [many(count, _COUNTED[name]) for name, count in counts.items() if count or name in _ALWAYS]
             click.echo(": ".join(filter(None, ("valid OpenSLO" if standard else "valid", ", ".join(found + told)))))
     if errors:
         raise SystemExit(1)
@@ -133,11 +133,6 @@ def generate(
         return
     for path in written:
         click.echo(str(path))
-
-
-def _many(number: int, what: str) -> str:
-    many = f"{what.removesuffix('y')}ies" if what.endswith("cy") else f"{what}s"
-    return f"{number} {what if number == 1 else many}"
 
 
 def _generators() -> dict[str, Generator]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from maibo_slo.cli.example import examples
+from maibo_slo.cli.output import many
 from maibo_slo.errors import MaiboError
 
 if TYPE_CHECKING:
@@ -95,12 +96,8 @@ def _write(imported: Imported, files: tuple[str, ...], out: Path | None) -> None
 def _summary(imported: Imported) -> str:
     changed = len(imported.told) - imported.lost
     parts = [
-        f"{_many(imported.slos, 'SLO')} of {_many(len(imported.files), 'service')}",
-        f"{_many(imported.lost, 'thing')} had no equivalent",
+        f"{many(imported.slos, 'SLO')} of {many(len(imported.files), 'service')}",
+        f"{many(imported.lost, 'thing')} had no equivalent",
         *([f"{changed} {'was' if changed == 1 else 'were'} changed"] if changed else []),
     ]
     return "; ".join(parts)
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

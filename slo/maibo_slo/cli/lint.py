@@ -13,7 +13,7 @@ import click
 
 from maibo_slo.cli.client import ask
 from maibo_slo.cli.example import examples
-from maibo_slo.cli.output import console, output_option, print_json, shown, styled, table
+from maibo_slo.cli.output import console, many, output_option, print_json, shown, styled, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -181,16 +181,12 @@ def _print(linted: Linted) -> None:
 
 def _verdict(linted: Linted) -> str:
     if not linted.usable:
-        return f"not judged: {_many(len(linted.problems) + len(linted.findings), 'error')} (see `maibo validate`)"
+        return f"not judged: {many(len(linted.problems) + len(linted.findings), 'error')} (see `maibo validate`)"
     if not linted.findings:
-        return f"clean: {_many(linted.slos, 'SLO')}"
+        return f"clean: {many(linted.slos, 'SLO')}"
     severities = [finding.rule.severity for finding in linted.findings]
-    told = [_many(severities.count(one), one) for one in COLOURS if one in severities]
-    return f"{', '.join(told)} in {_many(linted.slos, 'SLO')}; `maibo lint --explain {linted.findings[0].rule.id}` tells why"
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 or what == 'info' else 's'}"
+    told = [many(severities.count(one), one) for one in COLOURS if one in severities]
+    return f"{', '.join(told)} in {many(linted.slos, 'SLO')}; `maibo lint --explain {linted.findings[0].rule.id}` tells why"
 
 
 def _as_json(linted: Linted) -> dict[str, object]:

@@ -175,3 +175,13 @@ def sparkline(values: Sequence[float | None], *, most: int = 60) -> str:
 
 def _bar(value: float, highest: float) -> str:
     return BARS[0] if highest <= 0 else BARS[min(len(BARS) - 1, int(value / highest * (len(BARS) - 1)))]
+
+
+def many(number: int, what: str) -> str:
+    """A number of things.
+
+    >>> many(1, "error"), many(2, "error-budget policy"), many(3, "info")
+    ('1 error', '2 error-budget policies', '3 info')
+    """
+    several = f"{what.removesuffix('y')}ies" if what.endswith("cy") else f"{what}s"
+    return f"{number} {what if number == 1 or what == 'info' else several}"

@@ -18,6 +18,7 @@ Effect = Literal["exclude", "count_as_good", "annotate"]
 COMPOSITE: Final = "composite"
 """Name of the objective that judges a composite SLO as a whole."""
 
+_PER_SECOND: Final = re.compile(r"\b(?:i?rate|deriv|avg_over_time)\s*\(")
 _WINDOW: Final = re.compile(r"\{\{\s*\.window\s*\}\}")
 
 
@@ -231,6 +232,11 @@ class PromQuery:
     def has_window(self) -> bool:
         """Whether the query says itself where the window goes."""
         return _WINDOW.search(self.query) is not None
+
+    @property
+    def is_per_second(self) -> bool:
+        """Whether it gives events a second, or, of a gauge of 0 and 1, the share of the time: times the seconds, both are counts."""
+        return self.has_window and _PER_SECOND.search(self.query) is not None
 
 
 @dataclass(frozen=True, slots=True)

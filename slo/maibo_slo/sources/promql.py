@@ -18,8 +18,6 @@ TOTAL: Final = "total"
 GOOD: Final = "good"
 BAD: Final = "bad"
 
-_PER_SECOND: Final = re.compile(r"\b(?:i?rate|deriv|avg_over_time)\s*\(")
-"""What gives events a second, or, of a gauge of 0 and 1, the share of the time: times the seconds, both are counts."""
 _BUCKET: Final = re.compile(r"""(?<![\w\\"'`])le\s*=\s*(["'`])(\d+)(?:\.0)?\1""")
 
 
@@ -37,7 +35,7 @@ def counting(slo: PromSlo, seconds: int) -> str:
 def events(query: PromQuery, seconds: int) -> str:
     """One sample without labels, whatever a person's PromQL gives: the sum. A ``rate`` is made a count."""
     expression = _both_spellings(query.over(_range(seconds)))
-    times = f" * {seconds}" if query.has_window and _PER_SECOND.search(query.query) else ""
+    times = f" * {seconds}" if query.is_per_second else ""
     # On lines of its own, so that a comment at its end does not reach our parenthesis.
     return f"(sum(\n{expression}\n){times})"
 
