@@ -10,6 +10,8 @@
     * ServiceError       the running service cannot be reached, or answered with a problem
     * SourceError        a source cannot tell an SLO's counts (engine/feeding.py)
         * SourceUnreachable   nobody answers there
+    * NoSignal           there is nothing that a scaler may act upon (engine/scaling/signal.py)
+        * UnknownTarget      no such ScalingTarget
     * DemoError          the demo could not be run (demo/children.py)
 """
 

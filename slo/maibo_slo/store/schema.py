@@ -23,11 +23,15 @@ from maibo_slo.store.tables import (
     EVENTS,
     EXEMPLARS,
     FLOW,
+    FORECASTS,
     INGEST,
     INGEST_COUNTS,
     REASONS,
+    REPLICAS,
     SAMPLED,
+    SCALING,
     SEGMENTS,
+    SERVED,
     SKEWED,
     SLI,
     STREAMS,
@@ -109,6 +113,7 @@ MIGRATIONS: Final[Sequence[tuple[int, Sequence[str]]]] = (
         ),
     ),
     (4, (EVENTS.ddl(),)),
+    (5, tuple(table.ddl() for table in (SERVED, REPLICAS, SCALING, FORECASTS))),
 )
 """(version, statements), ascending."""
 

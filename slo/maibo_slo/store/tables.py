@@ -286,6 +286,95 @@ EVENTS: Final = Table(
     shard_by="cityHash64(id)",
 )
 
+SERVED: Final = Table(
+    name="served_pods",
+    columns=(
+        *map(_text, ("namespace", "pod", "service")),
+        "first SimpleAggregateFunction(min, DateTime64(6, 'UTC')) CODEC(ZSTD(1))",
+        "last SimpleAggregateFunction(max, DateTime64(6, 'UTC')) CODEC(ZSTD(1))",
+    ),
+    engine="AggregatingMergeTree",
+    order_by=("namespace", "pod", "service"),
+    partition_by="toYYYYMM(last)",
+    ttl="toDateTime(last, 'UTC') + INTERVAL 35 DAY",
+    settings=DURABLE,
+    shard_by="cityHash64(pod)",
+)
+"""When each pod's first and last journey or step that was counted ended. May be told twice: min and max do not mind."""
+
+_WORKLOAD: Final = ("namespace", "kind", "name")
+
+REPLICAS: Final = Table(
+    name="replicas_10s",
+    columns=(
+        _TIME,
+        *map(_text, _WORKLOAD),
+        "wanted UInt32 CODEC(T64, ZSTD(1))",
+        "pods UInt32 CODEC(T64, ZSTD(1))",
+        "ready UInt32 CODEC(T64, ZSTD(1))",
+        "ready_ms UInt64 CODEC(T64, ZSTD(1))",
+        "observed_ms UInt64 CODEC(T64, ZSTD(1))",
+        "templates UInt16 CODEC(T64, ZSTD(1))",
+        "at DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1))",
+        "version UInt64 CODEC(Delta, ZSTD(1))",
+    ),
+    engine="ReplacingMergeTree(version)",
+    order_by=(*_WORKLOAD, "t"),
+    partition_by="toYYYYMM(t)",
+    ttl="t + INTERVAL 35 DAY",
+    settings=(WHOLE_PARTS, *DURABLE),
+    shard_by="cityHash64(name)",
+)
+"""What ran in 10 s: at `at`, the bucket's newest look, so many `wanted`, `pods`, `ready` ones, of so many pod `templates`; over the
+`observed_ms` that were watched, `ready_ms` pod-milliseconds ready."""
+
+SCALING: Final = Table(
+    name="scaling_10s",
+    columns=(
+        _TIME,
+        *map(_text, ("namespace", "target")),
+        *(f"{name} Nullable(UInt32) CODEC(ZSTD(1))" for name in ("desired", "lower", "upper")),
+        *(
+            f"{name} Nullable(UInt32) CODEC(ZSTD(1))"
+            for name in ("reactive", "feed_forward", "predictive", "correction", "ready", "wanted")
+        ),
+        *(f"{name} Nullable(Float64) CODEC(ZSTD(1))" for name in ("demand", "per_replica", "age")),
+        "held_by LowCardinality(String) CODEC(ZSTD(1))",
+        "reason String CODEC(ZSTD(1))",
+        "version UInt64 CODEC(Delta, ZSTD(1))",
+    ),
+    engine="ReplacingMergeTree(version)",
+    order_by=("namespace", "target", "t"),
+    partition_by="toYYYYMM(t)",
+    ttl="t + INTERVAL 35 DAY",
+    settings=(WHOLE_PARTS, *DURABLE),
+    shard_by="cityHash64(target)",
+)
+"""What the scaling engine last decided in 10 s, and from what. `desired` is null where there was no signal, `reason` says why."""
+
+FORECASTS: Final = Table(
+    name="forecasts",
+    columns=(
+        *map(_text, ("namespace", "target")),
+        "made_at DateTime('UTC') CODEC(DoubleDelta, ZSTD(1))",
+        "at DateTime('UTC') CODEC(DoubleDelta, ZSTD(1))",
+        "model LowCardinality(String) CODEC(ZSTD(1))",
+        "abstained String CODEC(ZSTD(1))",
+        "expected_factor Float64 CODEC(ZSTD(1))",
+        "levels Array(Float64) CODEC(ZSTD(1))",
+        "quantiles Array(Float64) CODEC(ZSTD(1))",
+        "came Nullable(Float64) CODEC(ZSTD(1))",
+        "version UInt64 CODEC(Delta, ZSTD(1))",
+    ),
+    engine="ReplacingMergeTree(version)",
+    order_by=("namespace", "target", "at", "made_at"),
+    partition_by="toYYYYMM(at)",
+    ttl="at + INTERVAL 35 DAY",
+    settings=(WHOLE_PARTS, *DURABLE),
+    shard_by="cityHash64(target)",
+)
+"""What demand was forecast to be at `at`, calls a second, and what `came`: written again when that is known."""
+
 APPLIED: Final = Table(
     name="schema_migrations",
     columns=("version UInt32", "applied_at DateTime('UTC')"),
@@ -307,6 +396,10 @@ TABLES: Final = (
     BODIES,
     STREAMS,
     EVENTS,
+    SERVED,
+    REPLICAS,
+    SCALING,
+    FORECASTS,
     APPLIED,
 )
 """All, as they are at the newest version of the schema."""

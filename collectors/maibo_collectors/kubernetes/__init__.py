@@ -1,0 +1,1 @@
+"""Watch a cluster: what scales, how fast, and what runs."""

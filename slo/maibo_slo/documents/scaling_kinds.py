@@ -1,0 +1,112 @@
+"""What a ``maibo.dev/v1 ScalingTarget`` says, once it has been checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from maibo_slo.documents.kinds import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from maibo_slo.store.workload import Workload
+
+PoolForm = Literal["capacity_buffer", "balloon"]
+Silence = Literal["hold", "zero"]
+
+
+@dataclass(frozen=True, slots=True)
+class CapacitySpec:
+    """What one ready pod can carry while the SLOs hold."""
+
+    fixed: float | None = None
+    """Calls a second; None: learned from history."""
+    floor: float | None = None
+    """Learned capacity is never taken for less, calls a second; and is this until something was learned."""
+    ceiling: float | None = None
+    """Nor for more."""
+    utilisation: float = 0.8
+    """Share of the capacity that is planned for, in (0, 1]: the rest is for what is not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastSpec:
+    """How the future is asked for."""
+
+    enabled: bool = True
+    quantile: float = 0.9
+    """Of the demand to be ready for."""
+    lead_seconds: int | None = None
+    """How long a scale-up takes; None: the P90 of those that were measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedLoad:
+    """A known event: a sale, a match, a holiday."""
+
+    begin: float
+    end: float
+    """Unix s."""
+    factor: float
+    """Of what would be without it."""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BurstPool:
+    """Room kept free for the next scale-up."""
+
+    quantile: float = 0.99
+    """Of the growth over the lead time that it must hold."""
+    most: int | None = None
+    """Pods at most."""
+    form: PoolForm = "capacity_buffer"
+
+
+@dataclass(frozen=True, slots=True)
+class FastLaneSpec:
+    """Whether maibo writes ``/scale`` itself, upwards alone."""
+
+    step: int = 1
+    """Least difference that it acts on."""
+    most: int = 10
+    """Replicas added by one write, at most."""
+    every_seconds: int = 15
+    """Least time between two writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingTarget:
+    """``maibo.dev/v1 ScalingTarget``: a workload, what makes its demand, and what it must hold."""
+
+    name: str
+    display_name: str
+    description: str
+    workload: Workload
+    services: tuple[str, ...]
+    """``service.name`` of its spans; the workload's name unless said otherwise."""
+    journeys: tuple[str, ...]
+    """Whose steps in these services are its demand, one call each; () all. Where a journey has no step there, its ends count."""
+    slos: tuple[str, ...]
+    """Names of SLOs that it must hold."""
+    environments: tuple[str, ...]
+    """Values of the dimension ``environment``; () all."""
+    capacity: CapacitySpec
+    least: int
+    most: int
+    """Bounds of the replicas; `least` may be 0."""
+    dead_band: float = 0.1
+    """A change of the wish by less than this share is none."""
+    scale_down_seconds: int = 300
+    """A wish falls to the highest of so long."""
+    max_age_seconds: int = 60
+    """Older inputs are no signal: every face refuses."""
+    silence: Silence = "hold"
+    """What it means that its services sent nothing for `max_age_seconds` while others did: not known, so hold, or that nobody calls."""
+    forecast: ForecastSpec = field(default_factory=ForecastSpec)
+    expected: tuple[ExpectedLoad, ...] = ()
+    burst_pool: BurstPool | None = None
+    fast_lane: FastLaneSpec | None = None
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    origin: Origin = field(default=Origin("", 0), compare=False)

@@ -1,0 +1,1 @@
+"""What demand will be: quantiles, kept only where they beat persistence."""

@@ -1,0 +1,141 @@
+"""Scale-ups: one for each decision to run more replicas, with the moments that it and its pods went through.
+
+A moment is an interval: what Kubernetes writes to the second is known to the second. Moments are each source's own clock, never corrected by
+another's; what contradicts itself is counted (`ScaleUp.skews`). A pod that never got further has no later moments: it is censored, and counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from maibo_slo.store.workload import Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+KIND: Final = "scaleup"
+"""Of these events in the table ``events``; their subject is the workload as text."""
+
+
+class Stage(StrEnum):
+    """What a scale-up goes through, in this order. A phase is named for the stage that ends it."""
+
+    TRIGGER = "trigger"
+    """Demand rose, or was forecast to: in our own store."""
+    SERVED = "served"
+    """A face first answered with the higher number."""
+    DECIDED = "decided"
+    """The workload's ``spec.replicas`` rose."""
+    CREATED = "created"
+    SCHEDULED = "scheduled"
+    """On a node; `ScaleUp.node_provisioned` tells whether one had to come first."""
+    PULLED = "pulled"
+    """The images are on the node."""
+    STARTED = "started"
+    """The containers run."""
+    READY = "ready"
+    IN_ROTATION = "in_rotation"
+    """An EndpointSlice has it as ready. Where nobody selects the pod, the stage is absent and `READY` is the last but one."""
+    FIRST_JOURNEY = "first_journey"
+    """The end of the first span of ours that the pod sent."""
+
+
+class Moment(NamedTuple):
+    """When something happened, unix s: at some time in [earliest, latest] by its source's clock."""
+
+    earliest: float
+    latest: float
+    """The same, where the source tells fractions of a second."""
+    received: float | None = None
+    """When the recorder saw it, by its own clock; None: it looked later, or it is from our own store."""
+    source: str = ""
+    """``event name``, ``eventTime``, ``condition``, ``creationTimestamp``, ``watch``, ``pulled in``, ``store``."""
+
+
+class PodState(StrEnum):
+    """What became of an added pod."""
+
+    SERVING = "serving"
+    """In rotation, or ready where nobody selects it."""
+    STARTING = "starting"
+    NEVER_READY = "never_ready"
+    """Deleted or failed before."""
+    SUPERSEDED = "superseded"
+    """Scaled down again before it was ready: a later decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodTimes:
+    """One pod that a decision added."""
+
+    name: str
+    node: str
+    state: PodState
+    moments: Mapping[Stage, Moment]
+    """From `Stage.CREATED` on, those that it reached."""
+    ended: float | None = None
+    """When it was censored, unix s."""
+    image_bytes: int | None = None
+    pull_seconds: float | None = None
+    """Of its images, by the kubelet's own word, without queueing; 0.0: they were on the node."""
+    pull_queued_seconds: float | None = None
+    node_provisioned: bool = False
+    """It found no room, and its node came after it."""
+    unschedulable: str = ""
+    """What the scheduler last said against it."""
+
+
+class ScaleUpState(StrEnum):
+    """How far a decision got."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    """As many pods serve as were added."""
+    CENSORED = "censored"
+    """It will never be: pods died, or a later decision took it back. Counts as longer than it lasted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleUp:
+    """One decision."""
+
+    id: str
+    """``NAMESPACE/KIND/NAME@unix-ms``."""
+    workload: Workload
+    before: int
+    after: int
+    """``spec.replicas`` before and after it."""
+    by: str
+    """Who decided: ``hpa``, ``keda``, ``fast_lane``, ``somebody`` (by hand or a pipeline)."""
+    reason: str
+    """In the decider's words."""
+    moments: Mapping[Stage, Moment]
+    """`Stage.TRIGGER` and `Stage.SERVED` where known, `Stage.DECIDED` always; of later stages, when as many pods as were added had reached
+    them: so the last of those that did."""
+    pods: Sequence[PodTimes]
+    state: ScaleUpState
+    half: Moment | None = None
+    """When half of the added pods served."""
+    most: Moment | None = None
+    """When nine tenths did."""
+    ended: float | None = None
+    """When it was complete or censored, unix s."""
+    why_censored: str = ""
+    skews: int = 0
+    """Moments that came before what must be before them, beyond their intervals: clocks differ."""
+    version: str = ""
+    """Hash of the pod template."""
+    notes: Sequence[str] = field(default=())
+    """What whoever reads its figures should know: ``events of the pods were not seen``."""
+
+    @property
+    def added(self) -> int:
+        """Replicas that were asked for beyond those that were."""
+        return self.after - self.before
+
+    @property
+    def node_provisioned(self) -> bool:
+        """Whether a pod had to wait for a new node: else capacity was there, and it was served warm."""
+        return any(pod.node_provisioned for pod in self.pods)
