@@ -91,7 +91,7 @@ class Context:
     ``otlp-http``, the page tells it to those who have sent nothing yet."""
     signals: Callable[[], Any] = lambda: None
     """What the scaling engine's last tick decided: a `maibo_slo.engine.scaling.signal.Signals` (above this module too); None without one."""
-    served: Callable[[str, str, int, str], None] = lambda namespace, target, replicas, face: None
+    served: Callable[[str, str, int, str], None] = lambda *_: None
     """``served("shop", "checkout-api", 12, "keda")``: a face answered so; must not block. From it a scale-up's story knows who said it first."""
     snapshot: Callable[[], Any] = lambda: None
     """What the engine's last tick found: a `maibo_slo.engine.snapshot.Snapshot` (which is above this module); None without an engine."""

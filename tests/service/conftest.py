@@ -14,12 +14,14 @@ import httpx2
 import pytest
 
 from maibo_slo.documents import Catalogue, CellSelector, Journey, Objective, Origin, Service, Sli, Slo, Step
+from maibo_slo.documents.scaling_kinds import CapacitySpec, ScalingTarget
 from maibo_slo.plugins import Plugin
 from maibo_slo.service.runtime import Runtime, Settings
 from maibo_slo.store import Store, cells, open_store, segments
 from maibo_slo.store.cells import CellKey
 from maibo_slo.store.histogram import bin_of
 from maibo_slo.store.segments import SegmentRecord
+from maibo_slo.store.workload import Workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,10 +54,25 @@ IDLE = Slo(
     {},
     ORIGIN,
 )
+TARGET = ScalingTarget(
+    "checkout-api",
+    "Checkout API",
+    "",
+    Workload("shop", "Deployment", "checkout-api"),
+    services=("checkout-api",),
+    journeys=("checkout",),
+    slos=("checkout-fast",),
+    environments=(),
+    capacity=CapacitySpec(fixed=40.0),
+    least=2,
+    most=30,
+    origin=ORIGIN,
+)
 CATALOGUE = Catalogue(
     services={"shop": Service("shop", "Shop", "", {}, ORIGIN)},
     journeys={"checkout": CHECKOUT, "silent": SILENT},
     slos={"checkout-fast": FAST, "silent-works": IDLE},
+    scaling_targets={"checkout-api": TARGET},
 )
 
 

@@ -32,6 +32,7 @@ BUILT_IN: Final = {
     "slo": ("maibo_slo.cli.slo:slo", "SLOs of a running service."),
     "journey": ("maibo_slo.cli.journey:journey", "Journeys of a running service."),
     "correction": ("maibo_slo.cli.correction:correction", "Maintenance and the like: tell, list and cancel it."),
+    "override": ("maibo_slo.cli.override:override", "Bounds of replicas that a person sets, until they expire."),
     "report": ("maibo_slo.cli.report:report", "What a day, week or month came to, for people and spreadsheets."),
     "store": ("maibo_slo.cli.store:store", "The store's schema and size."),
     "token": ("maibo_slo.cli.token:token", "Tokens of those who may send telemetry."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING, Final, get_args
 
 import click
@@ -10,12 +9,10 @@ import click
 from maibo_slo.cli.client import ask, escaped, tell, url_option
 from maibo_slo.cli.example import examples
 from maibo_slo.cli.output import NOTHING, console, output_option, print_json, shown, styled, table
-from maibo_slo.documents.durations import elapsed_us
+from maibo_slo.cli.person import person_options, whole_seconds
 from maibo_slo.documents.kinds import CorrectionKind, Effect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.text import Text
 
     from maibo_slo.service.corrections import CorrectionAnswer
@@ -41,28 +38,6 @@ _OPTIONS: Final = {
 }
 """What the service calls the options of `add`, and what they are."""
 TIME: Final = "%Y-%m-%d %H:%M"
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError) as error:  # a container's user may have no name; from Python 3.13 on an OSError
-        raise click.UsageError("this user has no login name: say --who") from error
-
-
-def _seconds(_: click.Context, __: click.Parameter, value: str) -> int:
-    try:
-        microseconds = elapsed_us(value)
-    except ValueError:
-        microseconds = 1
-    if microseconds % 1_000_000:
-        raise click.BadParameter(f"{value!r} is no duration of whole seconds such as 90m, 2h or 1d")
-    return microseconds // 1_000_000
-
-
-def _person_options(command: Callable[..., None]) -> Callable[..., None]:
-    command = click.option("--why", required=True, help="In a sentence: who reads the numbers asks.")(command)
-    return click.option("--who", default=_who, show_default="login name", help="Who answers for it.")(command)
 
 
 @click.group(
@@ -94,7 +69,7 @@ def correction() -> None:
 @click.option(
     "--from", "start", required=True, metavar="TIME", help="As the clocks of --zone show it; or with an offset."
 )
-@click.option("--for", "seconds", required=True, callback=_seconds, metavar="DURATION", help="90m, 2h, 1d.")
+@click.option("--for", "seconds", required=True, callback=whole_seconds, metavar="DURATION", help="90m, 2h, 1d.")
 @click.option("--zone", default="UTC", show_default=True, metavar="ZONE", help="IANA: Europe/Berlin.")
 @click.option("--rrule", default="", metavar="RULE", help="RFC 5545, to have it again and again: FREQ=WEEKLY;BYDAY=SU.")
 @click.option("--kind", required=True, type=click.Choice(get_args(CorrectionKind)), help="What it is.")
@@ -103,7 +78,7 @@ def correction() -> None:
     type=click.Choice(get_args(Effect)),
     help="What it does to counts; where not given, maintenance is excluded and all else annotated.",
 )
-@_person_options
+@person_options
 @url_option
 @output_option
 def add(
@@ -216,7 +191,7 @@ def show(*, name: str, url: str, output: str) -> None:
 
 @correction.command(epilog=examples('maibo correction cancel db-upgrade --why "postponed to December"'))
 @click.argument("name")
-@_person_options
+@person_options
 @url_option
 @output_option
 def cancel(*, name: str, who: str, why: str, url: str, output: str) -> None:

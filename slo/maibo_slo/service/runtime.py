@@ -23,10 +23,11 @@ from maibo_slo.documents import Catalogue, DocumentsError, load
 from maibo_slo.engine import loop
 from maibo_slo.engine.evaluate import Engine
 from maibo_slo.engine.feeding import Feeder, Source
+from maibo_slo.engine.scaling.overrides import Overrides
 from maibo_slo.engine.told import ToldCorrections
 from maibo_slo.errors import MaiboError
 from maibo_slo.plugins import Context, Plugin, plugins
-from maibo_slo.service import corrections, history, listen
+from maibo_slo.service import corrections, history, listen, overrides
 from maibo_slo.service.app import OTLP_ENDPOINT, create_app
 from maibo_slo.service.health import Health, PartHealth, ready
 from maibo_slo.service.metrics import ServiceCollector, SloCollector
@@ -104,6 +105,7 @@ class Runtime:
         self.health = Health()
         self.registry = CollectorRegistry()
         self.corrections = ToldCorrections(store)
+        self.overrides = Overrides(store, now=now)
         self.engine = Engine(
             store,
             lambda: self._catalogue,
@@ -171,6 +173,7 @@ class Runtime:
             endpoint=lambda: self._announced.get(OTLP, OTLP_ENDPOINT),
             plugin_routes=[
                 corrections.router(self.corrections, lambda: self._catalogue, now=self._now),
+                overrides.router(self.overrides, lambda: self._catalogue, now=self._now),
                 history.router(self._store, lambda: self._catalogue, corrections=self.corrections, now=self._now),
                 *(routes for plugin in self._plugins for routes in self._routes(plugin)),
             ],

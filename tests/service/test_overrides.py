@@ -1,0 +1,138 @@
+"""Overrides over real HTTP and from the command line: said, listed, replaced, ended, expired; what strangers and other sites may not."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from maibo_slo.cli import cli
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import httpx2
+    from click.testing import Result
+
+
+PATH = "/v1/overrides"
+
+
+@pytest.fixture(autouse=True)
+def later(service) -> None:
+    """Each test at a time of its own: what the one before said has expired."""
+    service.now += 100_000
+
+
+def tell(service, body: Any, path: str = PATH, **headers: str) -> httpx2.Response:
+    return service.http.post(path, content=json.dumps(body), headers={"Content-Type": "application/json", **headers})
+
+
+def said(service, **changed: Any) -> httpx2.Response:
+    ordinary = {"target": "checkout-api", "least": 20, "for_seconds": 7200, "who": "ana", "why": "sale at noon"}
+    return tell(service, {key: value for key, value in (ordinary | changed).items() if value is not None})
+
+
+def in_force(service) -> list[tuple[str, int | None, int | None]]:
+    found = service.http.get(PATH).json()["overrides"]
+    return [(each["target"], each["least"], each["most"]) for each in found if each["in_force"]]
+
+
+def run(service, *arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["override", *arguments, "--url", str(service.http.base_url)])
+
+
+def test_what_was_said_is_in_force_until_it_expires(service) -> None:
+    response = said(service)
+    assert response.status_code == 201, response.text
+    assert response.json()["notes"] == []
+    assert in_force(service) == [("checkout-api", 20, None)]
+    assert [each.least for each in service.runtime.overrides()] == [20]
+    service.now += 7199
+    assert in_force(service) == [("checkout-api", 20, None)]
+    service.now += 1
+    assert in_force(service) == []
+    assert service.runtime.overrides() == ()
+
+
+def test_of_two_the_newer_is_in_force_and_the_trail_keeps_both(service) -> None:
+    said(service)
+    service.now += 10
+    said(service, least=None, most=5, who="ben", why="database is down")
+    assert in_force(service) == [("checkout-api", None, 5)]
+    newer, older = service.http.get(PATH).json()["overrides"][:2]
+    assert (newer["ended"], older["ended"]["who"], older["ended"]["why"]) == (None, "ben", "replaced by a newer one")
+
+
+def test_one_that_was_ended_is_not_in_force_and_cannot_be_ended_again(service) -> None:
+    id_ = said(service).json()["id"]
+    service.now += 10
+    ended = tell(service, {"who": "ben", "why": "sale is over"}, f"{PATH}/{id_}/end")
+    assert ended.status_code == 200, ended.text
+    assert ended.json()["ended"]["who"] == "ben"
+    assert in_force(service) == []
+    again = tell(service, {"who": "ben", "why": "sure?"}, f"{PATH}/{id_}/end")
+    assert again.status_code == 404
+    assert "no override" in again.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "text"),
+    [
+        ({"target": "checkout-ap"}, 404, "did you mean 'checkout-api'?"),
+        ({"least": None}, 422, "give least, most or both"),
+        ({"least": 9, "most": 8}, 422, "least is more than most"),
+        ({"least": -1}, 422, "least"),
+        ({"for_seconds": 59}, 422, "for_seconds"),
+        ({"for_seconds": 31 * 86_400}, 422, "for_seconds"),
+        ({"why": "  "}, 422, "why"),
+        ({"replicas": 4}, 422, "replicas"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_says_why(service, changed: dict[str, Any], status: int, text: str) -> None:
+    response = said(service, **changed)
+    assert (response.status_code, text in response.text) == (status, True), response.text
+    assert in_force(service) == []
+
+
+def test_another_site_may_not(service) -> None:
+    body = {"target": "checkout-api", "least": 1, "for_seconds": 60, "who": "x", "why": "y"}
+    assert tell(service, body, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert service.http.post(PATH, content=json.dumps(body)).status_code == 415
+
+
+def test_more_than_the_document_allows_is_taken_with_a_note(service) -> None:
+    notes = said(service, least=40).json()["notes"]
+    assert len(notes) == 1
+    assert "more than the document's 30" in notes[0]
+
+
+def test_the_command_line_says_lists_and_ends(service) -> None:
+    scaled = run(service, "scale", "checkout-api", "--min", "12", "--for", "2h", "--who", "ana", "--why", "sale")
+    assert scaled.exit_code == 0, scaled.output
+    assert "at least 12" in scaled.output
+    listed = run(service, "list")
+    assert "in force" in listed.output
+    assert "sale" in listed.output
+    ended = run(service, "end", "checkout-api", "--who", "ben", "--why", "over")
+    assert "ended" in ended.output
+    nothing = run(service, "end", "checkout-api", "--who", "ben", "--why", "over")
+    assert nothing.exit_code == 1
+    assert "no override of checkout-api is in force" in nothing.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("checkout-api", "--for", "2h"), "say --min, --max or both"),
+        (("checkout-api", "--for", "2h", "--min", "3", "--max", "2"), "--min 3 is more than --max 2"),
+        (("checkout-api", "--for", "soon", "--min", "3"), "no duration"),
+        (("checkout-api", "--for", "10s", "--min", "3"), "--for"),
+    ],
+)
+def test_the_command_line_tells_what_is_wrong_in_its_own_words(service, arguments: Sequence[str], text: str) -> None:
+    refused = run(service, "scale", *arguments, "--who", "ana", "--why", "x")
+    assert refused.exit_code == 2
+    assert text in refused.output
