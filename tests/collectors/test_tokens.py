@@ -188,7 +188,7 @@ def test_a_command_that_cannot_says_why_in_one_line(maibo, file):
     assert failed.stderr.startswith("Error: there is no token file")
 
 
-@pytest.mark.parametrize("scope", ["read", "act", "everything"])
+@pytest.mark.parametrize("scope", ["act", "everything"])
 def test_a_token_that_nothing_asks_for_is_not_made(maibo, file, scope):
     failed = maibo("token", "add", "shop", "--scope", scope, "--file", file)
     assert failed.exit_code == 2

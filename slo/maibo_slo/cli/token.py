@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -28,33 +28,37 @@ def _file_option(command: Callable[..., None]) -> Callable[..., None]:
     )(command)
 
 
+_SCOPES: Final = (tokens.Scope.INGEST, tokens.Scope.READ)
+
+
 def _scope(_: click.Context, __: click.Parameter, value: str) -> tokens.Scope:
-    if value != tokens.Scope.INGEST:
+    if value not in _SCOPES:
         raise click.BadParameter(
-            f"nothing asks for tokens of scope {value!r} yet; the one to be had is 'ingest', to send"
+            f"nothing asks for tokens of scope {value!r} yet; there are 'ingest', to send, and 'read', to ask for signals"
         )
-    return tokens.Scope.INGEST
+    return tokens.Scope(value)
 
 
 @click.group(epilog=examples("maibo token add shop", "maibo token list", "maibo token revoke shop"))
 def token() -> None:
-    """Tokens of those who may send telemetry. Changes count within a second, while the service runs."""
+    """Tokens of those who may send telemetry, or ask for signals. Changes count within a second, while the service runs."""
 
 
 @token.command(
     epilog=examples(
         "maibo token add shop",
         "maibo token add shop-2 --scope ingest --file /etc/maibo/tokens.json",
+        "maibo token add keda --scope read --file /etc/maibo/readers.json",
     )
 )
 @click.argument("name")
 @click.option(
     "--scope",
     callback=_scope,
-    metavar="[ingest]",
+    metavar="[ingest|read]",
     default=tokens.Scope.INGEST.value,
     show_default=True,
-    help="What it allows: sending telemetry.",
+    help="What it allows: sending telemetry, or asking for signals (--signals-https-tokens).",
 )
 @_file_option
 def add(*, name: str, scope: tokens.Scope, file: Path) -> None:

@@ -1,0 +1,73 @@
+"""Whether to raise a workload's replicas now, and to how many: pure.
+
+The HPA that reads the same signal would come to the same number some seconds later, and keeps what it finds; so a write can only be early, never
+contrary. What could make it contrary makes the lane idle: a stale signal, an override, a rollout that is being taken back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from maibo_slo.documents.scaling_kinds import FastLaneSpec
+    from maibo_slo.engine.scaling.signal import ScalingSignal
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A workload as the cluster has it now."""
+
+    replicas: int
+    """``spec.replicas``."""
+    taken_back: str = ""
+    """Why a rollout of it is being aborted or stuck; '' it is not."""
+
+    @classmethod
+    def of(cls, workload: Mapping[str, Any]) -> Running:
+        """A Deployment, StatefulSet or Rollout as JSON. ValueError when it says no number of replicas."""
+        spec, status = workload.get("spec") or {}, workload.get("status") or {}
+        replicas = spec.get("replicas", 1)
+        if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
+            raise ValueError(f"spec.replicas is {replicas!r}")
+        return cls(replicas, _taken_back(status))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do: `after` replicas, or none, and why not."""
+
+    after: int | None
+    why: str
+
+
+def step(signal: ScalingSignal, spec: FastLaneSpec, running: Running, *, last_write: float | None, now: float) -> Step:
+    """Upwards by `spec.step` at least and `spec.most` at most, `spec.every_seconds` after the last write at the earliest."""
+    after = min(signal.desired_replicas, signal.most, running.replicas + spec.most)
+    override = signal.override
+    why = ""
+    if running.replicas == 0:
+        why = "no replica runs: to wake it is the scaler's, which would otherwise think it asleep"
+    elif signal.desired_replicas - running.replicas < max(1, spec.step) or after <= running.replicas:
+        why = (
+            f"{running.replicas} run, {signal.desired_replicas} are wished for, and the target's most are {signal.most}"
+        )
+    elif running.taken_back:
+        why = f"a rollout is being taken back: {running.taken_back}"
+    elif override is not None and override.most is not None and after > override.most:
+        why = f"an override by {override.who} allows {override.most} at most"
+    elif last_write is not None and now - last_write < spec.every_seconds:
+        why = f"written {now - last_write:.1f} s ago, and every {spec.every_seconds} s at most"
+    return Step(None, why) if why else Step(after, signal.reason)
+
+
+def _taken_back(status: Mapping[str, Any]) -> str:
+    """Argo says so; a Deployment says when it does not get on."""
+    if status.get("abort") is True:
+        return "the Rollout is aborted"
+    for condition in status.get("conditions") or ():
+        if isinstance(condition, dict) and condition.get("reason") == "ProgressDeadlineExceeded":
+            return str(condition.get("message") or "it does not progress")
+    return ""

@@ -1,0 +1,155 @@
+"""An HTTPS listener whose certificates may change while it runs, and that tells the application who is at the other end.
+
+Certificates are looked at every few seconds; a connection made after a change has the new ones, those that are open go on. A client certificate is
+optional; one that is shown must chain to the client CA, else the handshake fails. uvicorn does not tell an application of it, so a protocol of our own
+puts its common name into ``scope["extensions"]["maibo.peer"]``.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from maibo_slo.errors import MaiboError
+from maibo_slo.signals.external_metrics.requestheader import Peer
+
+if TYPE_CHECKING:
+    import asyncio
+    import socket
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+PEER: Final = "maibo.peer"
+STOP_SECONDS: Final = 2
+KEEP_ALIVE_SECONDS: Final = 75
+"""An API server keeps connections to what it aggregates."""
+log = logging.getLogger(__name__)
+
+
+class CertificateError(MaiboError):
+    """A certificate, key or CA that cannot be used."""
+
+
+class Certificates:
+    """A server's certificate and key in files, and the CA of clients' certificates, which may come later."""
+
+    def __init__(self, cert: Path, key: Path) -> None:
+        """CertificateError when they cannot be used."""
+        self._cert = cert
+        self._key = key
+        self._client_ca = ""
+        self._seen = self._stamp()
+        self._context = self._made()
+
+    def trust(self, client_ca_pem: str) -> None:
+        """Clients' certificates are of this CA from now on. CertificateError: then the one before stays."""
+        if client_ca_pem != self._client_ca:
+            before, self._client_ca = self._client_ca, client_ca_pem
+            try:
+                self._context = self._made()
+            except CertificateError:
+                self._client_ca = before
+                raise
+
+    def look(self) -> None:
+        """Take files that changed since. CertificateError: those before stay, and are looked at again next time."""
+        stamp = self._stamp()
+        if stamp != self._seen:
+            self._context = self._made()
+            self._seen = stamp
+
+    def context(self) -> ssl.SSLContext:
+        """For a listener: each handshake takes the certificates of its moment."""
+        outer = self._made()
+        outer.sni_callback = self._take_newest
+        return outer
+
+    def _take_newest(self, connection: ssl.SSLObject, _name: str | None, _outer: ssl.SSLContext) -> None:
+        connection.context = self._context
+
+    def _stamp(self) -> tuple[tuple[int, int], ...]:
+        try:
+            return tuple((told.st_mtime_ns, told.st_ino) for told in (self._cert.stat(), self._key.stat()))
+        except OSError as error:
+            raise CertificateError(f"cannot read {error.filename}: {error.strerror}") from error
+
+    def _made(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        # A resumed session would skip the certificates that have changed since.
+        context.options |= ssl.OP_NO_TICKET
+        context.num_tickets = 0
+        try:
+            context.load_cert_chain(self._cert, self._key)
+        except (OSError, ssl.SSLError) as error:
+            raise CertificateError(f"{self._cert} and {self._key} are no certificate and its key: {error}") from error
+        # Asked for always: whether a certificate is wanted is decided by the context before the newest one is taken.
+        context.verify_mode = ssl.CERT_OPTIONAL
+        if self._client_ca:
+            try:
+                context.load_verify_locations(cadata=self._client_ca)
+            except ssl.SSLError as error:
+                raise CertificateError(f"the CA of clients' certificates cannot be used: {error}") from error
+        return context
+
+
+class Server(uvicorn.Server):
+    """Serves an application over HTTPS on a socket; leaves signals to the service."""
+
+    def __init__(self, app: ASGIApp, certificates: Certificates) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=_WithPeer,
+                ssl_context_factory=lambda *_: certificates.context(),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=STOP_SECONDS,
+                limit_concurrency=1000,
+            )
+        )
+
+    async def serve_until(self, stopping: asyncio.Event, listener: socket.socket) -> None:
+        """Until `stopping` is set."""
+        import asyncio
+
+        serving = asyncio.create_task(self.serve(sockets=[listener]))
+        stopped = asyncio.create_task(stopping.wait())
+        await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
+        self.should_exit = True
+        stopped.cancel()
+        await serving
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _WithPeer(H11Protocol):
+    """Puts the client certificate's common name into each request's scope."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        connection = transport.get_extra_info("ssl_object")
+        name = _common_name(connection.getpeercert() or {}) if connection is not None else None
+        inner = self.app
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            extensions = {**scope.get("extensions", {}), PEER: None if name is None else Peer(name)}
+            await inner({**scope, "extensions": extensions}, receive, send)
+
+        self.app = app
+
+
+def _common_name(certificate: dict[str, Any]) -> str | None:
+    return next((value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"), None)

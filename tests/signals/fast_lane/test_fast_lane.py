@@ -1,0 +1,289 @@
+"""The fast lane against a real HTTP API server: upwards alone, capped, seldom enough, idle when in doubt, and audited."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maibo_slo.documents import Catalogue
+from maibo_slo.documents.scaling_kinds import CapacitySpec, FastLaneSpec, ScalingTarget
+from maibo_slo.engine.scaling.inputs import Decision, Inputs, Override, Replicas
+from maibo_slo.engine.scaling.signal import ScalingSignal, Signals
+from maibo_slo.errors import MaiboError, StoreError
+from maibo_slo.kubernetes import Cluster
+from maibo_slo.signals.fast_lane import loop
+from maibo_slo.signals.fast_lane.lane import Running, step
+from maibo_slo.signals.fast_lane.loop import Lane
+from maibo_slo.signals.fast_lane.roles import roles
+from maibo_slo.store.events import every
+from maibo_slo.store.workload import Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from maibo_slo.store import Store
+    from maibo_slo.store.events import Event
+
+NOW = 1_800_000_000.0
+API = Workload("shop", "Deployment", "api")
+TARGET = ScalingTarget(
+    "api",
+    "api",
+    "",
+    API,
+    ("api",),
+    (),
+    (),
+    (),
+    CapacitySpec(fixed=10.0),
+    1,
+    50,
+    fast_lane=FastLaneSpec(step=2, most=10, every_seconds=15),
+)
+SPEC = FastLaneSpec(step=2, most=10, every_seconds=15)
+
+
+def signal(
+    desired: int, *, at: float = NOW, override: Override | None = None, seen: int | None = None
+) -> ScalingSignal:
+    replicas = None if seen is None else Replicas(seen, seen, at)
+    return ScalingSignal(
+        "api",
+        API,
+        desired,
+        desired,
+        desired,
+        1,
+        50,
+        f"{desired} replicas: 100 calls/s",
+        at,
+        at,
+        60,
+        Decision(desired, desired, desired, (), "", ""),
+        Inputs(at, replicas=replicas),
+        override,
+    )
+
+
+def an_override(most: int) -> Override:
+    return Override("api@1", "api", None, most, NOW + 3600, "ana", "INC-17", NOW)
+
+
+@pytest.mark.parametrize(
+    ("desired", "running", "written"),
+    [
+        (8, Running(1), 8),
+        (3, Running(1), 3),
+        (2, Running(1), None),
+        (1, Running(8), None),
+        (30, Running(1), 11),
+        (60, Running(45), 50),
+        (60, Running(50), None),
+        (8, Running(0), None),
+        (8, Running(1, "the Rollout is aborted"), None),
+    ],
+)
+def test_it_writes_upwards_alone_and_within_bounds(desired: int, running: Running, written: int | None) -> None:
+    assert step(signal(desired), SPEC, running, last_write=None, now=NOW).after == written
+
+
+def test_it_writes_seldom_enough() -> None:
+    assert step(signal(8), SPEC, Running(1), last_write=NOW - 14.9, now=NOW).after is None
+    assert step(signal(8), SPEC, Running(1), last_write=NOW - 15, now=NOW).after == 8
+
+
+def test_an_override_that_allows_less_makes_it_idle() -> None:
+    assert "override by ana" in step(signal(8, override=an_override(5)), SPEC, Running(1), last_write=None, now=NOW).why
+
+
+@given(st.integers(0, 80), st.integers(0, 80), st.integers(1, 20), st.integers(1, 20))
+def test_never_downwards_never_beyond(desired: int, running: int, least: int, most: int) -> None:
+    spec = FastLaneSpec(step=least, most=most, every_seconds=1)
+    after = step(signal(desired), spec, Running(running), last_write=None, now=NOW).after
+    assert after is None or running < after <= min(desired, 50, running + most)
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ({}, ""),
+        ({"abort": True}, "aborted"),
+        ({"abort": False}, ""),
+        (
+            {"conditions": [{"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "timed out"}]},
+            "timed out",
+        ),
+        ({"conditions": [{"type": "Available"}, "odd"]}, ""),
+    ],
+)
+def test_a_rollout_that_is_taken_back_is_seen(status: dict[str, Any], why: str) -> None:
+    found = Running.of({"spec": {"replicas": 3}, "status": status}).taken_back
+    assert (why in found, bool(found)) == (True, bool(why))
+
+
+@pytest.mark.parametrize("replicas", ["3", -1, 2.5, True])
+def test_a_workload_that_says_nonsense_is_no_workload(replicas: object) -> None:
+    with pytest.raises(ValueError, match="replicas"):
+        Running.of({"spec": {"replicas": replicas}})
+
+
+@dataclass
+class Cell:
+    """A cluster with one Deployment, and a lane to it on a clock of ours."""
+
+    api: Any
+    lane: Lane
+    now: float = NOW
+    problems: list[str | None] = field(default_factory=list)
+    served: list[tuple[str, str, int, str]] = field(default_factory=list)
+
+    def look(self, *there: ScalingSignal) -> int:
+        """One look; the replicas after it."""
+        self.lane.look(Signals(self.now, {("shop", each.target): each for each in there}))
+        return self.replicas
+
+    @property
+    def replicas(self) -> int:
+        return int(self.api.object("deployments", "api", "shop")["spec"]["replicas"])
+
+    def asked(self) -> int:
+        return len([each for each in self.api.requests if each.method in {"GET", "PATCH"}])
+
+
+@pytest.fixture
+def cell(store: Store, tmp_path: Path) -> Iterator[Cell]:
+    name = "kubernetes_fake_api"
+    if name not in sys.modules:
+        path = Path(__file__).parents[2] / "kubernetes" / "fake_api.py"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    with sys.modules[name].FakeApi() as api:
+        api.put("deployments", {"metadata": {"name": "api", "namespace": "shop"}, "spec": {"replicas": 1}})
+        made: list[Cell] = []
+        lane = Lane(
+            Cluster(str(api.kubeconfig(tmp_path))),
+            store,
+            lambda: Catalogue(scaling_targets={"api": TARGET}),
+            served=lambda *each: made[0].served.append(each),
+            report=lambda problem: made[0].problems.append(problem),  # noqa: PLW0108 -- `made` is filled later
+            now=lambda: made[0].now,
+        )
+        made.append(Cell(api, lane))
+        yield made[0]
+        lane.close()
+
+
+def test_a_flash_crowd_is_written_at_once_and_audited_with_its_reason(cell: Cell, store: Store) -> None:
+    assert cell.look(signal(8)) == 8
+    (written,) = every(store, "scale_write")
+    assert (written.subject, written.detail["before"], written.detail["after"]) == ("shop/Deployment/api", 1, 8)
+    assert written.detail["reason"] == "8 replicas: 100 calls/s"
+    assert cell.served == [("shop", "api", 8, "fast_lane")]
+    patched = [each for each in cell.api.requests if each.method == "PATCH"]
+    assert [each.path for each in patched] == ["/apis/apps/v1/namespaces/shop/deployments/api/scale"]
+
+
+def test_a_big_rise_goes_by_steps_as_often_as_is_allowed(cell: Cell) -> None:
+    wanted = signal(30)
+    assert cell.look(wanted) == 11
+    for later, replicas in ((1, 11), (14, 11), (15, 21), (30, 30)):
+        cell.now = NOW + later
+        assert cell.look(wanted) == replicas
+
+
+def test_a_stale_signal_writes_nothing(cell: Cell) -> None:
+    assert cell.look(signal(8, at=NOW - 61)) == 1
+    assert cell.look() == 1
+    cell.lane.look(None)
+    assert cell.asked() == 0
+
+
+def test_without_a_fast_lane_in_the_document_nothing_is_asked(cell: Cell) -> None:
+    cell.lane.catalogue = lambda: Catalogue(scaling_targets={"api": replace(TARGET, fast_lane=None)})
+    assert cell.look(signal(8)) == 1
+    assert cell.asked() == 0
+
+
+def test_a_workload_that_runs_enough_is_not_asked_about_ten_times_a_second(cell: Cell) -> None:
+    for tenth in range(50):
+        cell.now = NOW + tenth / 10
+        cell.look(signal(1, at=cell.now))
+    assert cell.asked() <= 6
+    asked = cell.asked()
+    cell.now += 10
+    cell.look(signal(8, at=cell.now, seen=8))
+    assert cell.asked() == asked
+
+
+def test_what_the_cluster_forbids_is_told_with_the_mend_and_tried_ever_less_often(cell: Cell) -> None:
+    refused = cell.api.refuse("deployments/scale", "patch")
+    for second in range(60):
+        cell.now = NOW + second
+        assert cell.look(signal(8, at=cell.now)) == 1
+    assert "RBAC does not allow" in (cell.problems[-1] or "")
+    assert len([each for each in cell.api.requests if each.method == "PATCH"]) == 5
+    refused.times = 0
+    cell.now += 60
+    assert cell.look(signal(8, at=cell.now)) == 8
+    assert cell.problems[-1] is None
+
+
+def test_while_the_store_fails_replicas_rise_and_the_audit_waits(
+    cell: Cell, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = loop.events.append
+
+    def refuse(_: Store, __: Sequence[Event]) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(loop.events, "append", refuse)
+    assert cell.look(signal(8)) == 8
+    monkeypatch.setattr(loop.events, "append", append)
+    assert every(store, "scale_write") == []
+    cell.now += 3
+    cell.look(signal(8, at=cell.now))
+    assert [each.detail["after"] for each in every(store, "scale_write")] == [8]
+
+
+def test_an_aborted_rollout_is_left_alone(cell: Cell) -> None:
+    cell.api.put(
+        "deployments",
+        {
+            "metadata": {"name": "api", "namespace": "shop"},
+            "spec": {"replicas": 1},
+            "status": {
+                "conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]
+            },
+        },
+    )
+    assert cell.look(signal(8)) == 1
+
+
+def test_roles_allow_the_named_workloads_alone_and_nothing_but_scale() -> None:
+    rollout = replace(TARGET, name="web", workload=Workload("web", "Rollout", "web"))
+    plain = replace(TARGET, name="cart", workload=Workload("shop", "Deployment", "cart"), fast_lane=None)
+    catalogue = Catalogue(scaling_targets={each.name: each for each in (TARGET, rollout, plain)})
+    files = {
+        each.path: list(yaml.safe_load_all(each.text))
+        for each in roles(catalogue, namespace="monitoring", service_account="maibo")
+    }
+    role, binding = files["shop.yaml"]
+    assert role["rules"] == [
+        {"apiGroups": ["apps"], "resourceNames": ["api"], "resources": ["deployments"], "verbs": ["get"]},
+        {"apiGroups": ["apps"], "resourceNames": ["api"], "resources": ["deployments/scale"], "verbs": ["patch"]},
+    ]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "maibo", "namespace": "monitoring"}]
+    assert files["web.yaml"][0]["rules"][1]["resources"] == ["rollouts/scale"]
+    with pytest.raises(MaiboError, match="no ScalingTarget has a fastLane"):
+        list(roles(Catalogue(), namespace="monitoring", service_account="maibo"))
