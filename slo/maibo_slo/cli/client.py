@@ -16,11 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import httpx2
-    from pydantic import ValidationError
+    from pydantic import BaseModel, ValidationError
 
-    from maibo_slo.service.answers import Answer
-
-    A = TypeVar("A", bound=Answer)
+    A = TypeVar("A", bound=BaseModel)
 
 TIMEOUT_SECONDS: Final = 30.0
 VERSION_TIMEOUT_SECONDS: Final = 5.0
