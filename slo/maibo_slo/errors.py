@@ -12,6 +12,7 @@
         * SourceUnreachable   nobody answers there
     * NoSignal           there is nothing that a scaler may act upon (engine/scaling/signal.py)
         * UnknownTarget      no such ScalingTarget
+    * KubernetesError    a cluster's API cannot be used as asked; its leaves are in kubernetes.py
     * DemoError          the demo could not be run (demo/children.py)
 """
 

@@ -91,6 +91,8 @@ class Context:
     ``otlp-http``, the page tells it to those who have sent nothing yet."""
     signals: Callable[[], Any] = lambda: None
     """What the scaling engine's last tick decided: a `maibo_slo.engine.scaling.signal.Signals` (above this module too); None without one."""
+    warn: Callable[[str, str], None] = lambda *_: None
+    """``warn("kubernetes", "RBAC does not allow to watch pods")``: as `report`, but the service stays ready without it."""
     served: Callable[[str, str, int, str], None] = lambda *_: None
     """``served("shop", "checkout-api", 12, "keda")``: a face answered so; must not block. From it a scale-up's story knows who said it first."""
     snapshot: Callable[[], Any] = lambda: None

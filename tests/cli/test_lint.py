@@ -49,7 +49,7 @@ def slos(tmp_path: Path) -> Path:
 
 def test_clean_documents_end_with_0() -> None:
     result = run(str(EXAMPLES))
-    assert (result.exit_code, result.output) == (0, "clean: 13 SLOs\n")
+    assert (result.exit_code, result.output) == (0, "clean: 15 SLOs\n")
 
 
 def test_a_finding_is_one_line_that_a_problem_matcher_reads(slos: Path) -> None:

@@ -141,7 +141,11 @@ def test_every_built_in_plugin_loads() -> None:
     assert {found.entry_point: found.error for found in discover() if found.distribution in OWN} == {
         "alerting": None,
         "dashboards": None,
+        "fast_lane": None,
+        "kubernetes": None,
         "otlp": None,
+        "signals": None,
+        "signals_https": None,
     }
 
 

@@ -69,7 +69,8 @@ def test_the_documents_of_the_manual_are_valid(judge):
     assert set(catalogue.slos) == {
         "checkout-available", "checkout-fast", "checkout-each-month", "checkout-slices", "shopping", "checkout-by-tier",
     }  # fmt: skip
-    assert set(catalogue.judged) - set(catalogue.slos) == {"orders-accepted"}
+    assert set(catalogue.judged) - set(catalogue.slos) == {"orders-accepted", "storefront-scales"}
+    assert set(catalogue.scaling_targets) == {"storefront"}
     assert set(catalogue.alert_policies) == {"page"}
     assert set(catalogue.corrections) == {"db-upgrade"}
     assert set(catalogue.policies) == {"storefront"}
@@ -107,6 +108,18 @@ def test_what_the_standard_has_beside_a_rolling_window_of_events_has_an_example(
         "power-cut": ("incident", "count_as_good", 2700),
     }
     assert [state.name for state in catalogue.policies["cinema"].states] == ["healthy", "slow", "frozen"]
+
+
+def test_the_checkout_that_is_scaled_says_all_that_a_target_can():
+    catalogue = load([EXAMPLES / "scaling"])
+    assert catalogue.warnings == ()
+    target = catalogue.scaling_targets["checkout-api"]
+    assert str(target.workload) == "shop/Deployment/checkout-api"
+    assert set(target.journeys) <= set(catalogue.journeys)
+    assert set(target.slos) <= set(catalogue.slos)
+    assert target.burst_pool is not None
+    assert target.fast_lane is not None
+    assert catalogue.scaleup_slos["checkout-scales-in-time"].indicator.counts(target.workload)
 
 
 @pytest.mark.parametrize("block", of_manual("signals.md"))

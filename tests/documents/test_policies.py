@@ -78,7 +78,7 @@ SLOW = "{name: slow, remainingBelow: 25%, recoverAbove: 35%, burnAbove: 2, burnR
         ("25%", "25 percent", "spec.states[1].remainingBelow: '25 percent' is not a share of the budget (write it as 25%)"),
         ("25%", "'0.25'", "spec.states[1].remainingBelow: '0.25' is not a share of the budget (write it as 25%)"),
         ("burnAbove: 2", "burnAbove: 0", "spec.states[1].burnAbove: must be a burn rate above 0 (such as 2: twice as fast as the budget lasts)"),
-        ("hold: 30m", "hold: 1500ms", "spec.hold: must be whole seconds (write it as '1h' or '30m')"),
+        ("hold: 30m", "hold: 1500ms", "spec.hold: must be whole seconds (write it as '1h')"),
         ("hold: 30m", "hold: 30m\n  slos: [availble]", "spec.slos[0]: there is no SLO named 'availble' (did you mean 'available'?; known: available)"),
         ("burnAbove", "burnsAbove", "spec.states[1].burnsAbove: unknown field (did you mean 'burnAbove'?)"),
     ],

@@ -276,5 +276,5 @@ def test_asked_for_the_standard_alone_a_query_is_whatever_it_is(judge):
 
 
 def test_the_examples_in_docstrings_are_true():
-    assert doctest.testmod(kinds) == doctest.TestResults(failed=0, attempted=2)
+    assert doctest.testmod(kinds) == doctest.TestResults(failed=0, attempted=5)
     assert doctest.testmod(promql) == doctest.TestResults(failed=0, attempted=2)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from maibo_slo.documents import Catalogue, CellSelector, Objective, Origin, PromSlo, Sli, Slo
+from maibo_slo.documents import Catalogue, CellSelector, FedSlo, Objective, Origin, PromSlo, ScaleupSlo, Sli, Slo
 from maibo_slo.store import Store, cells, open_store, segments
 from maibo_slo.store.cells import CellKey
 from maibo_slo.store.histogram import bin_of
@@ -75,11 +75,12 @@ class Documents:
         return self.catalogue
 
     def put(
-        self, *slos: Slo | PromSlo, corrections: Iterable[Correction] = (), policies: Iterable[ErrorBudgetPolicy] = ()
+        self, *slos: Slo | FedSlo, corrections: Iterable[Correction] = (), policies: Iterable[ErrorBudgetPolicy] = ()
     ) -> None:
         self.catalogue = Catalogue(
             slos={slo.name: slo for slo in slos if isinstance(slo, Slo)},
             prom_slos={slo.name: slo for slo in slos if isinstance(slo, PromSlo)},
+            scaleup_slos={slo.name: slo for slo in slos if isinstance(slo, ScaleupSlo)},
             corrections={each.name: each for each in corrections},
             policies={each.name: each for each in policies},
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -24,6 +24,8 @@ from maibo_slo.documents import (
     PolicyState,
     PromQuery,
     PromSlo,
+    ScaleupSli,
+    ScaleupSlo,
     Sli,
 )
 from maibo_slo.engine.counts import GoodBad
@@ -48,6 +50,7 @@ MILLION = 1_000_000
 
 Rows = dict[tuple[str, str, int], tuple[int, int]]
 """(objective, group, minute) -> good and bad."""
+_Sliced = TypeVar("_Sliced", "Slo", ScaleupSlo)
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ def engine(start) -> Engine:
     return start()
 
 
-def sliced(slo: Slo, *, method: str = "Timeslices", seconds: int = 300, target: float | None = 0.9) -> Slo:
+def sliced(slo: _Sliced, *, method: str = "Timeslices", seconds: int = 300, target: float | None = 0.9) -> _Sliced:
     goals = tuple(
         replace(each, slice_seconds=seconds, slice_target=target if method == "Timeslices" else None)
         for each in slo.objectives
@@ -78,9 +81,30 @@ def sliced(slo: Slo, *, method: str = "Timeslices", seconds: int = 300, target: 
 def offered(name: str = "shop", *, calendar: Calendar | None = None, target: float = 0.99) -> PromSlo:
     source = DataSource("prom", "", "", "Prometheus", {"url": "http://127.0.0.1:9"}, {}, Origin("test.yaml", 1))
     return PromSlo(
-        name, "", "", "shop", PromQuery("total"), PromQuery("good"), None, (Objective(str(target), target),), 28 * DAY,
-        {}, Origin("test.yaml", 1), calendar=calendar, data_source=source,
-    )  # fmt: skip
+        **of_all(name, target),
+        total=PromQuery("total"),
+        good=PromQuery("good"),
+        bad=None,
+        calendar=calendar,
+        data_source=source,
+    )
+
+
+def scaling(within: float = 30, *, name: str = "shop") -> ScaleupSlo:
+    return ScaleupSlo(**of_all(name, 0.9), indicator=ScaleupSli("in-time", ("shop/Deployment/api",), within))
+
+
+def of_all(name: str, target: float) -> dict[str, Any]:
+    return {
+        "name": name,
+        "display_name": "",
+        "description": "",
+        "service": "shop",
+        "objectives": (Objective(str(target), target),),
+        "window_seconds": 28 * DAY,
+        "labels": {},
+        "origin": Origin("test.yaml", 1),
+    }
 
 
 def maintenance(begin: int, seconds: int, effect: str = "exclude", **more: object) -> Correction:
@@ -504,6 +528,26 @@ def test_what_is_offered_is_counted_replaced_and_blanked(engine, documents, stor
     engine.tick(now=NOW + 10)
     assert rows(store, "shop") == {("0.99", "", NOW - 120): (7, 3)}
     assert (one(engine).own.good, one(engine).own.bad, one(engine).last_t) == (7, 3, NOW - 120)
+
+
+def test_scale_ups_that_are_offered_are_judged_and_those_of_another_promise_are_void(engine, start, documents, store):
+    documents.put(scaling())
+    engine.offer("shop", {NOW - 600: GoodBad(3, 0), NOW - 120: GoodBad(1, 1)}, source="scaleups:a")
+    engine.tick(now=NOW)
+    assert rows(store, "shop") == {("0.9", "", NOW - 600): (3, 0), ("0.9", "", NOW - 120): (1, 1)}
+    assert (one(engine, "0.9").own.good, one(engine, "0.9").own.bad) == (4, 1)
+    documents.put(scaling(within=10))
+    again = start()
+    again.offer("shop", {NOW - 120: GoodBad(0, 2)}, source="scaleups:b")
+    again.tick(now=NOW + 10)
+    assert rows(store, "shop") == {("0.9", "", NOW - 120): (0, 2)}
+
+
+def test_scale_ups_may_be_judged_by_slices(engine, documents, store):
+    documents.put(sliced(scaling(), seconds=3600))
+    engine.offer("shop", {NOW - 120: GoodBad(1, 1)}, source="scaleups:a")
+    engine.tick(now=NOW + 3600)
+    assert list(rows(store, "shop").values()) == [(0, 1)]
 
 
 def test_counts_of_another_question_are_void(engine, start, documents, store):

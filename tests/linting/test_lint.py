@@ -23,7 +23,7 @@ def test_the_examples_are_clean_even_for_a_small_shop(source):
     assert linted.usable
     assert linted.findings == ()
     catalogue = load([source])
-    assert linted.slos == len(catalogue.slos) + len(catalogue.prom_slos)
+    assert linted.slos == len(catalogue.every_slo)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

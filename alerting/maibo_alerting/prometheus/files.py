@@ -37,17 +37,21 @@ def files(catalogue: Catalogue, *, url: str, dialect: Dialect, form: Format, win
 
 def _journeys(catalogue: Catalogue, *, url: str, dialect: Dialect, form: Format) -> Iterator[Artefact]:
     """Nothing where maibo counts nothing: no one may run it there, and its absence would page."""
-    if catalogue.prom_slos and not catalogue.slos:
+    if catalogue.prom_slos and not (catalogue.slos or catalogue.scaleup_slos):
         return
+    comments = [
+        f"{name}: its events are scale-ups, which maibo's own alerts judge; no rules are made for it"
+        for name in sorted(catalogue.scaleup_slos)
+    ]
     if dialect == "sloth":
-        comments = [
+        comments += [
             f"{name}: maibo counts its events itself, and sloth's dialect needs a Prometheus that does; see --dialect maibo"
             for name in sorted(catalogue.slos)
         ]
         yield Artefact(_path("maibo", form), rule_file([], comments=comments, form=form, name="maibo"), comments)
         return
     made = journeys.groups(catalogue, url=url)
-    yield Artefact(_path("maibo", form), rule_file(made, form=form, name="maibo"))
+    yield Artefact(_path("maibo", form), rule_file(made, comments=comments, form=form, name="maibo"), comments)
     if form == "prometheus":
         yield Artefact("prometheus/maibo_test.yaml", journeys_trial(catalogue, made))
 

@@ -43,10 +43,6 @@ static inline bool add(scanner *s, counts *to, uint32_t t, uint32_t series, uint
     return true;
 }
 
-static inline void put(buffer *to, uint64_t number, unsigned bytes) {
-    for (unsigned each = 0; each < bytes; each++) to->at[to->used++] = (uint8_t)(number >> 8 * each);
-}
-
 /* The place of Python's series among those of this body; NONE when memory is out. */
 static inline uint32_t place_of(scanner *s, uint32_t series) {
     if (s->places[series]) return s->places[series] - 1;
@@ -103,6 +99,16 @@ static inline uint64_t weight_of(const verdict *judged, view span_id) {
     return judged->whole + (drawn < judged->rest);
 }
 
+/* The pod of a span has served one that ended then. */
+static inline void serve(scanner *s, const span *one) {
+    uint8_t *at = s->out.served.at + (one->pod - 1);
+    uint64_t times[2];
+    memcpy(times, at, sizeof times);
+    if (one->end < times[0]) times[0] = one->end;
+    if (one->end > times[1]) times[1] = one->end;
+    memcpy(at, times, sizeof times);
+}
+
 static int count_span(scanner *s, const span *one) {
     const verdict *judged = s->verdicts + one->shape;
     s->out.total++;
@@ -150,6 +156,7 @@ static int count_span(scanner *s, const span *one) {
     }
     for (size_t each = 0; each < judged->overflowed; each++)
         KEEP(add(s, &s->overflowed, 0, s->journeys[judged->first_overflowed + each], 0, 1, 0));
+    if (one->pod) serve(s, one);
     return DONE;
 }
 

@@ -15,7 +15,7 @@
 #include "valid.h"
 
 #define API __attribute__((visibility("default")))
-#define ABI 3
+#define ABI 4
 
 API uint32_t scan_abi(void) { return ABI; }
 
@@ -24,7 +24,7 @@ API bool scan_valid(const uint8_t *body, size_t length) { return is_valid((view)
 
 API uint32_t scan_bin_of(uint64_t duration_ns) { return bin_of(duration_ns); }
 
-enum { TABLES = 9, BUFFERS = 10 };
+enum { TABLES = 9, BUFFERS = 11 };
 
 static void tables_of(scanner *s, counts *out[TABLES]) {
     counts *tables[] = {&s->cells,    &s->flow,       &s->sampled, &s->skewed, &s->reasons,
@@ -35,7 +35,8 @@ static void tables_of(scanner *s, counts *out[TABLES]) {
 static void buffers_of(scanner *s, buffer *out[BUFFERS]) {
     results *rows = &s->out;
     buffer *buffers[] = {&s->joined,         &rows->series,  &rows->cells,     &rows->flow,     &rows->sampled,
-                         &rows->skewed_rows, &rows->reasons, &rows->exemplars, &rows->rejected, &rows->overflowed};
+                         &rows->skewed_rows, &rows->reasons, &rows->exemplars, &rows->rejected, &rows->overflowed,
+                         &rows->served};
     memcpy(out, buffers, sizeof buffers);
 }
 
@@ -62,13 +63,16 @@ API void scan_free(scanner *s) {
     free(s);
 }
 
-/* Keys: first those of resources, then those of spans, the last of which is journey.start_time. NULL when memory is out. */
-API scanner *scan_new(uint64_t seed, const uint8_t *const *keys, const size_t *lengths, size_t resource_count, size_t span_count,
-                      bool with_name) {
+/* Keys: first those of resources, of which `shape_count` make shapes, then those of spans, the last of which is journey.start_time. `identity`:
+   which of the first are a pod's namespace, its name and its service. NULL when memory is out. */
+API scanner *scan_new(uint64_t seed, const uint8_t *const *keys, const size_t *lengths, size_t resource_count, size_t shape_count,
+                      const uint32_t *identity, size_t span_count, bool with_name) {
     scanner *s = calloc(1, sizeof *s);
     if (s == NULL) return NULL;
     s->seed = seed;
     s->with_name = with_name;
+    s->shape_keys = (uint32_t)shape_count;
+    memcpy(s->identity, identity, sizeof s->identity);
     const size_t most = KEY_VALUES + resource_count + span_count;
     s->values = calloc(most, sizeof *s->values);
     s->key = calloc(most, sizeof *s->key);
@@ -127,6 +131,8 @@ API const results *scan_begin(scanner *s, const uint8_t *body, size_t length, ui
     s->request = (view){body, body + length};
     s->group = s->scope = s->whole_group = (view){body, body};
     s->resource = NONE;
+    s->pod = s->pods = 0;
+    s->pod_group = NULL;
     s->span_count = 0;
     s->ended = false;
     s->earliest_end = earliest_end;

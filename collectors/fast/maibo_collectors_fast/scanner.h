@@ -11,8 +11,10 @@
 #define SHAPES_LIMIT 20000
 #define BYTES_LIMIT (8u << 20)
 #endif
+#define PODS_LIMIT 1000 /* of one body; Builder has the same */
 
 enum { DONE = 0, NEW_SHAPES = 1, FULL = 2, MALFORMED = -1, NO_MEMORY = -2 };
+enum { NAMESPACE, POD, SERVICE, IDENTITY }; /* what says which pod a resource is */
 enum { WHOLE = 1, MARKER = 2, STARTED = 4, FAILED = 8 };
 enum { WHY_FAILED, WHY_OVER_THRESHOLD, WHY_SLOWEST };
 
@@ -31,7 +33,7 @@ typedef struct {
 typedef struct {
     view trace_id, span_id;
     uint64_t start, end, begin_us; /* begin_us: 0 when it tells none that can be used */
-    uint32_t shape;
+    uint32_t shape, pod; /* pod: where `results.served` has it, + 1; 0: it is of none that is known */
     bool tells_begin;
 } span;
 
@@ -60,6 +62,10 @@ typedef struct {
     size_t used, room;
 } buffer;
 
+static inline void put(buffer *to, uint64_t number, unsigned bytes) {
+    for (unsigned each = 0; each < bytes; each++) to->at[to->used++] = (uint8_t)(number >> 8 * each);
+}
+
 /* What Python reads; it has the same as a ctypes structure. Numbers of series, reasons and journeys are those that Python gave. */
 typedef struct {
     uint64_t judged, shapes; /* shapes from `judged` to `shapes` wait for their verdicts */
@@ -69,12 +75,15 @@ typedef struct {
     buffer reasons;                           /* t u32, series u32, reason u32, n u64 */
     buffer exemplars;                         /* as cells are */
     buffer rejected, overflowed;              /* reason or journey u32, n u64 */
+    buffer served;                            /* by resource that names a pod: see find_pod */
 } results;
 
 typedef struct scanner {
     uint64_t seed;
     keyset resource_keys, span_keys; /* the last of span_keys is journey.start_time, which makes no shape */
     bool with_name;
+    uint32_t shape_keys; /* the first of resource_keys: the others make no shape */
+    uint32_t identity[IDENTITY];
 
     interner texts, shapes;
     verdict *verdicts; /* of shapes */
@@ -85,6 +94,8 @@ typedef struct scanner {
     view request, group, scope; /* what is left of each */
     view whole_group;
     uint32_t resource; /* NONE: to be read */
+    uint32_t pod, pods;       /* of the group, as `span` has it; how many `results.served` has */
+    const uint8_t *pod_group; /* the group that its last one is of */
     value *values;     /* of the span at hand */
     uint32_t *key;     /* of its shape */
     uint64_t begin_us;

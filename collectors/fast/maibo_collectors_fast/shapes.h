@@ -127,6 +127,43 @@ static inline int intern_values(scanner *s, uint32_t *out, uint32_t count) {
     return DONE;
 }
 
+/* Sets `pod` to that of the group, for its spans. Its row is the first and last end (u64), the lengths of namespace, pod and service (u32 each,
+   NONE for one that is not there), as this machine has numbers, and these values. None where the resource names no pod, or the body too
+   many. Once a group: what is forgotten in its midst is read again. */
+static int find_pod(scanner *s) {
+    buffer *to = &s->out.served;
+    const uint64_t times[2] = {UINT64_MAX, 0};
+    uint32_t lengths[IDENTITY];
+    view parts[IDENTITY];
+    size_t needed = sizeof times + sizeof lengths;
+    if (s->pod_group == s->whole_group.at) return DONE;
+    s->pod = 0;
+    for (size_t each = 0; each < IDENTITY; each++) {
+        const value *one = s->values + s->identity[each];
+        parts[each] = one->raw;
+        if (one->text != NONE) { /* its bytes were joined, and others since */
+            const text *kept = s->texts.texts + one->text;
+            parts[each] = (view){s->texts.bytes + kept->offset, s->texts.bytes + kept->offset + kept->length};
+        }
+        lengths[each] = one->raw.at == NULL ? NONE : (uint32_t)length_of(parts[each]);
+        if (one->raw.at != NULL) needed += length_of(parts[each]);
+    }
+    if (lengths[NAMESPACE] == NONE || lengths[POD] == NONE || s->pods == PODS_LIMIT || to->used + needed >= NONE) return DONE;
+    if (!grow((void **)&to->at, &to->room, to->used + needed, 1)) return NO_MEMORY;
+    s->pod_group = s->whole_group.at;
+    s->pod = (uint32_t)to->used + 1;
+    s->pods++;
+    memcpy(to->at + to->used, times, sizeof times);
+    memcpy(to->at + to->used + sizeof times, lengths, sizeof lengths);
+    to->used += sizeof times + sizeof lengths;
+    for (size_t each = 0; each < IDENTITY; each++) {
+        if (lengths[each] == NONE || lengths[each] == 0) continue;
+        memcpy(to->at + to->used, parts[each].at, lengths[each]);
+        to->used += lengths[each];
+    }
+    return DONE;
+}
+
 static int read_resource(scanner *s) {
     view group = s->whole_group;
     field part, inner;
@@ -143,9 +180,10 @@ static int read_resource(scanner *s) {
         if (more == FIELD_BAD) return MALFORMED;
     }
     if (more == FIELD_BAD) return MALFORMED;
-    const int interned = intern_values(s, s->key, s->resource_keys.count);
-    if (interned != DONE) return interned;
-    s->resource = intern(&s->texts, s->seed, s->key, s->resource_keys.count * sizeof *s->key);
+    int done = find_pod(s);
+    if (done == DONE) done = intern_values(s, s->key, s->shape_keys);
+    if (done != DONE) return done;
+    s->resource = intern(&s->texts, s->seed, s->key, s->shape_keys * sizeof *s->key);
     return s->resource == NONE ? NO_MEMORY : DONE;
 }
 
@@ -203,6 +241,7 @@ static int read_span(scanner *s, view rest) {
     int more, done = DONE;
     one->trace_id = one->span_id = name;
     one->start = one->end = 0;
+    one->pod = s->pod;
     s->begin_us = 0;
     s->tells_begin = false;
     no_values(s, shown);

@@ -22,8 +22,10 @@ _ALWAYS: Final = {"services": "service", "journeys": "journey", "slos": "SLO"}
 _COUNTED: Final = {
     **_ALWAYS,
     "prom_slos": "Prometheus SLO",
+    "scaleup_slos": "scale-up SLO",
     "corrections": "correction",
     "policies": "error-budget policy",
+    "scaling_targets": "scaling target",
 }
 """What a catalogue has, and what one of them is called; those beyond `_ALWAYS` are told where there are any."""
 

@@ -12,6 +12,7 @@ from maibo_slo.documents.kinds import (
     Correction,
     DataSource,
     ErrorBudgetPolicy,
+    FedSlo,
     Journey,
     Objective,
     Origin,
@@ -19,6 +20,8 @@ from maibo_slo.documents.kinds import (
     PromQuery,
     PromSli,
     PromSlo,
+    ScaleupSli,
+    ScaleupSlo,
     Service,
     SignalRule,
     Sli,
@@ -26,6 +29,7 @@ from maibo_slo.documents.kinds import (
     Step,
 )
 from maibo_slo.documents.problems import DocumentsError, Problem
+from maibo_slo.documents.scaling_kinds import ScalingTarget
 
 __all__ = [
     "COMPOSITE",
@@ -40,6 +44,7 @@ __all__ = [
     "DataSource",
     "DocumentsError",
     "ErrorBudgetPolicy",
+    "FedSlo",
     "Journey",
     "Objective",
     "Origin",
@@ -48,6 +53,9 @@ __all__ = [
     "PromQuery",
     "PromSli",
     "PromSlo",
+    "ScaleupSli",
+    "ScaleupSlo",
+    "ScalingTarget",
     "Service",
     "SignalRule",
     "Sli",

@@ -17,9 +17,10 @@ from maibo_slo.documents.corrections import correction
 from maibo_slo.documents.document import Document, Known, open_document
 from maibo_slo.documents.fields import Fields
 from maibo_slo.documents.journeys import journey
-from maibo_slo.documents.kinds import PromSlo, Sli, Slo
+from maibo_slo.documents.kinds import PromSlo, ScaleupSlo, Sli, Slo
 from maibo_slo.documents.policies import error_budget_policy
 from maibo_slo.documents.problems import DocumentsError, Position, Problem, Report, TooManyProblems
+from maibo_slo.documents.scaling import scaling_target
 from maibo_slo.documents.selectors import BUILT_IN, MetricType
 from maibo_slo.documents.services import service
 from maibo_slo.documents.slis import sli
@@ -37,9 +38,11 @@ if TYPE_CHECKING:
         Correction,
         DataSource,
         ErrorBudgetPolicy,
+        FedSlo,
         Journey,
         Service,
     )
+    from maibo_slo.documents.scaling_kinds import ScalingTarget
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 STDIN: Final = "-"
@@ -58,18 +61,26 @@ class Catalogue:
     """SLIs that are documents of their own; an inline one is in its SLO alone."""
     prom_slos: Mapping[str, PromSlo] = field(default_factory=dict)
     """SLOs whose events a Prometheus counts; never in `slos`. The engine judges those of which it knows the address: `judged`."""
+    scaleup_slos: Mapping[str, ScaleupSlo] = field(default_factory=dict)
+    """SLOs whose events are scale-ups; never in `slos`."""
     data_sources: Mapping[str, DataSource] = field(default_factory=dict)
     alert_policies: Mapping[str, AlertPolicy] = field(default_factory=dict)
     alert_conditions: Mapping[str, AlertCondition] = field(default_factory=dict)
     notification_targets: Mapping[str, AlertNotificationTarget] = field(default_factory=dict)
     corrections: Mapping[str, Correction] = field(default_factory=dict)
     policies: Mapping[str, ErrorBudgetPolicy] = field(default_factory=dict)
+    scaling_targets: Mapping[str, ScalingTarget] = field(default_factory=dict)
 
     @property
-    def judged(self) -> dict[str, Slo | PromSlo]:
+    def every_slo(self) -> dict[str, Slo | FedSlo]:
+        """By name, whether the engine judges it or not."""
+        return {**self.slos, **self.prom_slos, **self.scaleup_slos}
+
+    @property
+    def judged(self) -> dict[str, Slo | FedSlo]:
         """Every SLO that the engine judges, by name."""
         reached = {name: slo for name, slo in self.prom_slos.items() if slo.data_source is not None}
-        return {**self.slos, **reached}
+        return {**self.slos, **reached, **self.scaleup_slos}
 
     def slos_of_journey(self, journey: str) -> tuple[Slo, ...]:
         """SLOs that count this journey or a step of it, by name; composites of which a component does too."""
@@ -135,6 +146,7 @@ def _read(opened: Sequence[Document], types: Mapping[str, MetricType], report: R
     slos = sound("SLO", lambda document, known: slo(document, known, types))
     corrections = sound("Correction", correction)
     budget_policies = sound("ErrorBudgetPolicy", error_budget_policy)
+    scaling_targets = sound("ScalingTarget", scaling_target)
     counted = {name: indicator.counts for name, indicator in known.slis.items()}
     return Catalogue(
         services=services,
@@ -143,12 +155,14 @@ def _read(opened: Sequence[Document], types: Mapping[str, MetricType], report: R
         warnings=tuple(problem for problem in report.problems() if problem.severity == "warning"),
         slis={name: each for name, each in counted.items() if isinstance(each, Sli)},
         prom_slos={name: each for name, each in slos.items() if isinstance(each, PromSlo)},
+        scaleup_slos={name: each for name, each in slos.items() if isinstance(each, ScaleupSlo)},
         data_sources=known.data_sources,
         alert_policies=known.policies,
         alert_conditions=known.conditions,
         notification_targets=known.targets,
         corrections=corrections,
         policies=budget_policies,
+        scaling_targets=scaling_targets,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, get_args
 
-from maibo_slo.documents.durations import time_us
+from maibo_slo.documents.durations import whole_seconds
 from maibo_slo.documents.kinds import Correction, CorrectionKind, Effect
 from maibo_slo.documents.moments import UTC, elapsed_seconds, moment, zone
 from maibo_slo.documents.recurrence import EXAMPLE, RecurrenceError, recurrence
@@ -69,10 +69,7 @@ def _seconds(spec: Fields, start: datetime | None, zone: str) -> int:
         spec.error("end", "give exactly one of end and duration", "such as duration: 2h")
         return 0
     if given == ["duration"]:
-        microseconds = time_us(spec, "duration", example="2h") or 0
-        if microseconds % 1_000_000:
-            spec.error("duration", "must be whole seconds", "write it as '2h' or '90m'")
-        return microseconds // 1_000_000
+        return whole_seconds(spec, "duration", 0, example="2h")
     end = moment(spec, "end", zone)
     if start is None or end is None:
         return 0

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from maibo_slo.documents.kinds import AlertCondition, AlertNotificationTarget, AlertPolicy, DataSource, Journey
     from maibo_slo.documents.problems import Position
     from maibo_slo.documents.slis import Indicator
+    from maibo_slo.store.workload import Workload
 
 OPENSLO: Final = "openslo/v1"
 MAIBO: Final = "maibo.dev/v1"
 KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     OPENSLO: ("Service", "SLI", "SLO", "DataSource", "AlertPolicy", "AlertCondition", "AlertNotificationTarget"),
-    MAIBO: ("Journey", "Correction", "ErrorBudgetPolicy"),
+    MAIBO: ("Journey", "Correction", "ErrorBudgetPolicy", "ScalingTarget"),
 }
 OTHER_TOOLS: Final = {
     "prometheus/v1": "sloth",
@@ -84,6 +85,9 @@ class Known:
     """Journeys that SLIs name and no document describes, as told already."""
     budget_policies: dict[tuple[str, str], tuple[str, Position]] = field(default_factory=dict)
     """("SLO" or "Service" or '' for all, its name) -> the error-budget policy that is about it, and where that is written."""
+
+    scaled: dict[Workload, tuple[str, Position]] = field(default_factory=dict)
+    """Workload -> the scaling target that is about it, and where that is written."""
 
     def names(self, kind: str) -> Mapping[str, Position]:
         return self.places.get(kind, {})

@@ -20,6 +20,7 @@ _SECONDS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800, "M": 30 * 86_4
 _MICROSECONDS: Final = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 _SHORTHAND: Final = re.compile(r"([0-9]{1,9})([mhdwMQY])")
 _ZERO: Final = re.compile(r"0{1,9}[mhdwMQY]")
+_NONE: Final = re.compile(r"0{1,9}(?:ms|s|m|h|d)")
 _ELAPSED: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(us|ms|s|m|h|d)")
 
 
@@ -96,6 +97,19 @@ def latency_us(fields: Fields, name: str) -> int | None:
     near = " or ".join(dict.fromkeys(map(elapsed_text, (below, above))))
     fields.error(name, f"{fields.text(name)!r} is not one of the latencies that are counted exactly", f"use {near}")
     return None
+
+
+def whole_seconds(fields: Fields, name: str, default: int, *, example: str, zero: bool = False) -> int:
+    """How long something takes, in an optional field; 0 where that is allowed."""
+    if zero and _NONE.fullmatch(fields.text(name, default="", mend=f"such as {example}")):
+        return 0
+    microseconds = time_us(fields, name, example=example)
+    if microseconds is None:
+        return default
+    if microseconds % 1_000_000:
+        fields.error(name, "must be whole seconds", f"write it as {example!r}")
+        return default
+    return microseconds // 1_000_000
 
 
 def time_us(fields: Fields, name: str, *, example: str) -> int | None:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from maibo_slo.documents.document import description
-from maibo_slo.documents.durations import elapsed_text, latency_us, time_us
+from maibo_slo.documents.durations import elapsed_text, latency_us, whole_seconds
 from maibo_slo.documents.fields import Fields, Text, at_most, dns_label
 from maibo_slo.documents.kinds import Journey, Step
 from maibo_slo.documents.signals import SIGNALS, signals
@@ -29,7 +29,7 @@ def journey(document: Document, known: Known) -> Journey:
         display_name=document.head.display_name,
         description=description(spec),
         service=known.refer(spec, "service", "Service") if spec.has("service") else "",
-        timeout_seconds=_timeout_seconds(spec),
+        timeout_seconds=whole_seconds(spec, "timeout", DEFAULT_TIMEOUT_SECONDS, example="30m"),
         threshold_us=latency_us(spec, "threshold"),
         steps=_steps(spec, document.name, known),
         labels=document.head.labels,
@@ -47,16 +47,6 @@ def journey(document: Document, known: Known) -> Journey:
     _check_whole(spec, result)
     spec.close()
     return result
-
-
-def _timeout_seconds(spec: Fields) -> int:
-    microseconds = time_us(spec, "timeout", example="30m")
-    if microseconds is None:
-        return DEFAULT_TIMEOUT_SECONDS
-    if microseconds % 1_000_000:
-        spec.error("timeout", "must be whole seconds", "write it as '30m' or '90s'")
-        return DEFAULT_TIMEOUT_SECONDS
-    return microseconds // 1_000_000
 
 
 def _steps(spec: Fields, journey: str, known: Known) -> tuple[Step, ...]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
+
+from maibo_slo.store.workload import Workload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
 Method = Literal["Occurrences", "Timeslices", "RatioTimeslices"]
 CorrectionKind = Literal["maintenance", "chaos", "incident", "other"]
 Effect = Literal["exclude", "count_as_good", "annotate"]
+ScaleupBegin = Literal["trigger", "decision"]
+ScaleupEnd = Literal["ready", "in_rotation", "first_journey"]
 
 COMPOSITE: Final = "composite"
 """Name of the objective that judges a composite SLO as a whole."""
@@ -162,7 +167,7 @@ class Objective:
     """Length of a slice, whole minutes; 0 with the method Occurrences."""
     slice_target: float | None = None
     """Share of good events that makes a slice good, in (0, 1]; with the method Timeslices alone."""
-    indicator: Sli | PromSli | None = None
+    indicator: Sli | PromSli | ScaleupSli | None = None
     """Its own, in a composite SLO; None: the SLO's."""
     weight: float = 1.0
     """Of its burn in a composite SLO's."""
@@ -172,6 +177,7 @@ class Objective:
 class Slo:
     """OpenSLO ``SLO`` whose events are counted from cells."""
 
+    source: ClassVar[str] = "journey"
     name: str
     display_name: str
     description: str
@@ -250,20 +256,42 @@ class PromSli:
 
 
 @dataclass(frozen=True, slots=True)
-class PromSlo:
-    """An OpenSLO ``SLO`` whose events a Prometheus counts: rules are generated for it. The engine judges it where its data source says at
-    which address that Prometheus answers.
+class ScaleupSli:
+    """OpenSLO ``SLI`` whose events are scale-ups: good are those that were done in time. The recorder of Kubernetes measures them."""
 
-    Exactly one of good and bad is given.
-    """
+    name: str
+    workloads: tuple[str, ...]
+    """``NAMESPACE/KIND/NAME`` of those that it counts; ``*`` stands for any characters."""
+    within_seconds: float
+    """From `begin` until `until`, as many pods as were added; a scale-up that took longer, or never got there, is bad."""
+    begin: ScaleupBegin = "trigger"
+    """``trigger``: what made more replicas needed, where that is known, else the decision."""
+    until: ScaleupEnd = "in_rotation"
+    """``in_rotation``: ready, where no Service selects the pods."""
 
+    def counts(self, workload: Workload) -> bool:
+        """Whether this workload's scale-ups are among its events.
+
+        >>> from maibo_slo.store.workload import Workload
+        >>> sli = ScaleupSli("started", ("shop/Deployment/*",), within_seconds=30)
+        >>> sli.counts(Workload("shop", "Deployment", "checkout-api")), sli.counts(Workload("shop", "Rollout", "cart"))
+        (True, False)
+        """
+        return any(fnmatchcase(str(workload), pattern) for pattern in self.workloads)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FedSlo:
+    """An OpenSLO ``SLO`` whose events are counted by something else than our cells, which feeds the engine: no steps, tiers or groups."""
+
+    source: ClassVar[str]
+    """The metricSource's type."""
+    counted_by: ClassVar[str]
+    """In words."""
     name: str
     display_name: str
     description: str
     service: str
-    total: PromQuery
-    good: PromQuery | None
-    bad: PromQuery | None
     objectives: tuple[Objective, ...]
     window_seconds: int
     """Of a calendar window nominal: a month is 30 days, a quarter 90, a year 365."""
@@ -273,12 +301,10 @@ class PromSlo:
     annotations: Mapping[str, str] = field(default_factory=dict)
     method: Method = "Occurrences"
     calendar: Calendar | None = None
-    data_source: DataSource | None = None
-    """With an address (``url``), or None: rules alone."""
 
     @property
     def group_by(self) -> tuple[str, ...]:
-        """A Prometheus' labels are not dimensions of ours."""
+        """Labels and workloads are not dimensions of ours."""
         return ()
 
     @property
@@ -290,6 +316,32 @@ class PromSlo:
     def journey(self) -> str:
         """None."""
         return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromSlo(FedSlo):
+    """An SLO whose events a Prometheus counts: rules are generated for it. The engine judges it where its data source says at which
+    address that Prometheus answers.
+
+    Exactly one of good and bad is given.
+    """
+
+    source: ClassVar[str] = "prometheus"
+    counted_by: ClassVar[str] = "a Prometheus"
+    total: PromQuery
+    good: PromQuery | None
+    bad: PromQuery | None
+    data_source: DataSource | None = None
+    """With an address (``url``), or None: rules alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleupSlo(FedSlo):
+    """An SLO whose events are scale-ups; each is counted in the minute of its decision."""
+
+    source: ClassVar[str] = "scaleup"
+    counted_by: ClassVar[str] = "the recorder of scale-ups"
+    indicator: ScaleupSli
 
 
 @dataclass(frozen=True, slots=True)

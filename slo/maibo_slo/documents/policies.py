@@ -6,15 +6,14 @@ every minute. Documents are held to that: the second is never on the wrong side 
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from maibo_slo.documents.document import description
-from maibo_slo.documents.durations import time_us
+from maibo_slo.documents.durations import whole_seconds
 from maibo_slo.documents.fields import dns_label
 from maibo_slo.documents.kinds import ErrorBudgetPolicy, PolicyState
-from maibo_slo.documents.yaml import Scalar
+from maibo_slo.documents.shares import share
 
 if TYPE_CHECKING:
     from maibo_slo.documents.document import Document, Known
@@ -27,7 +26,6 @@ _ABOVE: Final = "recoverAbove"
 _BURN_ABOVE: Final = "burnAbove"
 _BURN_BELOW: Final = "burnRecoverBelow"
 _STATES: Final = "such as states: [{name: healthy}, {name: frozen, remainingBelow: 0%, recoverAbove: 10%}]"
-_PERCENT: Final = re.compile(r"(-?[0-9]{1,4}(?:\.[0-9]{1,6})?) ?%")
 _LEAST: Final = Decimal(-10)
 """A budget that is overspent ten times over."""
 
@@ -43,7 +41,7 @@ def error_budget_policy(document: Document, known: Known) -> ErrorBudgetPolicy:
         name=document.name,
         description=text,
         states=states,
-        hold_seconds=_hold(spec),
+        hold_seconds=whole_seconds(spec, "hold", DEFAULT_HOLD_SECONDS, example="1h"),
         slos=known.refer_each(spec, "slos", "SLO"),
         services=known.refer_each(spec, "services", "Service"),
         origin=document.head.origin,
@@ -60,7 +58,9 @@ def _state(item: Fields, *, first: bool) -> PolicyState:
         item.error(given[0], "the first state holds when no other does", "remove it, and begin with {name: healthy}")
     elif not first and not {_BELOW, _BURN_ABOVE} & set(given):
         item.error(_BELOW, "nothing says when this state is entered", f"add {_BELOW} or {_BURN_ABOVE}")
-    below, above = _share(item, _BELOW), _share(item, _ABOVE)
+    below, above = (
+        share(item, name, of="the budget", least=_LEAST, most=Decimal(1), example="25%") for name in (_BELOW, _ABOVE)
+    )
     burn_above, burn_below = _burn(item, _BURN_ABOVE), _burn(item, _BURN_BELOW)
     for entered, left in ((_BELOW, _ABOVE), (_BURN_ABOVE, _BURN_BELOW)):
         if left in given and entered not in given:
@@ -81,24 +81,6 @@ def _state(item: Fields, *, first: bool) -> PolicyState:
     )
 
 
-def _share(item: Fields, name: str) -> Decimal | None:
-    """``25%``, or 0.25; of an overspent budget below 0."""
-    node = item.node_of(name)
-    if node is None:
-        return None
-    mend = "write it as 25%"
-    found = _PERCENT.fullmatch(node.value) if isinstance(node, Scalar) and isinstance(node.value, str) else None
-    if found is None and isinstance(node, Scalar) and isinstance(node.value, str):
-        item.error(name, f"{node.value!r} is not a share of the budget", mend)
-        return None
-    share = Decimal(found[1]) / 100 if found else item.number(name)
-    if share is not None and not _LEAST <= share <= 1:
-        near = f"write it as {share}%" if 1 < share <= 100 else mend
-        item.error(name, f"must be between {_LEAST * 100} % and 100 % of the budget", near)
-        return None
-    return share
-
-
 def _burn(item: Fields, name: str) -> Decimal | None:
     number = item.number(name)
     if number is not None and not 0 < number <= 1_000_000:
@@ -109,15 +91,6 @@ def _burn(item: Fields, name: str) -> Decimal | None:
 
 def _float(number: Decimal | None) -> float | None:
     return None if number is None else float(number)
-
-
-def _hold(spec: Fields) -> int:
-    microseconds = time_us(spec, "hold", example="1h")
-    if microseconds is None:
-        return DEFAULT_HOLD_SECONDS
-    if microseconds % 1_000_000:
-        spec.error("hold", "must be whole seconds", "write it as '1h' or '30m'")
-    return microseconds // 1_000_000
 
 
 def _check_states(spec: Fields, items: list[Fields], states: tuple[PolicyState, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from maibo_slo.documents.kinds import Origin
 
@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 
 PoolForm = Literal["capacity_buffer", "balloon"]
 Silence = Literal["hold", "zero"]
+
+UTILISATION: Final = 0.8
+DEAD_BAND: Final = 0.1
+SCALE_DOWN_SECONDS: Final = 300
+MAX_AGE_SECONDS: Final = 60
+QUANTILE: Final = 0.9
+POOL_QUANTILE: Final = 0.99
+STEP: Final = 1
+MOST_ADDED: Final = 10
+EVERY_SECONDS: Final = 15
+"""What holds where a document does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +37,7 @@ class CapacitySpec:
     """Learned capacity is never taken for less, calls a second; and is this until something was learned."""
     ceiling: float | None = None
     """Nor for more."""
-    utilisation: float = 0.8
+    utilisation: float = UTILISATION
     """Share of the capacity that is planned for, in (0, 1]: the rest is for what is not known yet."""
 
 
@@ -35,7 +46,7 @@ class ForecastSpec:
     """How the future is asked for."""
 
     enabled: bool = True
-    quantile: float = 0.9
+    quantile: float = QUANTILE
     """Of the demand to be ready for."""
     lead_seconds: int | None = None
     """How long a scale-up takes; None: the P90 of those that were measured."""
@@ -57,7 +68,7 @@ class ExpectedLoad:
 class BurstPool:
     """Room kept free for the next scale-up."""
 
-    quantile: float = 0.99
+    quantile: float = POOL_QUANTILE
     """Of the growth over the lead time that it must hold."""
     most: int | None = None
     """Pods at most."""
@@ -68,11 +79,11 @@ class BurstPool:
 class FastLaneSpec:
     """Whether maibo writes ``/scale`` itself, upwards alone."""
 
-    step: int = 1
+    step: int = STEP
     """Least difference that it acts on."""
-    most: int = 10
+    most: int = MOST_ADDED
     """Replicas added by one write, at most."""
-    every_seconds: int = 15
+    every_seconds: int = EVERY_SECONDS
     """Least time between two writes."""
 
 
@@ -96,11 +107,11 @@ class ScalingTarget:
     least: int
     most: int
     """Bounds of the replicas; `least` may be 0."""
-    dead_band: float = 0.1
+    dead_band: float = DEAD_BAND
     """A change of the wish by less than this share is none."""
-    scale_down_seconds: int = 300
+    scale_down_seconds: int = SCALE_DOWN_SECONDS
     """A wish falls to the highest of so long."""
-    max_age_seconds: int = 60
+    max_age_seconds: int = MAX_AGE_SECONDS
     """Older inputs are no signal: every face refuses."""
     silence: Silence = "hold"
     """What it means that its services sent nothing for `max_age_seconds` while others did: not known, so hold, or that nobody calls."""

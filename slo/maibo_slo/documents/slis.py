@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from maibo import semconv
 from maibo_slo.documents.document import description, metadata
-from maibo_slo.documents.kinds import CellSelector, DataSource, PromQuery, PromSli, Sli
+from maibo_slo.documents.kinds import CellSelector, DataSource, PromQuery, PromSli, ScaleupSli, Sli
+from maibo_slo.documents.scaleups import ScaleupCount
 from maibo_slo.documents.selectors import beyond
 from maibo_slo.documents.sources import URL, Metric, metric, metric_source
 
@@ -31,7 +32,7 @@ class Indicator:
 
     metric: str = ""
     """`RATIO` or `THRESHOLD`; '' where that is wrong."""
-    counts: Sli | PromSli | None = None
+    counts: Sli | PromSli | ScaleupSli | None = None
     group_by: tuple[str, ...] = ()
     """Dimensions of cells whose values each have a budget of their own."""
     data_source: DataSource | None = None
@@ -104,10 +105,10 @@ def _ratio(ratio: Fields, name: str, known: Known, types: Mapping[str, MetricTyp
 def _counts(
     ratio: Fields,
     name: str,
-    total: CellSelector | PromQuery | None,
+    total: CellSelector | PromQuery | ScaleupCount | None,
     part: str,
-    events: CellSelector | PromQuery | None,
-) -> Sli | PromSli | None:
+    events: CellSelector | PromQuery | ScaleupCount | None,
+) -> Sli | PromSli | ScaleupSli | None:
     """Both from the same source, and the part one of the whole."""
     if isinstance(total, CellSelector) and isinstance(events, CellSelector):
         if surplus := beyond(events, total):
@@ -115,9 +116,21 @@ def _counts(
         return Sli(name, total, **{part: events})
     if isinstance(total, PromQuery) and isinstance(events, PromQuery):
         return PromSli(name, total, **{part: events})
+    if isinstance(total, ScaleupCount) and isinstance(events, ScaleupCount):
+        return _scaleups(ratio, name, total, part, events)
     if total is not None and events is not None:
         ratio.error(part, f"{part} and total are counted by different sources", "count both in one")
     return None
+
+
+def _scaleups(ratio: Fields, name: str, total: ScaleupCount, part: str, events: ScaleupCount) -> ScaleupSli | None:
+    if part != "good":
+        ratio.error(part, "scale-ups are counted by those that were done in time", "write good instead")
+        return None
+    if set(events.workloads) != set(total.workloads):
+        ratio.error(part, "good and total are about different workloads", "name the same in both")
+        return None
+    return ScaleupSli(name, events.workloads, events.within_seconds, events.begin, events.until)
 
 
 def _data_source(ratio: Fields, total: Metric, part: str, events: Metric) -> DataSource | None:

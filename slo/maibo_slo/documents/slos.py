@@ -10,13 +10,24 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from maibo_slo.documents.alerts import OPERATORS, policies
 from maibo_slo.documents.document import description
 from maibo_slo.documents.durations import shorthand_seconds
 from maibo_slo.documents.fields import Fields, at_most
-from maibo_slo.documents.kinds import COMPOSITE, Method, Objective, PromSli, PromSlo, Slo
+from maibo_slo.documents.kinds import (
+    COMPOSITE,
+    FedSlo,
+    Method,
+    Objective,
+    PromSli,
+    PromSlo,
+    ScaleupSli,
+    ScaleupSlo,
+    Sli,
+    Slo,
+)
 from maibo_slo.documents.slis import RATIO, THRESHOLD, Indicator, indicator
 from maibo_slo.documents.windows import window
 from maibo_slo.documents.yaml import List, Scalar
@@ -25,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from maibo_slo.documents.document import Document, Known
+    from maibo_slo.documents.kinds import AlertPolicy, Calendar, Origin
     from maibo_slo.documents.selectors import MetricType
     from maibo_slo.documents.windows import TimeWindow
 
@@ -48,7 +60,23 @@ _RAW: Final = "~"
 """Begins the name under which the ledger keeps what was counted before it was judged."""
 
 
-def slo(document: Document, known: Known, types: Mapping[str, MetricType]) -> Slo | PromSlo | None:
+class _Common(TypedDict):
+    """What every SLO has, whatever counts its events."""
+
+    name: str
+    display_name: str
+    description: str
+    service: str
+    window_seconds: int
+    labels: Mapping[str, tuple[str, ...]]
+    origin: Origin
+    alert_policies: tuple[AlertPolicy, ...]
+    annotations: Mapping[str, str]
+    method: Method
+    calendar: Calendar | None
+
+
+def slo(document: Document, known: Known, types: Mapping[str, MetricType]) -> Slo | FedSlo | None:
     """``kind: SLO``; None when it is not judged or wrong, which is told."""
     spec = document.fields.mapping("spec")
     text = description(spec)
@@ -67,43 +95,34 @@ def slo(document: Document, known: Known, types: Mapping[str, MetricType]) -> Sl
     spec.close()
     if measured.counts is None or spec.report.standard:
         return None
-    if isinstance(measured.counts, PromSli):
-        if components:
-            return None
-        _tell_of_rules(spec, measured, method, time_window)
-        return PromSlo(
-            name=head.name,
-            display_name=head.display_name,
-            description=text,
-            service=service,
-            total=measured.counts.total,
-            good=measured.counts.good,
-            bad=measured.counts.bad,
-            objectives=objectives,
-            window_seconds=time_window.seconds,
-            labels=head.labels,
-            origin=head.origin,
-            alert_policies=alert_policies,
-            annotations=head.annotations,
-            method=method,
-            calendar=time_window.calendar,
-            data_source=measured.data_source,
-        )
-    return Slo(
-        name=head.name,
-        display_name=head.display_name,
-        description=text,
-        service=service,
-        indicator=measured.counts,
-        objectives=(*objectives, _whole(objectives)) if components else objectives,
-        window_seconds=time_window.seconds,
-        labels=head.labels,
-        origin=head.origin,
-        alert_policies=alert_policies,
-        annotations=head.annotations,
-        method=method,
-        calendar=time_window.calendar,
-        group_by=measured.group_by,
+    common: _Common = {
+        "name": head.name,
+        "display_name": head.display_name,
+        "description": text,
+        "service": service,
+        "window_seconds": time_window.seconds,
+        "labels": head.labels,
+        "origin": head.origin,
+        "alert_policies": alert_policies,
+        "annotations": head.annotations,
+        "method": method,
+        "calendar": time_window.calendar,
+    }
+    if isinstance(measured.counts, Sli):
+        whole = (_whole(objectives),) if components else ()
+        return Slo(**common, indicator=measured.counts, objectives=(*objectives, *whole), group_by=measured.group_by)
+    if components:
+        return None  # which was told
+    if isinstance(measured.counts, ScaleupSli):
+        return ScaleupSlo(**common, objectives=objectives, indicator=measured.counts)
+    _tell_of_rules(spec, measured, method, time_window)
+    return PromSlo(
+        **common,
+        objectives=objectives,
+        total=measured.counts.total,
+        good=measured.counts.good,
+        bad=measured.counts.bad,
+        data_source=measured.data_source,
     )
 
 
@@ -297,8 +316,9 @@ def _check_components(goals: list[Fields], components: list[Indicator], objectiv
     """What a composite SLO asks of its components: cells, one length of slices, no groups."""
     for goal, component, objective in zip(goals, components, objectives, strict=False):
         at, path = goal.at, goal.path
-        if isinstance(component.counts, PromSli):
-            what = "a composite of events that a Prometheus counts"
+        if component.counts is not None and not isinstance(component.counts, Sli):
+            counted = "events that a Prometheus counts" if isinstance(component.counts, PromSli) else "scale-ups"
+            what = f"a composite of {counted}"
             goal.report.unjudged(at, path, what, "write one SLO for each indicator")
         if component.group_by:
             goal.report.error(at, path, "groupBy has no meaning in a composite SLO", "remove groupBy, or the others")

@@ -1,7 +1,8 @@
 """Where numbers come from: OpenSLO v1 ``DataSource``, and the metricSource of an SLI.
 
-A metricSource's type is written in it or in the DataSource that it refers to. Two types are built in: ``journey`` (cells of ours) and
-``prometheus`` (in any letter case, as the standard's text writes it with a capital).
+A metricSource's type is written in it or in the DataSource that it refers to. Three types are built in: ``journey`` (cells of ours),
+``scaleup`` (what the recorder of Kubernetes measures) and ``prometheus`` (in any letter case, as the standard's text writes it with a
+capital).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from maibo_slo.documents.durations import shorthand_seconds
 from maibo_slo.documents.fields import Fields, meant
 from maibo_slo.documents.kinds import CellSelector, DataSource, PromQuery
 from maibo_slo.documents.promql import unbalanced
+from maibo_slo.documents.scaleups import SCALEUP, ScaleupCount, scaleup
 from maibo_slo.documents.selectors import SELECTABLE
 from maibo_slo.documents.yaml import List, Map, Scalar
 
@@ -44,7 +46,7 @@ _SELECTOR: Final = re.compile(
 class Metric:
     """What a part of a ratio counts, and where; `counts` is None when that is not judged or wrong, which is told."""
 
-    counts: CellSelector | PromQuery | None = None
+    counts: CellSelector | PromQuery | ScaleupCount | None = None
     group_by: tuple[str, ...] = ()
     """Dimensions whose values each have a budget of their own; of ``total`` alone."""
     data_source: DataSource | None = None
@@ -92,13 +94,15 @@ def metric(
         return Metric()  # the standard says nothing of what is inside
     if source.type.casefold() == PROMETHEUS:
         return Metric(_prometheus(source.spec), data_source=source.data_source)
+    if source.type == SCALEUP:
+        return Metric(scaleup(source.spec, whole=whole))
     if source.type in types:
         group_by = _group_by(source.spec, whole=whole)
         return Metric(types[source.type](source.spec, outcomes, known), group_by)
     if source.is_unknown:
         return Metric()
     what = f"of type {source.type!r}" if source.type else "without a type"
-    mend = choose(source.type, dict.fromkeys((*types, PROMETHEUS)), "")
+    mend = choose(source.type, dict.fromkeys((*types, PROMETHEUS, SCALEUP)), "")
     source.fields.unjudged("type", f"a metricSource {what}", mend)
     return Metric()
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from maibo_slo.documents import PromSlo, Slo
+    from maibo_slo.documents import FedSlo, Slo
     from maibo_slo.documents.kinds import Effect
     from maibo_slo.engine.counts import GoodBad
 
@@ -49,7 +49,7 @@ class Window(NamedTuple):
     correction: Correction
 
 
-def concerns(correction: Correction, slo: Slo | PromSlo) -> bool:
+def concerns(correction: Correction, slo: Slo | FedSlo) -> bool:
     """Whether it names the SLO, its service or one of its journeys; one that names nothing concerns every SLO."""
     if not (correction.slos or correction.services or correction.journeys):
         return True
@@ -60,16 +60,13 @@ def concerns(correction: Correction, slo: Slo | PromSlo) -> bool:
     )
 
 
-def journeys(slo: Slo | PromSlo) -> frozenset[str]:
+def journeys(slo: Slo | FedSlo) -> frozenset[str]:
     """What it is about; a composite SLO may be about several."""
-    named = [slo.journey]
-    for objective in slo.objectives:
-        total = None if objective.indicator is None else objective.indicator.total
-        named.append(getattr(total, "journey", ""))
-    return frozenset(filter(None, named))
+    totals = (getattr(objective.indicator, "total", None) for objective in slo.objectives)
+    return frozenset(filter(None, (slo.journey, *(getattr(total, "journey", "") for total in totals))))
 
 
-def windows(corrections: Iterable[Correction], slo: Slo | PromSlo, begin: int, end: int) -> tuple[Window, ...]:
+def windows(corrections: Iterable[Correction], slo: Slo | FedSlo, begin: int, end: int) -> tuple[Window, ...]:
     """Those that concern the SLO and overlap [begin, end), whole as they are, oldest first."""
     found = [window for each in corrections if concerns(each, slo) for window in windows_of(each, begin=begin, end=end)]
     return tuple(sorted(found, key=lambda window: (window.begin, window.end, window.correction.name))[-MOST_WINDOWS:])

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from numbers import Integral
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from maibo_slo.documents import PromSlo
+from maibo_slo.documents import FedSlo, PromSlo
 from maibo_slo.engine.burn import BURN_WINDOWS
 from maibo_slo.engine.calendar import longest_seconds
 from maibo_slo.engine.counts import GoodBad
@@ -91,15 +91,15 @@ class Source(Protocol):
         """How long after a minute's end its counts are complete."""
         ...
 
-    def serves(self, slo: Slo | PromSlo, /) -> bool:
+    def serves(self, slo: Slo | FedSlo, /) -> bool:
         """Whether it counts this SLO's events; must not block."""
         ...
 
-    def source_of(self, slo: Slo | PromSlo, /) -> str:
+    def source_of(self, slo: Slo | FedSlo, /) -> str:
         """What is asked for, as a short text (``NAME:HASH``): when that changes, everything is asked for anew. Must not block."""
         ...
 
-    def counts(self, slo: Slo | PromSlo, begin: int, end: int, /) -> Mapping[int, GoodBad]:
+    def counts(self, slo: Slo | FedSlo, begin: int, end: int, /) -> Mapping[int, GoodBad]:
         """By begin of minute (unix s), in [begin, end), all closed; minutes without events or data are absent.
 
         May block for some seconds: it runs in a thread, for several SLOs perhaps at once. Raises SourceError.
@@ -164,7 +164,7 @@ class _Tries:
 class _Feed:
     """One SLO's counts: how far they were asked for."""
 
-    slo: Slo | PromSlo
+    slo: Slo | FedSlo
     reader: Source
     source: str
     meaning: str
@@ -438,7 +438,7 @@ class Feeder:
         else:
             self._saved = kept
 
-    def _served(self, slo: Slo | PromSlo) -> tuple[Source, str] | None:
+    def _served(self, slo: Slo | FedSlo) -> tuple[Source, str] | None:
         for source in self._sources:
             try:
                 if source.serves(slo):

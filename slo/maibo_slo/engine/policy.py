@@ -17,7 +17,7 @@ from maibo_slo.engine.state import PolicyNow
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from maibo_slo.documents import PromSlo, Slo
+    from maibo_slo.documents import FedSlo, Slo
 
 DEFAULT: Final = ErrorBudgetPolicy(
     name="default",
@@ -36,13 +36,13 @@ BURN_SECONDS: Final = 6 * 3600
 """The window of the burn that policies go by."""
 
 
-def policy_of(policies: Mapping[str, ErrorBudgetPolicy], slo: Slo | PromSlo) -> ErrorBudgetPolicy:
+def policy_of(policies: Mapping[str, ErrorBudgetPolicy], slo: Slo | FedSlo) -> ErrorBudgetPolicy:
     """The policy that names the SLO, else the one that names its service, else the one that names nothing, else `DEFAULT`."""
     concerned = [policy for policy in policies.values() if _distance(policy, slo) is not None]
     return min(concerned, key=lambda policy: (_distance(policy, slo), policy.name), default=DEFAULT)
 
 
-def _distance(policy: ErrorBudgetPolicy, slo: Slo | PromSlo) -> int | None:
+def _distance(policy: ErrorBudgetPolicy, slo: Slo | FedSlo) -> int | None:
     """0: it names the SLO; 1: its service; 2: nothing, so every SLO; None: others."""
     if slo.name in policy.slos:
         return 0

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from maibo_slo.documents import Calendar, Objective, PromSlo, Slo
+    from maibo_slo.documents import Calendar, FedSlo, Objective, Slo
     from maibo_slo.documents.kinds import Method
 
     Numbers = NDArray[np.int64]
@@ -58,7 +58,7 @@ class Slices:
         return Slices(self.begins[which], self.ends[which], self.good[which], self.bad[which])
 
 
-def slicing_of(slo: Slo | PromSlo, objective: Objective) -> Slicing:
+def slicing_of(slo: Slo | FedSlo, objective: Objective) -> Slicing:
     """How an objective's time is cut; by Occurrences, into minutes."""
     if slo.method == "Occurrences":
         return Slicing(MINUTE)

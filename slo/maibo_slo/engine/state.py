@@ -28,7 +28,7 @@ from maibo_slo.engine.excluded import NOTHING_EXCLUDED, Excluded
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from maibo_slo.documents import Correction, Objective, PromSlo, Slo
+    from maibo_slo.documents import Correction, FedSlo, Objective, Slo
     from maibo_slo.engine.burning import Guard
     from maibo_slo.engine.composite import Part
 
@@ -66,7 +66,7 @@ class PolicyNow:
 class Observed:
     """What the ledger holds for one objective (of one group) at the last tick: counts alone."""
 
-    slo: Slo | PromSlo
+    slo: Slo | FedSlo
     objective: Objective
     counts: Mapping[int, Counts]
     """By length in seconds, of every burn window."""
@@ -140,7 +140,7 @@ class Rule:
 class Assessment:
     """An objective (of one group) at a moment: every number the service shows."""
 
-    slo: Slo | PromSlo
+    slo: Slo | FedSlo
     objective: Objective
     good: float
     bad: float
@@ -206,7 +206,7 @@ def assess(observed: Observed, *, now: float, evaluated_at: float | None) -> Ass
     )
 
 
-def unit_of(slo: Slo | PromSlo) -> Unit:
+def unit_of(slo: Slo | FedSlo) -> Unit:
     """What its budget is one of."""
     return "events" if slo.method == "Occurrences" else "slices"
 

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from maibo_slo.documents import PromSli, PromSlo, Slo
+from maibo_slo.documents import FedSlo, PromSlo, ScaleupSlo, Sli, Slo
 from maibo_slo.engine.burn import BURN_WINDOWS
 from maibo_slo.engine.calendar import longest_seconds
 from maibo_slo.engine.slices import Slicing, slicing_of
@@ -20,7 +20,7 @@ from maibo_slo.store import ledger
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from maibo_slo.documents import CellSelector, Objective, Sli
+    from maibo_slo.documents import CellSelector, Objective
 
 
 class Stream(NamedTuple):
@@ -34,7 +34,7 @@ class Stream(NamedTuple):
 class Track:
     """How one SLO is counted."""
 
-    slo: Slo | PromSlo
+    slo: Slo | FedSlo
     streams: tuple[Stream, ...]
     """Of cells; none where counts are offered."""
     follows: bool
@@ -72,7 +72,7 @@ class Tracks:
     reach_seconds: int = 0
     """The longest."""
 
-    def following(self, slos: Iterable[Slo | PromSlo]) -> Tracks:
+    def following(self, slos: Iterable[Slo | FedSlo]) -> Tracks:
         """These SLOs' tracks; those of SLOs that are the same object as before are kept."""
         tracks = {
             slo.name: known if (known := self.by_slo.get(slo.name)) is not None and known.slo is slo else track_of(slo)
@@ -81,9 +81,9 @@ class Tracks:
         return Tracks(tracks, max((track.reach_seconds for track in tracks.values()), default=0))
 
 
-def track_of(slo: Slo | PromSlo) -> Track:
+def track_of(slo: Slo | FedSlo) -> Track:
     """How this SLO is counted."""
-    follows = slo.method != "Occurrences" or isinstance(slo, PromSlo)
+    follows = slo.method != "Occurrences" or isinstance(slo, FedSlo)
     rows = [each for each in slo.objectives if slo.method != "Occurrences" or not is_whole(slo, each)]
     sources = {each.name: source_of(slo, each) for each in rows}
     if follows and isinstance(slo, Slo):
@@ -105,21 +105,20 @@ def raw_name(objective: Objective) -> str:
     return ledger.RAW + objective.name
 
 
-def is_whole(slo: Slo | PromSlo, objective: Objective) -> bool:
+def is_whole(slo: Slo | FedSlo, objective: Objective) -> bool:
     """Whether it judges a composite as a whole."""
     return slo.is_composite and objective.indicator is None
 
 
-def source_of(slo: Slo | PromSlo, objective: Objective) -> str:
+def source_of(slo: Slo | FedSlo, objective: Objective) -> str:
     """``journey:HASH``, where an objective's counts come from; if it were counted in another way, it would be another one, whatever its name."""
-    kind = "journey" if isinstance(slo, Slo) else "prometheus"
     meaning = _meaning(slo, objective)
     if slo.method != "Occurrences":
         meaning = [meaning, slo.method, *slicing_of(slo, objective)[:1], objective.slice_target, repr(slo.calendar)]
     if is_whole(slo, objective):
         parts = [each for each in slo.objectives if not is_whole(slo, each)]
         meaning = [meaning, [[_meaning(slo, each), each.weight, each.slice_target] for each in parts]]
-    return f"{kind}:{_hashed(meaning)}"
+    return f"{slo.source}:{_hashed(meaning)}"
 
 
 def raw_source_of(slo: Slo, objective: Objective) -> str:
@@ -127,25 +126,29 @@ def raw_source_of(slo: Slo, objective: Objective) -> str:
     return f"journey:{_hashed(_meaning(slo, objective))}"
 
 
-def _streams(slo: Slo | PromSlo) -> tuple[Stream, ...]:
-    if isinstance(slo, PromSlo):
+def _streams(slo: Slo | FedSlo) -> tuple[Stream, ...]:
+    if isinstance(slo, FedSlo):
         return ()
     if not slo.is_composite:
         return (Stream(slo.indicator, slo.objectives),)
     return tuple(
         Stream(each.indicator, (each,))
         for each in slo.objectives
-        if each.indicator is not None and not isinstance(each.indicator, PromSli)
+        if isinstance(each.indicator, Sli)
     )
 
 
-def _meaning(slo: Slo | PromSlo, objective: Objective) -> list[object]:
+def _meaning(slo: Slo | FedSlo, objective: Objective) -> list[object]:
     """What is counted."""
     if isinstance(slo, PromSlo):
         return [None if query is None else query.query for query in (slo.total, slo.good, slo.bad)]
-    sli = objective.indicator or slo.indicator
-    if isinstance(sli, PromSli):
-        return [None if query is None else query.query for query in (sli.total, sli.good, sli.bad)]
+    if isinstance(slo, ScaleupSlo):
+        counted = slo.indicator
+        return [*sorted(counted.workloads), counted.within_seconds, counted.begin, counted.until]
+    if not isinstance(slo, Slo):
+        raise TypeError(f"nothing is known of what SLO {slo.name!r} counts")
+    own = objective.indicator
+    sli = own if isinstance(own, Sli) else slo.indicator
     selectors: list[object] = [_plain(each) for each in (sli.total, sli.good, sli.bad)]
     return [*selectors, list(slo.group_by)] if slo.group_by else selectors
 

@@ -11,7 +11,7 @@ from maibo_slo.linting.subject import DAY, Subject, days
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from maibo_slo.documents import AlertCondition, Catalogue, PromSlo, Slo
+    from maibo_slo.documents import AlertCondition, Catalogue
     from maibo_slo.linting.written import Library
 
 BELOW_SUSTAINABLE: Final = Rule("SLO025", "warning", "The alert fires although the budget lasts")
@@ -27,7 +27,7 @@ _ABOVE: Final = ("gt", "gte")
 
 def conditions(catalogue: Catalogue, library: Library) -> Iterator[Finding]:
     """What is wrong whichever SLO asks for it."""
-    slos: tuple[Slo | PromSlo, ...] = (*catalogue.slos.values(), *catalogue.prom_slos.values())
+    slos = catalogue.every_slo.values()
     policies = (*catalogue.alert_policies.values(), *(policy for slo in slos for policy in slo.alert_policies))
     every = (*catalogue.alert_conditions.values(), *(policy.condition for policy in policies))
     for condition in {(one.origin.file, one.origin.line, one.name): one for one in every}.values():

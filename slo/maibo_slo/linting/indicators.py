@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from maibo.semconv import ABANDONED, FAILURE
-from maibo_slo.documents import PromSlo, Slo
+from maibo_slo.documents import FedSlo, PromSlo, Slo
 from maibo_slo.documents.durations import elapsed_text, window_seconds
 from maibo_slo.documents.selectors import beyond
 from maibo_slo.documents.sources import INTERVAL
@@ -174,7 +174,7 @@ def _short_slices(subject: Subject) -> Iterator[Finding]:
             yield subject.of_slice(SHORT_SLICE, message, "use longer slices, or Occurrences", index)
 
 
-def _interval_seconds(slo: Slo | PromSlo) -> int:
+def _interval_seconds(slo: Slo | FedSlo) -> int:
     """How often samples come, where its data source says that; else 0."""
     source = slo.data_source if isinstance(slo, PromSlo) else None
     text = source.connection_details.get(INTERVAL, "") if source else ""

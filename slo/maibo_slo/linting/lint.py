@@ -20,6 +20,7 @@ from maibo_slo.linting.indicators import indicators
 from maibo_slo.linting.others import others
 from maibo_slo.linting.queries import queries
 from maibo_slo.linting.refusals import refusal
+from maibo_slo.linting.scaling import scaling
 from maibo_slo.linting.subject import Subject
 from maibo_slo.linting.windows import windows
 from maibo_slo.linting.written import Library, Written
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from maibo_slo.documents import PromSlo, Slo
+    from maibo_slo.documents import FedSlo, Slo
 
 EVENTS_PER_DAY: Final = "maibo.dev/events-per-day"
 """An SLO's annotation: what is counted by its total, in a day."""
@@ -70,21 +71,20 @@ def lint(
     found = _findings(catalogue, library, traffic or Traffic())
     silent = {finding for finding in found if finding.rule.id in ignored | _silenced(finding, library)}
     findings = tuple(sorted(set(found) - silent, key=_place))
-    return Linted(findings, (), len(catalogue.slos) + len(catalogue.prom_slos))
+    return Linted(findings, (), len(catalogue.every_slo))
 
 
 def _findings(catalogue: Catalogue, library: Library, traffic: Traffic) -> list[Finding]:
-    found = [*conditions(catalogue, library), *corrections(catalogue, library)]
+    found = [*conditions(catalogue, library), *corrections(catalogue, library), *scaling(catalogue, library)]
     around = others(catalogue)
-    slos: tuple[Slo | PromSlo, ...] = (*catalogue.slos.values(), *catalogue.prom_slos.values())
-    for slo in slos:
+    for slo in catalogue.every_slo.values():
         written = library.written(slo.origin, slo.name)
         subject = Subject(slo, written, around, _events_per_day(slo, written, traffic))
         found += [finding for each in _CHECKS for finding in each(subject)]
     return found
 
 
-def _events_per_day(slo: Slo | PromSlo, written: Written, traffic: Traffic) -> float | None:
+def _events_per_day(slo: Slo | FedSlo, written: Written, traffic: Traffic) -> float | None:
     """What the document says goes before what was measured, and that before what was said of all."""
     said = written.annotation(EVENTS_PER_DAY)
     if not said:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from maibo_slo.documents import Slo
+from maibo_slo.documents import PromSlo, ScaleupSlo, Slo
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-    from maibo_slo.documents import Catalogue, CellSelector, PromSlo
+    from maibo_slo.documents import Catalogue, CellSelector, FedSlo
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Others:
 
 
 def others(catalogue: Catalogue) -> Others:
-    slos: dict[str, Slo | PromSlo] = {**catalogue.slos, **catalogue.prom_slos}
+    slos = catalogue.every_slo
     first: dict[Hashable, str] = {}
     twins = {}
     for name in sorted(slos):
@@ -36,7 +36,7 @@ def others(catalogue: Catalogue) -> Others:
     return Others(catalogue, twins, frozenset(total.journey for total in totals if not total.step))
 
 
-def _promise(slo: Slo | PromSlo) -> Hashable:
+def _promise(slo: Slo | FedSlo) -> Hashable:
     """What an SLO promises, apart from its names."""
     targets = tuple(
         sorted((each.target, each.slice_seconds, each.slice_target or 0, each.weight) for each in slo.objectives)
@@ -45,7 +45,12 @@ def _promise(slo: Slo | PromSlo) -> Hashable:
     if isinstance(slo, Slo):
         indicators = ((one.total, one.good, one.bad) for one in slo.indicators)
         return tuple(tuple(_counted(part) for part in parts) for parts in indicators), *promised
-    return slo.total, slo.good, slo.bad, slo.data_source and slo.data_source.name, *promised
+    if isinstance(slo, PromSlo):
+        return slo.total, slo.good, slo.bad, slo.data_source and slo.data_source.name, *promised
+    if isinstance(slo, ScaleupSlo):
+        counted = slo.indicator
+        return frozenset(counted.workloads), counted.within_seconds, counted.begin, counted.until, *promised
+    raise TypeError(f"nothing is known of what SLO {slo.name!r} counts")
 
 
 def _counted(selector: CellSelector | None) -> Hashable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from maibo_slo.linting import budgets, conditions, corrections, indicators, queries, refusals, windows
+from maibo_slo.linting import budgets, conditions, corrections, indicators, queries, refusals, scaling, windows
 from maibo_slo.linting.findings import Rule
 from maibo_slo.linting.written import IGNORE
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-_MODULES: Final = (refusals, windows, budgets, indicators, conditions, queries, corrections)
+_MODULES: Final = (refusals, windows, budgets, indicators, conditions, queries, corrections, scaling)
 _REFUSED: Final = "Validation refuses such a document, so this rule cannot be silenced."
 
 

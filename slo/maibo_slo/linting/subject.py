@@ -10,7 +10,7 @@ from maibo_slo.linting.others import Others
 from maibo_slo.linting.written import Written
 
 if TYPE_CHECKING:
-    from maibo_slo.documents import Objective, PromSlo, Slo
+    from maibo_slo.documents import FedSlo, Objective, Slo
 
 DAY: Final = 86_400
 
@@ -19,7 +19,7 @@ DAY: Final = 86_400
 class Subject:
     """One SLO of a catalogue."""
 
-    slo: Slo | PromSlo
+    slo: Slo | FedSlo
     written: Written
     others: Others
     events_per_day: float | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from maibo_slo.documents import PromSlo
+from maibo_slo.documents import PromSlo, Slo
 from maibo_slo.engine.burn import BURN_WINDOWS, HOUR, fast_pairs
 from maibo_slo.linting.findings import Rule, number
 from maibo_slo.linting.subject import DAY, days
@@ -42,7 +42,7 @@ def windows(subject: Subject) -> Iterator[Finding]:
             )
             mend = f"run it with --storage.tsdb.retention.time={days(seconds + DAY)} or longer"
             yield subject.of_window(PROMETHEUS_RETENTION, message, mend)
-    elif seconds > MINUTES.retention_seconds:
+    elif isinstance(subject.slo, Slo) and seconds > MINUTES.retention_seconds:
         kept, lost = days(MINUTES.retention_seconds), days(seconds - MINUTES.retention_seconds)
         message = (
             f"a change of this SLO is counted anew from {kept} of minutes, so {lost} of its {window} begin without data"

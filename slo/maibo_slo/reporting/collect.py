@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from maibo_slo.documents import Catalogue, Objective, PromSlo
+    from maibo_slo.documents import Catalogue, FedSlo, Objective
     from maibo_slo.documents.kinds import Method
     from maibo_slo.reporting.figures import Burnt, Unit, Verdict
     from maibo_slo.store import Store
@@ -147,7 +147,7 @@ def _sums(days: pd.DataFrame) -> dict[Key, Sum]:
     return {Key(*map(str, key)): Sum(*map(int, row)) for key, *row in sums.itertuples(name=None)}
 
 
-def _keys(slos: Mapping[str, Slo | PromSlo], found: set[Key]) -> Iterator[Key]:
+def _keys(slos: Mapping[str, Slo | FedSlo], found: set[Key]) -> Iterator[Key]:
     """Every objective in force, by name; of an SLO with groups those that had events, in this period or the one before."""
     groups: dict[str, set[str]] = defaultdict(set)
     for key in found:
@@ -160,7 +160,7 @@ def _keys(slos: Mapping[str, Slo | PromSlo], found: set[Key]) -> Iterator[Key]:
 
 
 def _row(
-    slo: Slo | PromSlo,
+    slo: Slo | FedSlo,
     key: Key,
     now_sums: Mapping[Key, Sum],
     before_sums: Mapping[Key, Sum],
@@ -201,7 +201,7 @@ def _row(
     )
 
 
-def _judged(slo: Slo | PromSlo, key: Key, sums: Mapping[Key, Sum]) -> Judged:
+def _judged(slo: Slo | FedSlo, key: Key, sums: Mapping[Key, Sum]) -> Judged:
     objective, mine = _objective(slo, key), sums.get(key, Sum())
     budget = error_budget(objective.target)
     if mine.events:
@@ -217,7 +217,7 @@ def _judged(slo: Slo | PromSlo, key: Key, sums: Mapping[Key, Sum]) -> Judged:
     return Judged(1 - budget * sum(known), sum(known)) if known else Judged(None, None)
 
 
-def _counted_events(slo: Slo | PromSlo, key: Key, sums: Mapping[Key, Sum]) -> int | None:
+def _counted_events(slo: Slo | FedSlo, key: Key, sums: Mapping[Key, Sum]) -> int | None:
     """Events, whatever they are judged by; not of a composite as a whole, for components may count the same ones."""
     objective = _objective(slo, key)
     if is_whole(slo, objective):
@@ -227,7 +227,7 @@ def _counted_events(slo: Slo | PromSlo, key: Key, sums: Mapping[Key, Sum]) -> in
     return sums.get(key._replace(objective=raw_name(objective)), Sum()).events
 
 
-def _is_weighed(slo: Slo | PromSlo, objective: Objective) -> bool:
+def _is_weighed(slo: Slo | FedSlo, objective: Objective) -> bool:
     """Whether its budget is spent by its components', and it has no rows of its own."""
     return is_whole(slo, objective) and slo.method == "Occurrences"
 
@@ -238,7 +238,7 @@ def _verdict(judged: Judged, target: float) -> Verdict:
     return "met" if judged.attainment >= target else "missed"
 
 
-def _unit(slo: Slo | PromSlo, objective: Objective) -> Unit:
+def _unit(slo: Slo | FedSlo, objective: Objective) -> Unit:
     if _is_weighed(slo, objective):
         return "composite"
     return _UNITS[slo.method]
@@ -268,7 +268,7 @@ def _fired(store: Store, begin: int, end: int, until: int) -> Mapping[Key, Seque
 
 def _alerts(
     store: Store,
-    slos: Mapping[str, Slo | PromSlo],
+    slos: Mapping[str, Slo | FedSlo],
     keys: Sequence[Key],
     fired: Mapping[Key, Sequence[Fired]],
     sums: Mapping[Key, Sum],
@@ -328,7 +328,7 @@ def _burners(burnt: Burnt | None) -> tuple[tuple[BurntStep, ...], tuple[BurntVer
     return burnt.steps[:TOP], tuple(most[:TOP])
 
 
-def _objective(slo: Slo | PromSlo, key: Key) -> Objective:
+def _objective(slo: Slo | FedSlo, key: Key) -> Objective:
     return next(each for each in slo.objectives if each.name == key.objective)
 
 

@@ -24,7 +24,7 @@ from maibo_slo.store.selection import Window
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from maibo_slo.documents import Correction, Objective, PromSlo
+    from maibo_slo.documents import Correction, FedSlo, Objective
     from maibo_slo.engine.slices import Slicing
     from maibo_slo.store import Store
 
@@ -60,7 +60,7 @@ class WhatIfError(ValueError):
 
 def counts(
     store: Store,
-    slo: Slo | PromSlo,
+    slo: Slo | FedSlo,
     objective: Objective,
     window: Window,
     *,
@@ -76,7 +76,7 @@ def counts(
         found = past.series(store, slo.name, objective.name, group_name, window.begin, window.end, step=step)
         return Told(found, "ledger")
     if not isinstance(slo, Slo):
-        raise WhatIfError("threshold", f"{slo.name!r} is counted by a Prometheus: there are no cells to count again")
+        raise WhatIfError("threshold", f"{slo.name!r} is counted by {slo.counted_by}: there are no cells to count again")
     if is_whole(slo, objective):
         names = ", ".join(each.name for each in slo.objectives if not is_whole(slo, each))
         raise WhatIfError(

@@ -345,13 +345,13 @@ class SloAnswer(Answer):
     display_name: str
     description: str
     service: str
-    journey: str = Field(description="'' when its events are counted by a Prometheus")
+    journey: str = Field(description="'' when its events are not counted from cells")
     window: str = Field(examples=["28d"])
     window_seconds: int = Field(description="of a calendar's window nominal: a month is 30 days")
     threshold_us: int | None
     objectives: list[ObjectiveAnswer] = Field(description="as the document orders them; of each, its groups by name")
     evaluated_at: datetime | None
-    source: str = Field(default="journey", description="journey | prometheus: who counts")
+    source: str = Field(default="journey", description="journey | prometheus | scaleup: who counts")
     method: str = Field(default="Occurrences", description="Occurrences | Timeslices | RatioTimeslices")
     composite: bool = Field(default=False, description="objectives have indicators of their own")
     group_by: list[str] = []

@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from maibo_slo.service import api, problems
+from maibo_slo.service import api, problems, scaleup_routes
 from maibo_slo.service.listen import LocalNames
 from maibo_slo.service.pages import routes as pages
 from maibo_slo.service.questions import Questions
@@ -51,6 +51,7 @@ def create_app(
     )
     problems.install(app)
     app.include_router(api.router(questions, now=now))
+    app.include_router(scaleup_routes.router(questions, now=now))
     app.include_router(_health_routes(questions, registry))
     app.include_router(pages.router(questions, endpoint=endpoint, clock=now))
     for routes in plugin_routes:

@@ -16,7 +16,7 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from maibo_slo.documents import Catalogue, Correction, PromSlo, Slo
+from maibo_slo.documents import Catalogue, Correction, FedSlo, Slo
 from maibo_slo.documents.corrections import default_effect
 from maibo_slo.documents.moments import FIRST_YEAR, LAST_YEAR, zone_meant
 from maibo_slo.documents.recurrence import RecurrenceError, recurrence
@@ -327,7 +327,7 @@ def _answer(one: Told | Correction, catalogue: Catalogue, asked: Asked) -> Corre
     told = one if isinstance(one, Told) else None
     correction = _correction_of(one)
     windows = windows_of(correction, begin=asked.begin, end=asked.end)
-    judged: Mapping[str, Slo | PromSlo] = catalogue.judged
+    judged: Mapping[str, Slo | FedSlo] = catalogue.judged
     concerned = sorted(name for name, slo in judged.items() if concerns(correction, slo))
     cancelled = told.cancelled if told is not None else None
     return CorrectionAnswer(

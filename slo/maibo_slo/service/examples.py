@@ -33,6 +33,21 @@ from maibo_slo.service.answers import (
     StepPart,
 )
 from maibo_slo.service.causes import OVERFLOW_MEND
+from maibo_slo.service.scaleups import (
+    Between,
+    Durations,
+    MomentAnswer,
+    OneScaleUpAnswer,
+    PhaseAnswer,
+    PhaseSummary,
+    PodAnswer,
+    QuantileAnswer,
+    ScaleUpAnswer,
+    ScaleUpsAnswer,
+    ScaleUpSummaryAnswer,
+    WorkloadScaleUps,
+)
+from maibo_slo.store.scaleups import PodState, ScaleUpState, Stage
 
 _NOW: Final = datetime(2026, 1, 31, 12, 0, 4, tzinfo=UTC)
 _WINDOW: Final = Span(begin=_NOW - timedelta(seconds=304), end=_NOW, seconds=304)
@@ -267,4 +282,88 @@ INGEST: Final = IngestAnswer(
     skewed=5,
     overflowed=112,
     undrained_segments=1,
+)
+_WAITED: Final = PhaseAnswer(
+    stage=Stage.SCHEDULED,
+    after=Stage.CREATED,
+    label="scheduling",
+    doing="waiting for a node",
+    begin=Between(earliest=3.0, latest=4.0),
+    end=Between(earliest=65.2, latest=65.2),
+    seconds=Between(earliest=61.2, latest=62.2),
+    over=True,
+)
+_SCALEUP: Final = ScaleUpAnswer(
+    id="shop/Deployment/checkout-api@1769860626000",
+    workload="shop/Deployment/checkout-api",
+    before=10,
+    after=40,
+    by="hpa",
+    reason="New size: 40; reason: external metric s0-maibo above target",
+    state=ScaleUpState.COMPLETE,
+    why_censored="",
+    began_at=_NOW - timedelta(seconds=180),
+    decided_at=_NOW - timedelta(seconds=178),
+    since=Stage.TRIGGER,
+    latency=Between(earliest=73.0, latest=75.0),
+    censored=False,
+    half=Between(earliest=22.0, latest=23.0),
+    most=Between(earliest=70.0, latest=72.0),
+    warm=False,
+    where="62 of 74 s: waiting for a node",
+    phases=[_WAITED],
+    pods={PodState.SERVING: 30},
+    skews=0,
+    notes=[],
+    version="6d5f9c",
+)
+_POD: Final = PodAnswer(
+    name="checkout-api-6d5f9c-x2lqp",
+    node="node-7",
+    state=PodState.SERVING,
+    phases=[_WAITED],
+    seconds=Between(earliest=73.0, latest=75.0),
+    serving=True,
+    ended=None,
+    image_bytes=94_371_840,
+    pull_seconds=3.2,
+    pull_queued_seconds=0.4,
+    node_provisioned=True,
+    unschedulable="0/6 nodes are available: 6 Insufficient cpu.",
+    moments={
+        Stage.CREATED: MomentAnswer(
+            earliest=_NOW - timedelta(seconds=177),
+            latest=_NOW - timedelta(seconds=176),
+            received=_NOW - timedelta(seconds=176),
+            source="creationTimestamp",
+        )
+    },
+)
+_DURATIONS: Final = Durations(
+    count=14,
+    censored=1,
+    longest=120.0,
+    p50=QuantileAnswer(earliest=11.0, latest=12.0),
+    p90=QuantileAnswer(earliest=73.0, latest=75.0),
+    p99=None,
+)
+_DAY: Final = Span(begin=_NOW - timedelta(days=1), end=_NOW, seconds=86_400)
+SCALEUPS: Final = ScaleUpsAnswer(now=_NOW, window=_DAY, scaleups=[_SCALEUP], omitted=0)
+SCALEUP: Final = OneScaleUpAnswer(**dict(_SCALEUP), now=_NOW, moments=_POD.moments, added_pods=[_POD])
+SCALEUP_SUMMARY: Final = ScaleUpSummaryAnswer(
+    now=_NOW,
+    window=_DAY,
+    workloads=[
+        WorkloadScaleUps(
+            workload="shop/Deployment/checkout-api",
+            count=14,
+            complete=13,
+            censored=1,
+            running=0,
+            warm=11,
+            warm_share=11 / 14,
+            latency=_DURATIONS,
+            phases=[PhaseSummary(**dict(_DURATIONS), stage=Stage.SCHEDULED, label="scheduling")],
+        )
+    ],
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import Field
 
-from maibo_slo.documents import Objective, PromSlo, Slo
+from maibo_slo.documents import FedSlo, Objective, Slo
 from maibo_slo.documents.durations import elapsed_text, elapsed_us
 from maibo_slo.documents.kinds import Calendar, Method
 from maibo_slo.engine.calendar import period
@@ -189,9 +189,9 @@ def router(
         """Who burnt the budget: bad events by step, version, tier, region, variant and reason, each adding up to all of them."""
         at = int(now())
         slo = _slo(catalogue(), name)
-        if isinstance(slo, PromSlo):
+        if isinstance(slo, FedSlo):
             raise HTTPException(
-                404, f"the events of {name!r} are counted by a Prometheus, which has no steps or tiers to tell"
+                404, f"the events of {name!r} are counted by {slo.counted_by}, which has no steps or tiers to tell"
             )
         chosen = _objective(slo, objective)
         _require_own_counts(slo, chosen)
@@ -280,7 +280,7 @@ def _answers(example: Answer) -> dict[int | str, dict[str, Any]]:
     return {200: {"content": {"application/json": {"example": example.model_dump(mode="json")}}}, **_WRONG}
 
 
-def _slo(catalogue: Catalogue, name: str) -> Slo | PromSlo:
+def _slo(catalogue: Catalogue, name: str) -> Slo | FedSlo:
     found = catalogue.judged.get(name)
     if found is None:
         raise HTTPException(
@@ -289,14 +289,14 @@ def _slo(catalogue: Catalogue, name: str) -> Slo | PromSlo:
     return found
 
 
-def _objective(slo: Slo | PromSlo, name: str) -> Objective:
+def _objective(slo: Slo | FedSlo, name: str) -> Objective:
     named = {objective.name: objective for objective in slo.objectives}
     if name and name not in named:
         raise invalid("objective", f"{slo.name!r} has no objective {name!r}; there are: {', '.join(named)}")
     return named[name] if name else slo.objectives[0]
 
 
-def _require_own_counts(slo: Slo | PromSlo, objective: Objective) -> None:
+def _require_own_counts(slo: Slo | FedSlo, objective: Objective) -> None:
     if is_whole(slo, objective):
         names = ", ".join(each.name for each in slo.objectives if not is_whole(slo, each))
         raise HTTPException(
@@ -306,9 +306,7 @@ def _require_own_counts(slo: Slo | PromSlo, objective: Objective) -> None:
         )
 
 
-def _group(
-    store: Store, slo: Slo | PromSlo, objective: Objective, group: str, *, counted_again: bool
-) -> dict[str, str]:
+def _group(store: Store, slo: Slo | FedSlo, objective: Objective, group: str, *, counted_again: bool) -> dict[str, str]:
     """Dimension -> value. A group that is spelt well need not be there."""
     values = group_values(group)
     if group == OVERFLOW and slo.group_by:
@@ -325,7 +323,7 @@ def _group(
     return values
 
 
-def _require_group(store: Store, slo: Slo | PromSlo, objective: Objective, group: str) -> None:
+def _require_group(store: Store, slo: Slo | FedSlo, objective: Objective, group: str) -> None:
     """Where it has no counts now: one that never had any is misspelt."""
     if slo.group_by and group not in (there := past.groups(store, slo.name, objective.name)):
         raise invalid("group", f"{slo.name!r} has no group {group!r}; {_groups_there(there)}")
@@ -338,7 +336,7 @@ def _groups_there(groups: Sequence[str]) -> str:
     return f"there are: {', '.join(groups[:SHOWN_GROUPS])}{more}"
 
 
-def _own_threshold_us(slo: Slo | PromSlo, objective: Objective) -> int | None:
+def _own_threshold_us(slo: Slo | FedSlo, objective: Objective) -> int | None:
     """Of the document."""
     if not isinstance(slo, Slo) or is_whole(slo, objective):
         return None

@@ -23,7 +23,7 @@ from maibo_slo.service.flows import flow_of, utc
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from maibo_slo.documents import Calendar, Catalogue, PromSlo
+    from maibo_slo.documents import Calendar, Catalogue, FedSlo
     from maibo_slo.engine.certainty import Interval
     from maibo_slo.engine.intervals import Intervals
     from maibo_slo.engine.state import Assessment, Burn, Corrected, PolicyNow, Rule
@@ -33,7 +33,7 @@ _WINDOWS: Final[Mapping[int, str]] = {seconds: name for name, seconds in BURN_WI
 
 
 def slo_answer(
-    slo: Slo | PromSlo, assessments: Sequence[Assessment], intervals: Intervals, *, evaluated_at: float | None
+    slo: Slo | FedSlo, assessments: Sequence[Assessment], intervals: Intervals, *, evaluated_at: float | None
 ) -> SloAnswer:
     period = next((one.period for one in assessments if one.period is not None), None)
     return SloAnswer(
@@ -47,7 +47,7 @@ def slo_answer(
         threshold_us=_threshold_us(slo),
         objectives=[_objective(assessment, intervals) for assessment in _in_order(slo, assessments)],
         evaluated_at=None if evaluated_at is None else utc(evaluated_at),
-        source="journey" if isinstance(slo, Slo) else "prometheus",
+        source=slo.source,
         method=slo.method,
         composite=slo.is_composite,
         group_by=list(slo.group_by),
@@ -59,14 +59,14 @@ def slo_answer(
     )
 
 
-def _threshold_us(slo: Slo | PromSlo) -> int | None:
+def _threshold_us(slo: Slo | FedSlo) -> int | None:
     """What is fast; components of a composite may each say something else."""
     if slo.is_composite or not isinstance(slo, Slo):
         return None
     return (slo.indicator.good or slo.indicator.total).max_duration_us
 
 
-def _in_order(slo: Slo | PromSlo, assessments: Sequence[Assessment]) -> list[Assessment]:
+def _in_order(slo: Slo | FedSlo, assessments: Sequence[Assessment]) -> list[Assessment]:
     rank = {objective.name: at for at, objective in enumerate(slo.objectives)}
     return sorted(assessments, key=lambda one: (rank.get(one.objective.name, len(rank)), one.group))
 

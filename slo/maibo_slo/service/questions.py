@@ -14,7 +14,7 @@ from maibo.semconv import OVERFLOW
 from maibo_slo.engine.groups import group_values
 from maibo_slo.engine.intervals import Intervals
 from maibo_slo.reporting.blame import blame
-from maibo_slo.service import causes, flows, judgements
+from maibo_slo.service import causes, flows, judgements, scaleups
 from maibo_slo.service.answers import (
     ExemplarsAnswer,
     HistogramAnswer,
@@ -35,10 +35,12 @@ from maibo_slo.store.cells import CellFilter, Distribution, Window
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from maibo_slo.documents import Catalogue, PromSlo, Slo
+    from maibo_slo.documents import Catalogue, FedSlo, Slo
     from maibo_slo.engine.snapshot import Snapshot
     from maibo_slo.engine.state import Assessment
     from maibo_slo.reporting.figures import Burnt
+    from maibo_slo.service.scaleups import OneScaleUpAnswer, ScaleUpsAnswer, ScaleUpSummaryAnswer
+    from maibo_slo.store.scaleups import ScaleUpState
 
 __all__ = ["PartHealth", "Questions"]
 
@@ -51,6 +53,8 @@ JOURNEYS: Final = 100
 """How many journeys are answered for, beside the declared ones, where nothing is said: a list that somebody can read."""
 EXEMPLARS: Final = 20
 """How many traces of each kind are told where nothing is said."""
+SCALEUPS: Final = 100
+"""How many scale-ups are told where nothing is said."""
 HOUR: Final = 3600
 BURNT_SECONDS: Final = DAY
 """How far back a page tells who burnt a budget; the API takes any window."""
@@ -312,7 +316,7 @@ class Questions:
         """Of every SLO that is judged."""
         return self._catalogue().judged
 
-    def _slos(self, slos: Mapping[str, Slo | PromSlo], now: float) -> list[SloAnswer]:
+    def _slos(self, slos: Mapping[str, Slo | FedSlo], now: float) -> list[SloAnswer]:
         by_slo: dict[str, list[Assessment]] = defaultdict(list)
         snapshot = self._engine.snapshot()
         assessed = snapshot.assess(now=now, slos=slos)
@@ -395,6 +399,33 @@ class Questions:
         which = CellFilter(where={**which.where, "journey": names})
         found = cells.distributions(self._store, window, which, by=("journey",), now=int(now))
         return {one.group[0]: sum(one.events().values()) for one in found}
+
+    def scaleups(
+        self,
+        begin: int,
+        end: int,
+        *,
+        workload: str = "",
+        states: Collection[ScaleUpState] = (),
+        limit: int = SCALEUPS,
+        now: float,
+    ) -> ScaleUpsAnswer:
+        """Scale-ups that were decided in [begin, end), the newest first. ValueError when that is no workload."""
+        return scaleups.scaleups(self._store, begin, end, workload=workload, states=states, limit=limit, now=now)
+
+    def scaleup_summary(self, begin: int, end: int, *, workload: str = "", now: float) -> ScaleUpSummaryAnswer:
+        """What they took, by workload. ValueError when that is no workload."""
+        return scaleups.summary(self._store, begin, end, workload=workload, now=now)
+
+    def scaleups_and_summary(
+        self, begin: int, end: int, *, workload: str = "", now: float
+    ) -> tuple[ScaleUpsAnswer, ScaleUpSummaryAnswer]:
+        """Both of the same scale-ups. ValueError when that is no workload."""
+        return scaleups.both(self._store, begin, end, workload=workload, limit=SCALEUPS, now=now)
+
+    def scaleup(self, scaleup_id: str, *, now: float) -> OneScaleUpAnswer | None:
+        """One of them with its pods; None when there is none of this id."""
+        return scaleups.scaleup(self._store, scaleup_id, now=now)
 
     def health(self) -> Sequence[PartHealth]:
         """Every part of the service that reports itself, and what it said last."""

@@ -23,11 +23,13 @@ from maibo_slo.documents import Catalogue, DocumentsError, load
 from maibo_slo.engine import loop
 from maibo_slo.engine.evaluate import Engine
 from maibo_slo.engine.feeding import Feeder, Source
+from maibo_slo.engine.scaling.loop import ScalingLoop
 from maibo_slo.engine.scaling.overrides import Overrides
+from maibo_slo.engine.scaling.scaler import Scaler
 from maibo_slo.engine.told import ToldCorrections
 from maibo_slo.errors import MaiboError
 from maibo_slo.plugins import Context, Plugin, plugins
-from maibo_slo.service import corrections, history, listen, overrides
+from maibo_slo.service import corrections, forecasts, history, listen, overrides
 from maibo_slo.service.app import OTLP_ENDPOINT, create_app
 from maibo_slo.service.health import Health, PartHealth, ready
 from maibo_slo.service.metrics import ServiceCollector, SloCollector
@@ -35,6 +37,7 @@ from maibo_slo.service.questions import Questions
 from maibo_slo.service.supervise import supervise
 from maibo_slo.service.traces import trace_links
 from maibo_slo.sources.prometheus import Prometheus
+from maibo_slo.sources.scaleups import Scaleups
 from maibo_slo.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -129,6 +132,14 @@ class Runtime:
         self._now = now
         self._engine_stopping = asyncio.Event()
         self._announced: dict[str, str] = {}
+        self.scaler = Scaler(
+            store,
+            lambda: self._catalogue,
+            corrections=self.corrections,
+            overrides=self.overrides,
+            data_dir=settings.data_dir,
+            now=now,
+        )
         self._context = Context(
             store=store,
             data_dir=settings.data_dir,
@@ -136,13 +147,16 @@ class Runtime:
             options=self.options,
             registry=self.registry,
             report=self.health.report,
+            warn=self.health.warn,
             stopping=self.stopping,
             listen=listen.listen,
             snapshot=self.engine.snapshot,
+            signals=self.scaler.signals,
+            served=self.scaler.served,
             announce=self._announced.__setitem__,
         )
         self.feeder = Feeder(
-            [*self._sources(), Prometheus(now=now)],
+            [*self._sources(), Prometheus(now=now), Scaleups(store, lambda: self._catalogue, now=now)],
             lambda: self._catalogue,
             self.engine.offer,
             memory_path=settings.data_dir / "feeds.json",
@@ -175,6 +189,9 @@ class Runtime:
                 corrections.router(self.corrections, lambda: self._catalogue, now=self._now),
                 overrides.router(self.overrides, lambda: self._catalogue, now=self._now),
                 history.router(self._store, lambda: self._catalogue, corrections=self.corrections, now=self._now),
+                forecasts.router(
+                    self._store, lambda: self._catalogue, forecaster=lambda: self.scaler.forecaster, now=self._now
+                ),
                 *(routes for plugin in self._plugins for routes in self._routes(plugin)),
             ],
         )
@@ -215,6 +232,8 @@ class Runtime:
                 now=self._now,
             )
         )
+        scaling = ScalingLoop(self.scaler, tell=self._tell_of_source, now=self._now)
+        scaling.start()
         tasks = [
             asyncio.create_task(supervise(plugin, self._context, self.health))
             for plugin in self._plugins
@@ -226,7 +245,7 @@ class Runtime:
             needed.add_done_callback(lambda _: self.stopping.set())
         await self.stopping.wait()
         told.cancel()
-        await self._stop(tasks, engine, server, http)
+        await self._stop(tasks, scaling, engine, server, http)
         for task in tasks:
             if not task.cancelled():
                 task.result()
@@ -247,6 +266,7 @@ class Runtime:
     async def _stop(
         self,
         tasks: Sequence[asyncio.Task[None]],
+        scaling: ScalingLoop,
         engine: asyncio.Task[None],
         server: uvicorn.Server,
         http: asyncio.Task[None],
@@ -257,6 +277,7 @@ class Runtime:
                 log.warning("a plugin's task did not stop within %g s", PLUGINS_STOP_SECONDS)
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.get_running_loop().run_in_executor(None, scaling.stop)
         self._engine_stopping.set()
         await engine
         server.should_exit = True

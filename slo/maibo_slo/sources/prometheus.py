@@ -18,7 +18,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Final
 
-from maibo_slo.documents import PromSlo
+from maibo_slo.documents import FedSlo, PromSlo
 from maibo_slo.documents.durations import window_seconds
 from maibo_slo.engine.counts import GoodBad
 from maibo_slo.engine.feeding import SourceError
@@ -60,11 +60,11 @@ class Prometheus:
         self._seen: set[str] = set()
         self._told: dict[str, float] = {}
 
-    def serves(self, slo: Slo | PromSlo, /) -> bool:
+    def serves(self, slo: Slo | FedSlo, /) -> bool:
         """Whether it is one of Prometheus'."""
         return isinstance(slo, PromSlo) and slo.data_source is not None
 
-    def source_of(self, slo: Slo | PromSlo, /) -> str:
+    def source_of(self, slo: Slo | FedSlo, /) -> str:
         """``prometheus:HASH``: of the address, the interval and the queries."""
         slo, source = _asked(slo)
         details = source.connection_details
@@ -72,7 +72,7 @@ class Prometheus:
         meaning = json.dumps([details.get("url", ""), details.get("interval", INTERVAL), *queries])
         return f"prometheus:{hashlib.blake2b(meaning.encode(), digest_size=8).hexdigest()}"
 
-    def counts(self, slo: Slo | PromSlo, begin: int, end: int, /) -> Mapping[int, GoodBad]:
+    def counts(self, slo: Slo | FedSlo, begin: int, end: int, /) -> Mapping[int, GoodBad]:
         """Its events by minute, in [begin, end). Raises SourceError."""
         slo, source = _asked(slo)
         seconds, where = interval_seconds(source), server(source)
@@ -164,7 +164,7 @@ def interval_seconds(source: DataSource) -> int:
     return seconds
 
 
-def _asked(slo: Slo | PromSlo) -> tuple[PromSlo, DataSource]:
+def _asked(slo: Slo | FedSlo) -> tuple[PromSlo, DataSource]:
     if not isinstance(slo, PromSlo) or slo.data_source is None:
         raise ValueError(f"SLO {slo.name} is not counted by a Prometheus with an address")
     return slo, slo.data_source

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from maibo.semconv import ABANDONED, FAILURE, SUCCESS
+from maibo_slo.store import served
 from maibo_slo.store.client import dictionary
 from maibo_slo.store.columns import coded, fixed_array, numbers, texts
 from maibo_slo.store.exemplars import Why
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from maibo_slo.store.client import Store
+    from maibo_slo.store.served import Served
     from maibo_slo.store.tables import Table
 
 CELL: Final = np.dtype([("t", "<u4"), ("series", "<u4"), ("bin", "<u2"), ("n", "<u8")])
@@ -76,6 +78,8 @@ class Counts:
     skewed: NDArray[np.void] = field(default_factory=lambda: np.empty(0, SKEWED))
     reasons: Sequence[ReasonCount] = ()
     exemplars: NDArray[np.void] = field(default_factory=lambda: np.empty(0, EXEMPLAR))
+    served: Sequence[Served] = ()
+    """Pods that served some of it."""
 
 
 def insert(store: Store, counts: Counts, *, token: str) -> None:
@@ -110,6 +114,7 @@ def insert_minutes(store: Store, counts: Counts, *, token: str) -> None:
         (SKEWED_1M, _skewed(counts.skewed, series)),
     )
     _insert(store, tables, token)
+    served.insert(store, counts.served)  # without the token: twice is as good as once
 
 
 def _insert(store: Store, tables: Sequence[tuple[Table, Columns]], token: str) -> None:

@@ -61,15 +61,21 @@ def append(store: Store, events: Sequence[Event], *, version: int | None = None)
     )
 
 
-def events(store: Store, kind: str, begin: float, end: float) -> list[Event]:
-    """Those that went on at some time in [begin, end), as they are known now; the oldest first. StoreError."""
+def events(store: Store, kind: str, begin: float, end: float, subject: str | None = None) -> list[Event]:
+    """Those that went on at some time in [begin, end), as they are known now, about `subject` if given; the oldest first. StoreError."""
     rows = store.rows(
-        f"{_SELECT} AND e.begin < fromUnixTimestamp64Milli({{before:Int64}}, 'UTC') "
+        f"{_SELECT} {'' if subject is None else 'AND e.subject = {subject:String} '}AND e.begin < fromUnixTimestamp64Milli({{before:Int64}}, 'UTC') "
         "AND (e.end IS NULL OR e.end > fromUnixTimestamp64Milli({after:Int64}, 'UTC') "
         "OR e.begin >= fromUnixTimestamp64Milli({after:Int64}, 'UTC')) ORDER BY e.begin, e.id",
-        {"kind": kind, "after": _milliseconds(begin), "before": _milliseconds(end)},
+        {"kind": kind, "after": _milliseconds(begin), "before": _milliseconds(end), "subject": subject or ""},
     )
     return [_event(kind, *row) for row in rows]
+
+
+def find(store: Store, kind: str, id_: str) -> Event | None:
+    """The one of this id, as it is known now. StoreError."""
+    rows = store.rows(f"{_SELECT} AND e.id = {{id:String}}", {"kind": kind, "id": id_})
+    return _event(kind, *rows[0]) if rows else None
 
 
 def every(store: Store, kind: str) -> list[Event]:

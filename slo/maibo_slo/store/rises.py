@@ -5,14 +5,21 @@ What a scale-up begins with: the recorder joins a decision with the newest rise 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from maibo_slo.store import events
+from maibo_slo.store.workload import Workload
 
 if TYPE_CHECKING:
-    from maibo_slo.store.workload import Workload
+    from collections.abc import Mapping, Sequence
+
+    from maibo_slo.store.client import Store
 
 KIND: Final = "rise"
 """Of these events in the table ``events``; their subject is the workload as text, their begin `asked_at`."""
+WITHIN_SECONDS: Final = 600.0
+"""A decision that comes later than so long after a rise has another cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +42,31 @@ class Rise:
     """When a face first answered so."""
     served_by: str = ""
     """``keda``, ``json``, ``external_metrics``, ``prometheus``, ``fast_lane``."""
+
+
+def append(store: Store, rises: Sequence[Rise]) -> None:
+    """Write them, each in the place of its earlier version. StoreError."""
+    told = [events.Event(r.id, KIND, str(r.workload), r.asked_at, r.asked_at, _detail(r)) for r in rises]
+    events.append(store, told)
+
+
+def newest(store: Store, workload: Workload, before: float, at_least: int = 0) -> Rise | None:
+    """The newest rise of the `WITHIN_SECONDS` up to `before` (unix s) that asked for `at_least` replicas; where none asked for so many, the
+    newest of all. StoreError.
+    """
+    begin = before - WITHIN_SECONDS
+    # Begins are kept to the millisecond, and moments in `detail` exactly.
+    told = events.events(store, KIND, begin - 0.001, before + 0.002, str(workload))
+    rises = [rise for rise in map(_rise, told) if begin <= rise.asked_at <= before]
+    enough = [rise for rise in rises if rise.after >= at_least]
+    return max(enough or rises, key=lambda rise: rise.asked_at, default=None)
+
+
+def _detail(rise: Rise) -> Mapping[str, Any]:
+    detail = asdict(rise)
+    del detail["id"], detail["workload"]
+    return detail
+
+
+def _rise(event: events.Event) -> Rise:
+    return Rise(id=event.id, workload=Workload.of(event.subject), **event.detail)

@@ -6,14 +6,17 @@ another's; what contradicts itself is counted (`ScaleUp.skews`). A pod that neve
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from maibo_slo.store import events
 from maibo_slo.store.workload import Workload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from maibo_slo.store.client import Store
 
 KIND: Final = "scaleup"
 """Of these events in the table ``events``; their subject is the workload as text."""
@@ -139,3 +142,72 @@ class ScaleUp:
     def node_provisioned(self) -> bool:
         """Whether a pod had to wait for a new node: else capacity was there, and it was served warm."""
         return any(pod.node_provisioned for pod in self.pods)
+
+
+def append(store: Store, scaleups: Sequence[ScaleUp]) -> None:
+    """Write them, each in the place of its earlier version. StoreError."""
+    told = [
+        events.Event(each.id, KIND, str(each.workload), _decided(each).earliest, each.ended, _detail(each))
+        for each in scaleups
+    ]
+    events.append(store, told)
+
+
+def scaleups(store: Store, begin: float, end: float, workload: Workload | None = None) -> list[ScaleUp]:
+    """Those decided in [begin, end), unix s, by the earliest moment that may have been; oldest first. StoreError."""
+    subject = None if workload is None else str(workload)
+    # Begins are kept to the millisecond, and moments in `detail` exactly.
+    found = [_scaleup(each) for each in events.events(store, KIND, begin - 0.001, end + 0.002, subject)]
+    within = [each for each in found if begin <= _decided(each).earliest < end]
+    return sorted(within, key=lambda each: (_decided(each).earliest, each.id))
+
+
+def find(store: Store, id_: str) -> ScaleUp | None:
+    """The one of this id. StoreError."""
+    event = events.find(store, KIND, id_)
+    return None if event is None else _scaleup(event)
+
+
+def _decided(scaleup: ScaleUp) -> Moment:
+    return scaleup.moments[Stage.DECIDED]
+
+
+_PLACED: Final = frozenset({"id", "workload"})
+"""Fields that the event has itself."""
+
+
+def _detail(scaleup: ScaleUp) -> Mapping[str, Any]:
+    detail = {each.name: getattr(scaleup, each.name) for each in fields(scaleup) if each.name not in _PLACED}
+    # Enums, moments and sequences of texts are JSON as they are.
+    return detail | {"pods": [{each.name: getattr(pod, each.name) for each in fields(pod)} for pod in scaleup.pods]}
+
+
+def _scaleup(event: events.Event) -> ScaleUp:
+    detail = dict(event.detail)
+    return ScaleUp(
+        **detail
+        | {
+            "id": event.id,
+            "workload": Workload.of(event.subject),
+            "moments": _moments(detail["moments"]),
+            "pods": tuple(map(_pod, detail["pods"])),
+            "state": ScaleUpState(detail["state"]),
+            "half": _moment(detail["half"]),
+            "most": _moment(detail["most"]),
+            "notes": tuple(detail["notes"]),
+        }
+    )
+
+
+def _pod(detail: Mapping[str, Any]) -> PodTimes:
+    return PodTimes(
+        **{**detail, "state": PodState(detail["state"]), "moments": _moments(detail["moments"])},
+    )
+
+
+def _moments(detail: Mapping[str, Any]) -> dict[Stage, Moment]:
+    return {stage: Moment(*detail[stage]) for stage in Stage if stage in detail}
+
+
+def _moment(detail: Sequence[Any] | None) -> Moment | None:
+    return None if detail is None else Moment(*detail)

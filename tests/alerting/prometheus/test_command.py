@@ -35,3 +35,15 @@ def test_the_help_tells_the_options_of_generators() -> None:
     told = CliRunner().invoke(generate, ["--help"]).output
     assert "--dialect [maibo|sloth]" in told
     assert "--windows" in told
+
+
+def test_slos_of_scale_ups_are_left_out_which_is_told(tmp_path: Path) -> None:
+    done = CliRunner().invoke(generate, ["rules", str(EXAMPLES / "scaling"), "--out", str(tmp_path)])
+    path = tmp_path / "prometheus" / "maibo.rules.yaml"
+    told = "checkout-scales-in-time: its events are scale-ups, which maibo's own alerts judge; no rules are made for it"
+    assert done.exit_code == 0
+    assert done.stderr == f"{path}: {told}\n"
+    rules = path.read_text()
+    assert f"# {told}" in rules
+    assert rules.count("checkout-scales-in-time") == 1
+    assert "buying-is-fast" in rules

@@ -109,12 +109,16 @@ class Reference:
             "is": Counter(),
         }
         self.candidates = []
+        self.served = {}
         for resource_spans in request.resource_spans:
             resource = texts(resource_spans.resource.attributes)
             for scope_spans in resource_spans.scope_spans:
                 for span in scope_spans.spans:
                     self.out["is"][self.span(resource, span)] += 1
-        return {name: dict(counter) for name, counter in self.out.items()} | {"exemplars": self.exemplars()}
+        return {name: dict(counter) for name, counter in self.out.items()} | {
+            "exemplars": self.exemplars(),
+            "served": {pod: (min(ends), max(ends)) for pod, ends in self.served.items()},
+        }
 
     def span(self, resource, span):
         attributes = texts(span.attributes)
@@ -167,6 +171,13 @@ class Reference:
             return "skewed"
         for journey in {series[0] for series, *_, overflowed in fates if overflowed}:
             self.out["overflowed"][journey] += 1
+        pod = (
+            resource.get("k8s.namespace.name", ""),
+            resource.get("k8s.pod.name", ""),
+            resource.get("service.name", ""),
+        )
+        if all(re.fullmatch("[a-z0-9]([-a-z0-9.]*[a-z0-9])?", name) for name in pod[:2]) and "." not in pod[0]:
+            self.served.setdefault(pod, []).append(end)
         return "counted"
 
     def wanted(self, resource, attributes, span):
@@ -335,8 +346,15 @@ def _plain(tally):
         "rejected": tally.rejected,
         "overflowed": tally.overflowed,
         "exemplars": exemplars,
+        "served": _each_once(tally.served),
         "is": {name: n for name, n in told.items() if n},
     }
+
+
+def _each_once(served):
+    found = {each[:3]: each[3:] for each in served}
+    assert len(found) == len(served)
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -387,6 +405,8 @@ KEYS = {
 ORIGIN = dict.fromkeys(DIMENSIONS, st.sampled_from(["shop", "ship", "1.2"]) | VALUES) | {
     "cloud.provider": st.sampled_from(["x", ""]),
     "host.name": TEXTS,
+    "k8s.namespace.name": st.sampled_from(["shop", "a.b", "Shop", ""]) | VALUES,
+    "k8s.pod.name": st.sampled_from(["api-1", "api-2", "a.b", "-", "x" * 200, "x" * 201]) | VALUES,
 }
 STATES = st.sampled_from(
     [

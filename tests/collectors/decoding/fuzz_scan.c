@@ -27,10 +27,11 @@ static void *scarce_realloc(void *old, size_t size) { return out_of_memory() ? N
 #undef calloc
 #undef realloc
 
-static const char *const KEYS[] = {"service.name",  "service.version", "journey.name",    "journey.step",
+static const char *const KEYS[] = {"service.name",  "service.version", "k8s.namespace.name", "k8s.pod.name", "journey.name", "journey.step",
                                    "journey.tier",  "journey.variant", "journey.outcome", "journey.started",
                                    "http.route",    "error.type",      "journey.start_time"};
-enum { COUNT = sizeof KEYS / sizeof *KEYS, OF_RESOURCES = 2 };
+enum { COUNT = sizeof KEYS / sizeof *KEYS, OF_RESOURCES = 4, SHAPE_KEYS = 2 };
+static const uint32_t IDENTITY_AT[] = {2, 3, 0};
 
 static int judge(scanner *s, const results *found) {
     uint64_t numbers[64];
@@ -70,8 +71,8 @@ static void scan(scanner *s, const uint8_t *body, size_t length) {
         if (step == FULL) scan_forget(s);
         else if (judge(s, found) != DONE) break;
     }
-    const buffer *rows[] = {&found->cells, &found->flow, &found->exemplars, &found->reasons, &found->series};
-    for (size_t each = 0; step == DONE && each < 5; each++)
+    const buffer *rows[] = {&found->cells, &found->flow, &found->exemplars, &found->reasons, &found->series, &found->served};
+    for (size_t each = 0; step == DONE && each < 6; each++)
         if (rows[each]->used) state += rows[each]->at[rows[each]->used - 1];
 }
 
@@ -80,7 +81,7 @@ static scanner *fresh(void) {
     size_t lengths[COUNT];
     for (size_t each = 0; each < COUNT; each++) keys[each] = (const uint8_t *)KEYS[each], lengths[each] = strlen(KEYS[each]);
     scanner *s;
-    do s = scan_new(0x1234567890abcdef, keys, lengths, OF_RESOURCES, COUNT - OF_RESOURCES, true);
+    do s = scan_new(0x1234567890abcdef, keys, lengths, OF_RESOURCES, SHAPE_KEYS, IDENTITY_AT, COUNT - OF_RESOURCES, true);
     while (s == NULL);
     return s;
 }

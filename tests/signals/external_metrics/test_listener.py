@@ -87,7 +87,7 @@ class Running:
             "api", TARGET.workload, 7, 7, 7, 1, 50, "7 replicas", now, now, 60, decision, Inputs(now)
         )
         context = Context(
-            store=None,  # type: ignore[arg-type] -- it must not be asked
+            store=None,  # type: ignore[arg-type]  # it must not be asked
             data_dir=folder,
             catalogue=Catalogue,
             options=self.options,

@@ -9,6 +9,7 @@ from itertools import chain
 from struct import Struct
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
+from maibo_collectors.otlp.decoding.pods import MOST_PODS, Seen, told
 from maibo_collectors.otlp.decoding.sampling import ONE
 from maibo_collectors.otlp.decoding.tally import (
     BUCKET_NS,
@@ -27,6 +28,7 @@ from maibo_slo.store.edges import EDGES_NS
 
 if TYPE_CHECKING:
     from maibo_collectors.otlp.decoding.classify import Judgement
+    from maibo_collectors.otlp.decoding.pods import Pod
 
 CLOCK_SKEW: Final = "ends more than a day from now, or began more than 35 days ago"
 
@@ -72,6 +74,15 @@ class Builder:
         self._rejected: Counter[str] = Counter()
         self._overflowed: Counter[str] = Counter()
         self._total = self._ignored = self._skewed_spans = 0
+        self._pods: list[Seen] = []
+        self._pod: Seen | None = None
+
+    def begin_resource(self, pod: Pod | None) -> None:
+        """The spans that follow are of this pod; to be told before a resource's first span."""
+        self._pod = None
+        if pod is not None and len(self._pods) < MOST_PODS:
+            self._pod = Seen(pod)
+            self._pods.append(self._pod)
 
     def reject(self, reason: str) -> None:
         """Something that is no shape's fault."""
@@ -143,8 +154,15 @@ class Builder:
                 self._keep_first(end, series, index, why, duration, ids)
         if duration < 0:
             self._skewed_spans += 1
-        elif judgement.overflowed:
+            return
+        if judgement.overflowed:
             self._overflowed.update(judgement.overflowed)
+        pod = self._pod
+        if pod is not None:
+            if end > pod.last:  # noqa: PLR1730 -- as above
+                pod.last = end
+            if end < pod.first:  # noqa: PLR1730 -- as above
+                pod.first = end
 
     def _turn_to(self, end: int) -> bool:
         """Works out for the 10 s of an end what holds for all ends in it: most of a request are in one or two. False: none may be."""
@@ -184,6 +202,7 @@ class Builder:
             skewed=self._skewed_spans,
             rejected=rejected,
             overflowed=dict(self._overflowed),
+            served=told(self._pods),
         )
 
     def _flow(self) -> Iterable[tuple[int, int, int, int]]:

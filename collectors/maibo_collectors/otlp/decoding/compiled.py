@@ -21,9 +21,11 @@ from maibo import semconv
 from maibo_collectors.otlp.body import BodyMalformed, refusal
 from maibo_collectors.otlp.decoding.attributes import clean, text_of_bytes
 from maibo_collectors.otlp.decoding.builder import AGE_LIMIT_NS, CLOCK_SKEW, SKEW_LIMIT_NS
-from maibo_collectors.otlp.decoding.classify import Classifier, Judgement, Shape
+from maibo_collectors.otlp.decoding.classify import Classifier, Judgement, Shape, unique
+from maibo_collectors.otlp.decoding.memo import Memo
+from maibo_collectors.otlp.decoding.pods import POD_KEYS, UNKNOWN, Pod, Seen, pod_of, told
 from maibo_collectors.otlp.decoding.sampling import ONE
-from maibo_collectors.otlp.decoding.tally import Reason, Tally
+from maibo_collectors.otlp.decoding.tally import PodServed, Reason, Tally
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 # Names and numbers of scan.c.
-_ABI: Final = 3
+_ABI: Final = 4
 _DONE, _NEW_SHAPES, _FULL, _MALFORMED = 0, 1, 2, -1
 _WHOLE, _MARKER, _STARTED, _FAILED = 1, 2, 4, 8
 _NONE: Final = 2**32 - 1
@@ -40,6 +42,10 @@ _HEAD: Final = 6
 
 _REASON: Final = struct.Struct("<IIIQ")
 _COUNT: Final = struct.Struct("<IQ")
+_POD: Final = struct.Struct("=QQIII")
+_POD_TIMES: Final = 16
+"""Bytes of it, before what says which pod it is."""
+_LENGTHS: Final = struct.Struct("=III")
 _U64_MAX: Final = 2**64 - 1
 _NUMBERS_LIMIT: Final = 50_000
 """Series that are remembered from one body to the next."""
@@ -56,7 +62,7 @@ class _Results(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_uint64) for name in ("judged", "shapes", "total", "ignored", "skewed")),
         *((name, _Buffer) for name in ("series", "cells", "flow", "sampled", "skewed_rows")),
-        *((name, _Buffer) for name in ("reasons", "exemplars", "rejected", "overflowed")),
+        *((name, _Buffer) for name in ("reasons", "exemplars", "rejected", "overflowed", "served")),
     )
     judged: int
     shapes: int
@@ -72,6 +78,7 @@ class _Results(ctypes.Structure):
     exemplars: _Buffer
     rejected: _Buffer
     overflowed: _Buffer
+    served: _Buffer
 
 
 def load(path: Path) -> ctypes.CDLL:
@@ -89,7 +96,7 @@ def load(path: Path) -> ctypes.CDLL:
         )
     pointer, size, u64 = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64
     for name, result, arguments in (
-        ("scan_new", pointer, (u64, pointer, pointer, size, size, ctypes.c_bool)),
+        ("scan_new", pointer, (u64, pointer, pointer, size, size, pointer, size, ctypes.c_bool)),
         ("scan_free", None, (pointer,)),
         ("scan_forget", None, (pointer,)),
         ("scan_begin", ctypes.POINTER(_Results), (pointer, ctypes.c_char_p, size, u64, u64, u64)),
@@ -133,6 +140,7 @@ class CompiledTraces:
         self._handle = self._shapes.handle
         self._series, self._reasons, self._journeys = _Numbers[bytes](), _Numbers[str](), _Numbers[str]()
         self._rejections = _Numbers[str]()
+        self._pods = Memo[bytes, Pod]()
         # The scanner lets go of the interpreter's lock while it works: a second thread must wait.
         self._busy = threading.Lock()
 
@@ -200,6 +208,19 @@ class CompiledTraces:
         numbers += map(self._journeys.of, judgement.overflowed)
         return numbers
 
+    def _served(self, raw: bytes) -> list[PodServed]:
+        """What the scanner wrote of resources that name a pod."""
+        seen, at = [], 0
+        while at < len(raw):
+            first, last, *sizes = _POD.unpack_from(raw, at)
+            end = at + _POD.size + sum(size for size in sizes if size != _NONE)
+            if first <= last:
+                identity = raw[at + _POD_TIMES : end]
+                pod = self._pods.get(identity) or self._pods.remember(identity, _pod(identity), size=len(identity))
+                seen.append(Seen(pod, first, last))
+            at = end
+        return told(seen)
+
     def _tally(self, results: _Results) -> Tally:
         series, reasons, journeys, rejections = (
             self._series.each,
@@ -226,7 +247,20 @@ class CompiledTraces:
             skewed=results.skewed,
             rejected=rejected,
             overflowed={journeys[journey]: n for journey, n in _COUNT.iter_unpack(results.overflowed.content())},
+            served=self._served(results.served.content()) if results.served.used else [],
         )
+
+
+def _pod(identity: bytes) -> Pod:
+    """Of lengths and values as the scanner wrote them."""
+    at, texts = _LENGTHS.size, []
+    try:
+        for size in _LENGTHS.unpack_from(identity):
+            texts.append(None if size == _NONE else text_of_bytes(identity[at : at + size]))
+            at += 0 if size == _NONE else size
+    except (DecodeError, UnicodeDecodeError) as error:
+        raise refusal(error, "ExportTraceServiceRequest") from error
+    return pod_of(*texts) or UNKNOWN
 
 
 class _Numbers(Generic[_T]):
@@ -262,13 +296,16 @@ class _Shapes:
         weakref.finalize(self, scanner.scan_free, self.handle)
 
     def _new(self, classifier: Classifier) -> int:
-        keys = [*classifier.resource_keys, *classifier.span_keys, semconv.JOURNEY_START_TIME]
+        resource_keys = unique(classifier.resource_keys, POD_KEYS)
+        keys = [*resource_keys, *classifier.span_keys, semconv.JOURNEY_START_TIME]
         raw = [key.encode() for key in keys]
         handle: int | None = self._c.scan_new(
             int.from_bytes(os.urandom(8)),
             (ctypes.c_char_p * len(raw))(*raw),
             (ctypes.c_size_t * len(raw))(*map(len, raw)),
+            len(resource_keys),
             len(classifier.resource_keys),
+            (ctypes.c_uint32 * len(POD_KEYS))(*map(resource_keys.index, POD_KEYS)),
             len(classifier.span_keys) + 1,
             classifier.with_name,
         )

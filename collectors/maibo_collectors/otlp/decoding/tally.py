@@ -75,6 +75,17 @@ class Exemplar(NamedTuple):
     span_id: bytes
 
 
+class PodServed(NamedTuple):
+    """When the first and the last span of a pod ended that were counted in the request, unix ns."""
+
+    namespace: str
+    pod: str
+    service: str
+    """'' where the resource names none."""
+    first_ns: int
+    last_ns: int
+
+
 class Tally(msgspec.Struct, array_like=True):
     """``total = counted + ignored + rejected + skewed``; what overflowed was counted."""
 
@@ -96,6 +107,8 @@ class Tally(msgspec.Struct, array_like=True):
     """Reason -> how many are part of a journey and cannot be counted."""
     overflowed: dict[str, int] = msgspec.field(default_factory=dict)
     """Journey -> how many were counted in its overflow series."""
+    served: list[PodServed] = msgspec.field(default_factory=list)
+    """Each pod and service once; of spans alone. Empty in what earlier versions wrote."""
 
 
 _encoder = msgspec.msgpack.Encoder()

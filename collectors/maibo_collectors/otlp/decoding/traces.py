@@ -27,6 +27,7 @@ from maibo_collectors.otlp.decoding.builder import Builder
 from maibo_collectors.otlp.decoding.classify import Classifier, Judgement, Shape
 from maibo_collectors.otlp.decoding.layout import Ids, Layout, layout_of, times_at
 from maibo_collectors.otlp.decoding.memo import KEY_BYTES, Memo
+from maibo_collectors.otlp.decoding.pods import POD_KEYS, Pod, pod_of
 from maibo_collectors.otlp.decoding.sampling import threshold
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class PythonTraces:
         self._slots = {key.encode(): slot for slot, key in enumerate(classifier.span_keys)}
         self._slots[_START_TIME_KEY] = _START_TIME
         self._nothing: list[str | None] = [None] * len(classifier.span_keys)
-        self._resources = Memo[bytes, _Values]()
+        self._resources = Memo[bytes, tuple[_Values, Pod | None]]()
         self._attributes = Memo[bytes, tuple[int, str]]()
         self._judgements = Memo[tuple[object, ...], Judgement]()
         self._senders = Memo[_Values, _Sender]()
@@ -113,7 +114,10 @@ class PythonTraces:
             request.ParseFromString(body)
             builder = Builder(received_ns=received_ns)
             for resource_spans in request.resource_spans:
-                sender = self._sender(self._resource(b"".join(resource_spans.resource)))
+                values, pod = self._resource(b"".join(resource_spans.resource))
+                sender = self._sender(values)
+                if any(scope_spans.spans for scope_spans in resource_spans.scope_spans):
+                    builder.begin_resource(pod)
                 for scope_spans in resource_spans.scope_spans:
                     self._count(scope_spans.spans, sender, builder)
             return builder.tally()
@@ -232,14 +236,17 @@ class PythonTraces:
             known = self._senders.remember(resource, _Sender(resource, _FIRST_REST), size=size)
         return known
 
-    def _resource(self, raw: bytes) -> _Values:
+    def _resource(self, raw: bytes) -> tuple[_Values, Pod | None]:
+        """What decides how its spans count, and the pod that it names."""
         known = self._resources.get(raw)
         if known is None:
             resource = Resource()
             resource.ParseFromString(raw)
             asked = self._classifier.resource_keys
-            texts = {each.key: text(each.value) for each in resource.attributes if each.key in asked}
-            known = self._resources.remember(raw, tuple(map(texts.get, asked)), size=len(raw))
+            keys = {*asked, *POD_KEYS}
+            texts = {each.key: text(each.value) for each in resource.attributes if each.key in keys}
+            value = tuple(map(texts.get, asked)), pod_of(*map(texts.get, POD_KEYS))
+            known = self._resources.remember(raw, value, size=len(raw))
         return known
 
 

@@ -23,6 +23,7 @@ from maibo_collectors.otlp.decoding.json_values import (
     texts,
 )
 from maibo_collectors.otlp.decoding.memo import Memo
+from maibo_collectors.otlp.decoding.pods import POD_KEYS, pod_of
 from maibo_collectors.otlp.decoding.sampling import threshold
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ class JsonTraces:
                 place = f"$.resourceSpans[{i}]"
                 attributes = resource_spans.resource.attributes if resource_spans.resource else None
                 resource = texts(attributes, self._resource_slots)
+                if any(scope_spans.spans for scope_spans in resource_spans.scope_spans or ()):
+                    builder.begin_resource(pod_of(*texts(attributes, _POD_SLOTS)))
                 for j, scope_spans in enumerate(resource_spans.scope_spans or ()):
                     for k, span in enumerate(scope_spans.spans or ()):
                         place = f"$.resourceSpans[{i}].scopeSpans[{j}].spans[{k}]"
@@ -134,3 +137,6 @@ def _start_time(span: _Span) -> int:
 
 def _slots(keys: tuple[str, ...]) -> dict[str, int]:
     return {key: slot for slot, key in enumerate(keys)}
+
+
+_POD_SLOTS: Final = _slots(POD_KEYS)

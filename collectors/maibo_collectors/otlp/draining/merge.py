@@ -15,6 +15,7 @@ import numpy as np
 from maibo_collectors.otlp.decoding.tally import BUCKET_SECONDS, FLOW_SECONDS, Tally, series_of
 from maibo_slo.store.counts import CELL, EXEMPLAR, FLOW, SAMPLED, SKEWED, Counts, ReasonCount, chosen, summed
 from maibo_slo.store.edges import EDGES_NS
+from maibo_slo.store.served import Served
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +26,8 @@ MINUTE: Final = 60
 _ROWS: Final = (CELL, FLOW, SAMPLED, SKEWED, EXEMPLAR)
 """What a tally's packed rows look like."""
 _REMEMBERED: Final = 50_000
+MOST_PODS: Final = 10_000
+"""Of a batch; what more of them served is told with a later batch, or not at all."""
 
 
 class Merge:
@@ -35,6 +38,7 @@ class Merge:
         self._mappings: list[list[int]] = []
         self._rows: tuple[list[bytes], ...] = tuple([] for _ in _ROWS)
         self._reasons: Counter[tuple[int, int, str]] = Counter()
+        self._served: dict[tuple[str, str, str], tuple[int, int]] = {}
 
     def add(self, tally: Tally) -> None:
         """ValueError when it is not sound; then nothing of it is added."""
@@ -51,6 +55,15 @@ class Merge:
             kept.append(rows)
         for t, place, reason, n in reasons:
             self._reasons[t, place, reason] += n
+        for namespace, pod, service, first_ns, last_ns in tally.served:
+            self._serve((namespace, pod, service), first_ns, last_ns)
+
+    def _serve(self, pod: tuple[str, str, str], first_ns: int, last_ns: int) -> None:
+        before = self._served.get(pod)
+        if before is not None:
+            self._served[pod] = min(first_ns, before[0]), max(last_ns, before[1])
+        elif len(self._served) < MOST_PODS:
+            self._served[pod] = first_ns, last_ns
 
     def counts(self) -> Counts:
         """Everything that was added."""
@@ -72,6 +85,10 @@ class Merge:
             skewed=summed(skewed, unit=BUCKET_SECONDS),
             reasons=[ReasonCount(t, place, reason, n) for (t, place, reason), n in self._reasons.items()],
             exemplars=chosen(exemplars),
+            served=[
+                Served(*pod, first_ns // 1000 / 1e6, last_ns // 1000 / 1e6)
+                for pod, (first_ns, last_ns) in self._served.items()
+            ],
         )
 
 

@@ -19,16 +19,17 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
 from maibo_collectors.otlp.body import Encoding
 from maibo_collectors.otlp.decoding import tally as tallies
-from maibo_collectors.otlp.decoding.tally import Reason, Series, Tally, series_bytes
+from maibo_collectors.otlp.decoding.tally import PodServed, Reason, Series, Tally, series_bytes
 from maibo_collectors.otlp.draining import batch as batches
 from maibo_collectors.otlp.draining.merge import MINUTE, Merge, SeriesMemo
+from maibo_collectors.otlp.draining.pods import Told
 from maibo_collectors.otlp.segment import SEALED, UNNAMED, Kind, Record, fsync_folder, header, records
 from maibo_slo.store import counts, segments
 from maibo_slo.store.counts import summed
@@ -61,6 +62,7 @@ class Rollup:
     set_aside: Callable[[str, bytes, str], None]
     """Name, bytes and reason of what cannot be read."""
     _known: SeriesMemo = field(default_factory=SeriesMemo)
+    _pods: Told = field(default_factory=Told)
 
     def has(self, batch: str) -> bool:
         """Whether a batch that is still in the log is kept."""
@@ -122,7 +124,10 @@ class Rollup:
                         merge.add(tallies.decode(record.body))
                 except ValueError:
                     self.set_aside(f"{batch}-{record.kind}", record.body, "its format is not understood")
-        counts.insert_minutes(self.store, merge.counts(), token=group.id)
+        sums = merge.counts()
+        sums = replace(sums, served=self._pods.news(sums.served))
+        counts.insert_minutes(self.store, sums, token=group.id)
+        self._pods.remember(sums.served)
         if done:
             segments.record_all(self.store, done, token=group.id)
 
@@ -147,6 +152,12 @@ def _tallies(content: Counts) -> Iterator[Tally]:
         skewed_rows=content.skewed.tobytes(),
         reasons=[Reason(each.t, each.series, each.reason, each.n) for each in content.reasons],
         exemplars=content.exemplars.tobytes(),
+        served=[PodServed(*each[:3], _ns(each.first), _ns(each.last)) for each in content.served],
     )
     for begin in range(_CELLS, len(cells), _CELLS):
         yield Tally(series=series, cells=cells[begin : begin + _CELLS].tobytes())
+
+
+def _ns(seconds: float) -> int:
+    """Of whole microseconds, which is as exact as `Counts` has them."""
+    return round(seconds * 1e6) * 1000

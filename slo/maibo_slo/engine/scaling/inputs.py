@@ -72,6 +72,15 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
+class Lead:
+    """How long a scale-up of the workload takes, and so how far ahead a forecast has to see."""
+
+    seconds: float
+    why: str
+    """``said``, ``P90 of 14 scale-ups``, ``assumed``."""
+
+
+@dataclass(frozen=True, slots=True)
 class BurnSplit:
     """What part of an SLO's burn more replicas would mend."""
 
@@ -126,6 +135,7 @@ class Inputs:
     splits: tuple[BurnSplit, ...] = ()
     replicas: Replicas | None = None
     override: Override | None = None
+    lead: Lead | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse,
 from starlette.concurrency import run_in_threadpool
 
 from maibo_slo.errors import MaiboError
-from maibo_slo.service.pages import journey, links, objectives, overview, templates, units
+from maibo_slo.service.pages import journey, links, objectives, overview, scaleups, templates, units
 from maibo_slo.service.questions import BURNT_SECONDS
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Page:
 
     @property
     def seconds(self) -> int:
-        return links.WINDOWS[self.window]
+        return {**links.WINDOWS, **scaleups.WINDOWS}[self.window]
 
     @property
     def asked_time(self) -> str:
@@ -109,6 +109,21 @@ class Pages:
     async def slo(self, request: Request, name: str) -> Response:
         page = self._page(request, f"{name} \u00b7 maibo", None)
         return await self._answer(request, page, lambda: self._slo(page, name, request.query_params.get("group")))
+
+    async def scaleups(self, request: Request) -> Response:
+        base, workload = _base(request), request.query_params.get("workload", "")
+        page = self._page(
+            request,
+            "scale-ups \u00b7 maibo",
+            lambda window: scaleups.list_href(base=base, window=window, workload=workload),
+            windows=scaleups.WINDOWS,
+            usual=scaleups.DEFAULT_WINDOW,
+        )
+        return await self._answer(request, page, lambda: self._scaleups(page, workload))
+
+    async def scaleup(self, request: Request, scaleup_id: str) -> Response:
+        page = self._page(request, f"{scaleup_id} \u00b7 maibo", None)
+        return await self._answer(request, page, lambda: self._scaleup(page, scaleup_id))
 
     def _overview(self, page: Page) -> Main:
         now = page.asked_at
@@ -178,16 +193,36 @@ class Pages:
             view = objectives.with_burnt(view, burnt, seconds=BURNT_SECONDS)
         return Main(self._render("slo.html", page, view=view))
 
+    def _scaleups(self, page: Page, workload: str) -> Main:
+        now = page.asked_at
+        end = int(now) + 1
+        whose = workload if scaleups.is_workload(workload) else ""
+        found, summary = self._questions.scaleups_and_summary(end - page.seconds, end, workload=whose, now=now)
+        view = scaleups.scaleups_page(found, summary, base=page.base, window=page.window, workload=whose)
+        return Main(self._render("scaleups.html", page, view=view))
+
+    def _scaleup(self, page: Page, scaleup_id: str) -> Main:
+        found = self._questions.scaleup(scaleup_id, now=page.asked_at)
+        if found is None:
+            return self._not_found(page, "scale-up", scaleup_id)
+        return Main(self._render("scaleup.html", page, view=scaleups.scaleup_page(found, base=page.base)))
+
     def _not_found(self, page: Page, what: str, name: str) -> Main:
         return Main(self._render("missing.html", page, what=what, name=name), status=404)
 
-    def _page(self, request: Request, title: str, href: Callable[[str], str] | None) -> Page:
+    def _page(
+        self,
+        request: Request,
+        title: str,
+        href: Callable[[str], str] | None,
+        *,
+        windows: Mapping[str, int] = links.WINDOWS,
+        usual: str = links.DEFAULT_WINDOW,
+    ) -> Page:
         asked = request.query_params.get("window", "")
-        window = asked if asked in links.WINDOWS else links.DEFAULT_WINDOW
-        windows = (
-            () if href is None else tuple(links.WindowLink(each, href(each), each == window) for each in links.WINDOWS)
-        )
-        return Page(title, _base(request), window, windows, self._clock())
+        window = asked if asked in windows else usual
+        offered = () if href is None else tuple(links.WindowLink(each, href(each), each == window) for each in windows)
+        return Page(title, _base(request), window, offered, self._clock())
 
     async def _answer(self, request: Request, page: Page, main: Callable[[], Main]) -> Response:
         work = asyncio.create_task(run_in_threadpool(self._whatever_happens, page, main))
@@ -244,6 +279,14 @@ def router(questions: Questions, *, endpoint: Callable[[], str], clock: Callable
     @routes.get("/slos")
     async def slo_by_query(request: Request, name: str | None = None) -> Response:
         return RedirectResponse(f"{_base(request)}/") if name is None else await pages.slo(request, name)
+
+    @routes.get("/scaleups")
+    async def scale_ups(request: Request) -> Response:
+        return await pages.scaleups(request)
+
+    @routes.get("/scaleups/{id:path}")
+    async def scale_up(request: Request, id: str) -> Response:  # noqa: A002 -- the name in the address
+        return await pages.scaleup(request, id)
 
     @routes.get("/static/{name}")
     async def static(name: str) -> Response:

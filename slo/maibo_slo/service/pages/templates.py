@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from maibo_slo.engine.burn import MIN_BAD_EVENTS
-from maibo_slo.service.pages import charts, shapes, units, words
+from maibo_slo.service.pages import charts, scaleups, shapes, units, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,6 +70,7 @@ def environment(static: Mapping[str, Asset]) -> jinja2.Environment:
         charts=charts,
         shapes=shapes,
         words=words,
+        quantile=scaleups.quantile,
         min_bad_events=MIN_BAD_EVENTS,
         tags={name: asset.tag for name, asset in static.items()},
     )

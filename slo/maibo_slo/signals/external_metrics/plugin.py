@@ -93,7 +93,10 @@ def _manifests(
 
 
 async def _serve(context: Context) -> None:
-    if wanted(context.options):
-        from maibo_slo.signals.external_metrics.listener import run
+    if not wanted(context.options):
+        context.report(ADDRESS, None)
+        await context.stopping.wait()
+        return
+    from maibo_slo.signals.external_metrics.listener import run
 
-        await run(context)
+    await run(context)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from maibo_slo.plugins import Context
     from maibo_slo.store import Store
 
-PART: Final = "fast lane"
+PART: Final = "fast-lane"
 FACE: Final = "fast_lane"
 KIND: Final = "scale_write"
 LOOK_SECONDS: Final = 0.1

@@ -43,10 +43,13 @@ def plugin() -> Plugin:
 
 
 async def _run(context: Context) -> None:
-    if context.options[OPTION] == "on":
-        from maibo_slo.signals.fast_lane.loop import run
+    if context.options[OPTION] != "on":
+        context.report("fast-lane", None)
+        await context.stopping.wait()
+        return
+    from maibo_slo.signals.fast_lane.loop import run
 
-        await run(context)
+    await run(context)
 
 
 def _roles(catalogue: Catalogue, *, namespace: str, service_account: str) -> Iterable[Artefact]:

@@ -1,0 +1,181 @@
+"""From changes of objects to scale-ups: one for each decision to run more replicas.
+
+`Assembly` has no clock, no thread and no I/O: changes come in with their time, `due` is told what time it is. Within one resource changes
+come in their order; between resources in any: what belongs together is put together when it is asked for. What it holds is bounded, and no
+object makes it raise.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from maibo_collectors.kubernetes.scaleups.attribution import SLACK_SECONDS, Attribution, attribute
+from maibo_collectors.kubernetes.scaleups.cluster import Cluster
+from maibo_collectors.kubernetes.scaleups.outcome import Setting, scale_up
+from maibo_collectors.kubernetes.scaleups.workloads import MOST_DECISIONS, Scaled, is_open
+from maibo_slo.errors import MaiboError
+from maibo_slo.store.rises import WITHIN_SECONDS
+from maibo_slo.store.scaleups import ScaleUpState, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from maibo_collectors.kubernetes.changes import Change
+    from maibo_collectors.kubernetes.scaleups.workloads import Decision
+    from maibo_slo.store.rises import Rise
+    from maibo_slo.store.scaleups import ScaleUp
+    from maibo_slo.store.workload import Workload
+
+LATE_SECONDS: Final = 600.0
+"""So long after its end a scale-up still takes in late events and first journeys."""
+LONGEST_SECONDS: Final = 3_600.0
+"""A scale-up that is not complete by then never is."""
+MOST_AT_ONCE: Final = 256
+"""Scale-ups of one answer of `due`."""
+_ASK_SECONDS: Final = 10.0
+"""The store is asked for a rise or first journeys that often."""
+_REST_SECONDS: Final = 5.0
+"""A scale-up of a thousand pods costs some 50 ms of a core each time."""
+_BEFORE_SECONDS: Final = 60.0
+"""Pods that were lost that long before a decision may still be replaced after it."""
+
+
+class Assembly:
+    """Puts scale-ups together."""
+
+    def __init__(
+        self,
+        rises: Callable[[Workload, float], Rise | None] | None = None,
+        served: Callable[[str, Collection[str]], Mapping[str, float]] | None = None,
+        resumed: Iterable[ScaleUp] = (),
+        *,
+        longest_seconds: float = LONGEST_SECONDS,
+    ) -> None:
+        """`rises`: a workload's newest rise up to a time (unix s). `served`: when pods of a namespace first served, by name, of those that did.
+        `resumed`: what the store has as running from before a restart.
+        """
+        self.unreadable = 0
+        """Objects that could not be understood."""
+        self.unanswered = 0
+        """Questions to the store that failed; they are asked again."""
+        self.pods_by_cause: Counter[str] = Counter()
+        """Pods that no scale-up made, by why they were made."""
+        self._rises, self._served = rises, served
+        self._longest_seconds = longest_seconds
+        self._cluster = Cluster()
+        self._resting: dict[Workload, float] = {}
+        """When to look again, though nothing is heard, at what is not over."""
+        for scaleup in resumed:
+            if is_open(scaleup):
+                self._cluster.workload(scaleup.workload).resume(scaleup)
+
+    @property
+    def overflowed(self) -> int:
+        """Objects that were one too many to be kept."""
+        return self._cluster.overflowed
+
+    def take(self, change: Change) -> None:
+        """One more change. Never raises for what is in it."""
+        try:
+            self._cluster.take(change)
+        except (ValueError, TypeError, AttributeError):  # an object that is not what its API says
+            self.unreadable += 1
+
+    def due(self, now: float) -> list[ScaleUp]:
+        """Scale-ups that are new or have changed since they were last told, running ones too: about `MOST_AT_ONCE`, the others next time."""
+        self._cluster.sweep(now)
+        awake = self._cluster.awake
+        awake |= dict.fromkeys(workload for workload, at in self._resting.items() if at <= now)
+        found: list[ScaleUp] = []
+        for workload in list(awake):
+            if len(found) >= MOST_AT_ONCE:
+                break
+            del awake[workload]
+            self._resting.pop(workload, None)
+            scaled = self._cluster.scaled.get(workload)
+            if scaled is not None:
+                found += self._due(scaled, now)
+        return found
+
+    def _due(self, scaled: Scaled, now: float) -> list[ScaleUp]:
+        attribution = attribute(scaled, _begin(scaled, now))
+        self._count(scaled, attribution, now)
+        setting = Setting(scaled, attribution, self._cluster.nodes, now, self._longest_seconds)
+        found = []
+        for decision in list(scaled.decisions):
+            account = self._cluster.deciders.account(scaled.workload, decision)
+            self._ask(scaled, decision, attribution, account.decided.latest, now)
+            told = scale_up(decision, account, setting)
+            if told != decision.told:
+                decision.told = told
+                found.append(told)
+            if told.state is ScaleUpState.RUNNING:
+                decision.finished_at = None
+            elif decision.finished_at is None:
+                decision.finished_at = now
+        self._finish(scaled, attribution, now)
+        if scaled.decisions or any(not pod.counted and pod.created for pod in scaled.pods.values()):
+            self._resting[scaled.workload] = now + _REST_SECONDS
+        return found
+
+    def _ask(self, scaled: Scaled, decision: Decision, attribution: Attribution, decided: float, now: float) -> None:
+        """The store, for what it alone knows."""
+        if decision.asked_at is not None and now - decision.asked_at < _ASK_SECONDS:
+            return
+        decision.asked_at = now
+        pods = [scaled.pods[uid] for uid, whose in attribution.decisions.items() if whose is decision]
+        waiting = {pod.name: pod for pod in pods if pod.journey is None and Stage.STARTED in pod.moments()}
+        try:
+            if self._rises is not None and (decision.rise is None or decision.rise.served_at is None):
+                rise = self._rises(scaled.workload, decided)
+                fits = rise is not None and decided - WITHIN_SECONDS <= rise.asked_at <= decided
+                decision.rise = rise if fits else decision.rise
+            if self._served is not None and waiting:
+                for name, at in self._served(scaled.workload.namespace, list(waiting)).items():
+                    created = waiting[name].created if name in waiting else None
+                    if created is not None and at >= created.earliest:  # an ordinal's pods share a name
+                        waiting[name].journey = at
+        except MaiboError:
+            self.unanswered += 1
+
+    def _count(self, scaled: Scaled, attribution: Attribution, now: float) -> None:
+        """Each pod once, when what explains it has had time to come."""
+        for uid, pod in scaled.pods.items():
+            if pod.counted or pod.created is None or uid in attribution.decisions:
+                continue
+            ago = now - pod.created.latest
+            there_before = scaled.since is not None and pod.created.latest < scaled.since - SLACK_SECONDS
+            if not there_before and (
+                ago < _BEFORE_SECONDS or (now - pod.heard < _BEFORE_SECONDS and ago < LATE_SECONDS)
+            ):
+                continue
+            pod.counted = True
+            if uid in attribution.causes:
+                self.pods_by_cause[attribution.causes[uid]] += 1
+
+    def _finish(self, scaled: Scaled, attribution: Attribution, now: float) -> None:
+        """Let go of what is over: its pods stay its own."""
+        over = [
+            each for each in scaled.decisions if each.finished_at is not None and now - each.finished_at >= LATE_SECONDS
+        ]
+        over += [each for each in scaled.decisions[:-MOST_DECISIONS] if each not in over]
+        for decision in over:
+            scaled.decisions.remove(decision)
+            for uid, whose in attribution.decisions.items():
+                if whose is decision:
+                    scaled.pods[uid].claimed = decision.id
+                    scaled.pods[uid].counted = True
+        begin = _begin(scaled, now)
+        scaled.forget(begin)
+        for uid, pod in list(scaled.pods.items()):
+            mine = attribution.decisions.get(uid) in scaled.decisions
+            if pod.loss is not None and pod.gone and pod.loss.moment.latest < begin and not mine:
+                self._cluster.drop(uid)
+
+
+def _begin(scaled: Scaled, now: float) -> float:
+    """From when on a workload's history still matters: its oldest decision's, or its youngest pods'."""
+    begins = [decision.decided.earliest for decision in scaled.decisions]
+    begins += [pod.created.earliest for pod in scaled.pods.values() if pod.created is not None and not pod.counted]
+    return min(begins, default=now) - _BEFORE_SECONDS

@@ -1,0 +1,350 @@
+"""Forecasts of every target, made anew each minute beside the service's work, and kept with what came.
+
+The histories are held in memory and grown by what is new; models are chosen and fitted anew each hour, a few seconds of work in a round at most,
+the longest waiting first. What was chosen is kept in a small file, so that a restart forecasts with its first round; losing it
+costs fitting again, never an answer: a gate is a function of the history. A target whose history cannot be read, or whose forecast fails, keeps what it had, which abstains when it is
+old; the others go on.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from dataclasses import asdict, dataclass, replace
+from math import ceil
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+
+from maibo_slo.engine.forecasting.forecast import LEVELS, forecast, gate_of
+from maibo_slo.engine.forecasting.gate import LEARNED_MINUTES, Gate, Score
+from maibo_slo.engine.forecasting.models import Fitted
+from maibo_slo.engine.forecasting.series import MINUTE, MOST_LEAD_SECONDS, lead_minutes
+from maibo_slo.errors import StoreError
+from maibo_slo.store import forecasts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from maibo_slo.documents.scaling_kinds import ScalingTarget
+    from maibo_slo.engine.scaling.inputs import Forecast
+    from maibo_slo.store.client import Store
+
+FORMAT: Final = 1
+IN_USE_SECONDS: Final = 70
+"""After the minute that a forecast is made from, until the next one takes its place."""
+LOOK_BACK_MINUTES: Final = 10
+"""How much of a history is read again in each round, for what came late."""
+REFIT_SECONDS: Final = 3600
+RETRY_SECONDS: Final = 300
+"""Until a history that was refused, for being short, stale or full of gaps, is looked at again."""
+FIT_SECONDS: Final = 5.0
+"""Of a round, for fitting; one that was begun is finished."""
+OLD_SECONDS: Final = 300
+"""A forecast that could not be made again for so long is not acted upon."""
+FILL_AFTER_SECONDS: Final = 120
+"""After a minute's end, before it is written beside its forecasts: it is never written again."""
+FILL_SECONDS: Final = 1800
+FIRST_FILL_SECONDS: Final = 86_400
+log = logging.getLogger(__name__)
+
+Key = tuple[str, str]
+"""(namespace of the workload, name of the ScalingTarget)."""
+
+
+class History(Protocol):
+    """Where demand of the past is from."""
+
+    def __call__(self, target: ScalingTarget, begin: int, end: int, /) -> NDArray[np.float64]:
+        """Calls a second of each minute in [begin, end), which are unix s on the minute; NaN is not known. It may raise anything."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A target, and how long a scale-up of it takes."""
+
+    target: ScalingTarget
+    lead_seconds: float
+
+    @property
+    def ahead_seconds(self) -> float:
+        """How far its forecast sees, 12 h at most: what is decided at the end of the time that it is used for is ready a lead time later."""
+        return min(self.lead_seconds + IN_USE_SECONDS, MOST_LEAD_SECONDS)
+
+    @property
+    def key(self) -> Key:
+        return self.target.workload.namespace, self.target.name
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The usual ones, with the one that the target is made ready for."""
+        return tuple(sorted({*LEVELS, self.target.forecast.quantile}))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A gate, and what it is of."""
+
+    gate: Gate
+    quantile: float
+    fitted_at: float
+
+    def fits(self, asked: Asked) -> bool:
+        """Whether it is of this lead time and these levels."""
+        fitted = self.gate.fitted
+        return (fitted.minutes, fitted.levels, self.quantile) == (
+            lead_minutes(asked.ahead_seconds),
+            asked.levels,
+            asked.target.forecast.quantile,
+        )
+
+
+class Forecaster:
+    """`refresh` makes them, in one thread; the rest answers from memory, in any."""
+
+    def __init__(
+        self,
+        history: History,
+        *,
+        store: Store | None = None,
+        path: Path | None = None,
+        work_seconds: float = FIT_SECONDS,
+    ) -> None:
+        """`store`: where forecasts are kept beside what came. `path`: the file that remembers gates over a restart."""
+        self._history = history
+        self._store = store
+        self._path = path
+        self._work_seconds = work_seconds
+        self._gates: dict[Key, Kept] = recall(path) if path else {}
+        self._rates: dict[Key, tuple[int, NDArray[np.float64]]] = {}
+        self._leads: Mapping[Key, float] = {}
+        self._made: Mapping[Key, Forecast] = {}
+        self._failed: dict[Key, str] = {}
+        self._filled = False
+
+    def forecast(self, namespace: str, target: str, *, now: float) -> Forecast | None:
+        """The newest; None before the first. One that could not be made again for `OLD_SECONDS` abstains."""
+        made = self._made.get((namespace, target))
+        if made is None or now - made.made_at <= OLD_SECONDS or made.abstained:
+            return made
+        why = self._failed.get((namespace, target), "nothing has made it again")
+        return replace(made, abstained=f"it is {now - made.made_at:.0f} s old: {why}")
+
+    def gate(self, namespace: str, target: str) -> Gate | None:
+        """What model was chosen and how each did in the backtest; None before it was."""
+        kept = self._gates.get((namespace, target))
+        return kept.gate if kept else None
+
+    def history(self, namespace: str, target: str) -> NDArray[np.float64] | None:
+        """Calls a second by the minute, up to the last refresh that could read them, known events and all; None before the first."""
+        known = self._rates.get((namespace, target))
+        return known[1] if known else None
+
+    def lead_seconds(self, namespace: str, target: str) -> float | None:
+        """That the last refresh was asked for."""
+        return self._leads.get((namespace, target))
+
+    def refresh(self, asked: Sequence[Asked], *, now: float) -> Mapping[Key, Forecast]:
+        """Make all forecasts anew, from the last whole minute before `now`; those of targets that are no longer asked for are forgotten.
+
+        Never raises for one target: what fails is told in the log, once, and in the forecast when it gets old.
+        """
+        end = int(now) // MINUTE * MINUTE
+        self._leads = {each.key: each.lead_seconds for each in asked}
+        keys = set(self._leads)
+        made = {key: each for key, each in self._made.items() if key in keys}
+        for kept in (self._gates, self._rates, self._failed):
+            for key in [key for key in kept if key not in keys]:
+                del kept[key]
+        fitted = self._fit([each for each in asked if each.target.forecast.enabled], end)
+        new: list[forecasts.Forecasted] = []
+        for each in asked:
+            found = self._one(each, end) if each.target.forecast.enabled else None
+            if found is not None:
+                made[each.key] = found
+                new.append(_row(each, found))
+            elif not each.target.forecast.enabled:
+                made.pop(each.key, None)
+        self._made = made
+        if fitted and self._path is not None:
+            remember(self._path, self._gates)
+        if self._store is not None:
+            self._write(self._store, new, end)
+        return made
+
+    def _fit(self, asked: Sequence[Asked], end: int) -> bool:
+        """Choose and fit models where there is none that fits, or it is old; whether any was."""
+        began = time.monotonic()
+        due: list[tuple[float, Asked]] = []
+        for each in asked:
+            kept = self._gates.get(each.key)
+            if kept is None or not kept.fits(each):
+                due.append((0.0, each))
+            elif not 0 <= end - kept.fitted_at < (REFIT_SECONDS if kept.gate.scores else RETRY_SECONDS):
+                due.append((kept.fitted_at, each))
+        done = False
+        for _, each in sorted(due, key=lambda one: one[0]):
+            if done and time.monotonic() - began > self._work_seconds:
+                break
+            done = self._fit_one(each, end) or done
+        return done
+
+    def _fit_one(self, asked: Asked, end: int) -> bool:
+        """From the whole history, read anew: what came very late is in it too."""
+        self._rates.pop(asked.key, None)
+        rates = self._read(asked, end)
+        if rates is None:
+            return False
+        try:
+            quantile = asked.target.forecast.quantile
+            gate = gate_of(
+                rates,
+                now=end,
+                lead_seconds=asked.ahead_seconds,
+                levels=asked.levels,
+                expected=asked.target.expected,
+                quantile=quantile,
+            )
+        except (ValueError, ArithmeticError) as error:
+            self._fail(asked.key, f"no model could be fitted: {error}")
+            return False
+        self._gates[asked.key] = Kept(gate, quantile, end)
+        return True
+
+    def _one(self, asked: Asked, end: int) -> Forecast | None:
+        kept = self._gates.get(asked.key)
+        if kept is None or not kept.fits(asked):
+            return None
+        rates = self._read(asked, end)
+        if rates is None:
+            return None
+        try:
+            made = forecast(
+                rates,
+                now=end,
+                lead_seconds=asked.ahead_seconds,
+                levels=asked.levels,
+                expected=asked.target.expected,
+                quantile=kept.quantile,
+                gate=kept.gate,
+            )
+        except (ValueError, ArithmeticError) as error:
+            self._fail(asked.key, f"no forecast could be made: {error}")
+            return None
+        self._failed.pop(asked.key, None)
+        return made
+
+    def _read(self, asked: Asked, end: int) -> NDArray[np.float64] | None:
+        """The history that ends with the last whole minute; None where it cannot be read, which is told."""
+        known_to, rates = self._rates.get(asked.key, (0, np.zeros(0)))
+        if known_to == end:
+            return rates
+        grown = (end - known_to) // MINUTE
+        whole = not len(rates) or not 0 < grown < LEARNED_MINUTES - LOOK_BACK_MINUTES
+        minutes = LEARNED_MINUTES if whole else grown + LOOK_BACK_MINUTES
+        try:
+            new = np.asarray(self._history(asked.target, end - minutes * MINUTE, end), dtype=np.float64)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it is this target's alone; the others' forecasts go on
+            self._fail(asked.key, f"its history cannot be read: {error}")
+            return None
+        if len(new) != minutes:
+            self._fail(asked.key, f"its history has {len(new)} minutes where {minutes} were asked for")
+            return None
+        rates = new if whole else np.concatenate((rates[: len(rates) - LOOK_BACK_MINUTES], new))[-LEARNED_MINUTES:]
+        self._rates[asked.key] = (end, rates)
+        return rates
+
+    def _fail(self, key: Key, why: str) -> None:
+        if self._failed.get(key) != why:
+            log.warning("forecast of %s/%s: %s", *key, why)
+        self._failed[key] = why
+
+    def _write(self, store: Store, new: Sequence[forecasts.Forecasted], end: int) -> None:
+        """A store that fails now is written to with the next round; the forecasts in memory are as good without it."""
+        back = FILL_SECONDS if self._filled else FIRST_FILL_SECONDS
+        try:
+            forecasts.insert(store, new)
+            forecasts.fill(store, self._came(back), begin=end - back, end=end - FILL_AFTER_SECONDS + 1)
+            self._filled = True
+        except StoreError as error:
+            log.warning("forecasts could not be kept: %s", error)
+
+    def _came(self, seconds: int) -> dict[Key, dict[int, float]]:
+        """Minutes of the histories in memory that are known, so far back."""
+        found: dict[Key, dict[int, float]] = {}
+        for key, (end, rates) in self._rates.items():
+            last = rates[-(seconds // MINUTE) - 1 :]
+            begin = end - len(last) * MINUTE
+            found[key] = {begin + MINUTE * int(at): float(last[at]) for at in np.flatnonzero(~np.isnan(last))}
+        return found
+
+
+def _row(asked: Asked, made: Forecast) -> forecasts.Forecasted:
+    return forecasts.Forecasted(
+        *asked.key,
+        made_at=int(made.made_at),
+        at=ceil(made.at),
+        model=made.model,
+        abstained=made.abstained,
+        expected_factor=made.expected_factor,
+        quantiles=made.quantiles,
+    )
+
+
+def recall(path: Path) -> dict[Key, Kept]:
+    """What the file remembers; nothing when it is missing, damaged or of another format."""
+    try:
+        said = json.loads(path.read_text())
+        if said["format"] != FORMAT:
+            return {}
+        return {(one["namespace"], one["target"]): _kept(one) for one in said["gates"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}  # they are fitted again
+
+
+def remember(path: Path, gates: Mapping[Key, Kept]) -> None:
+    """Replace the file as a whole."""
+    said = {
+        "format": FORMAT,
+        "gates": [
+            {"namespace": namespace, "target": target, **asdict(kept)} for (namespace, target), kept in gates.items()
+        ],
+    }
+    draft = path.with_suffix(".new")
+    try:
+        draft.write_text(json.dumps(said))
+        os.replace(draft, path)  # noqa: PTH105 -- Path.replace says the same; os.replace is known to be atomic
+    except OSError as error:
+        log.warning("what was fitted cannot be remembered in %s: %s", path, error.strerror)
+
+
+def _kept(said: Mapping[str, Any]) -> Kept:
+    gate, fitted = said["gate"], said["gate"]["fitted"]
+    return Kept(
+        Gate(
+            Fitted(
+                fitted["model"],
+                int(fitted["minutes"]),
+                tuple(map(float, fitted["levels"])),
+                offset=float(fitted["offset"]),
+                **{name: tuple(map(float, fitted[name])) for name in ("coefficients", "level_edges", "slope_edges")},
+                spreads=tuple(tuple(map(float, each)) for each in fitted["spreads"]),
+            ),
+            str(gate["abstained"]),
+            tuple(_score(each) for each in gate["scores"]),
+        ),
+        float(said["quantile"]),
+        float(said["fitted_at"]),
+    )
+
+
+def _score(said: Mapping[str, Any]) -> Score:
+    # The keys of JSON's objects are texts.
+    coverage = {float(level): float(share) for level, share in said["coverage"].items()}
+    return Score(said["model"], float(said["pinball"]), coverage, int(said["minutes"]), int(said["won"]))

@@ -1,0 +1,197 @@
+"""Demand now, from counts of 10 s buckets looked at again and again: what is known of whole buckets, and whether a surge is on since.
+
+Pure given the counts and the times of the looks. Three spans are asked, the longest first; a shorter one is believed only where it is surely more:
+
+* the last three whole buckets (a bucket is whole `GRACE_SECONDS` after its end: counts come late);
+* the last whole bucket;
+* what came in the last seconds, look by look: a surge, which may only raise, and which the next whole buckets confirm or drop.
+
+Late counts land in older buckets and are no surge. Neither is what comes after a pause: when nothing came for `PAUSE_SECONDS` although it should
+have, a drain catches up, and whole buckets are waited for. Counts come in clumps (an exporter's batches, samples that stand for many): how much more
+they vary than single calls would is measured, and asked of a surge.
+
+Where the newest counts are old, demand is what it was then: `Demand.observed_at` tells, and whoever acts on it refuses what is too old. That nothing
+came is not that nobody called.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from maibo_slo.engine.scaling import poisson
+from maibo_slo.engine.scaling.inputs import Demand
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+BUCKET_SECONDS: Final = 10
+GRACE_SECONDS: Final = 2.0
+WHOLE_BUCKETS: Final = 3
+LOOK_BACK_SECONDS: Final = 120
+"""Buckets that a look should bring: of what is older than demand may be, nothing is decided."""
+PAUSE_SECONDS: Final = 2.0
+SURGE_SPANS: Final = (2.0, 4.0)
+"""Seconds. The shortest shows how much it is, the longer ones must bear it out: a drain's rest and what it then catches up are none."""
+TIMING_SECONDS: Final = 0.3
+"""What came between two looks may have happened in so much longer a time: exporters and drains rest in between."""
+SURE_Z: Final = 4.5
+"""Of a surge: looked at twice a second, by chance less than once in a month."""
+BUCKET_Z: Final = 2.5
+LIKELY_Z: Final = 1.645
+"""A surge is taken for the lower end of what it may be."""
+FEWEST_CALLS: Final = 10
+"""Of a surge."""
+_EXPECTED_IN_A_PAUSE: Final = 7.0
+"""That none of these comes by chance happens once in a thousand times."""
+_DISPERSION_WEIGHT: Final = 0.1
+_MOST_LOOKS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    at: float
+    """Unix s."""
+    came: int
+    """Calls in the running and the previous bucket since the first look: rising only."""
+
+
+class DemandEstimator:
+    """Of one target. Not for several threads."""
+
+    def __init__(
+        self,
+        *,
+        silence_is_zero: bool = False,
+        max_age_seconds: float = 60.0,
+        bucket_seconds: int = BUCKET_SECONDS,
+        whole_buckets: int = WHOLE_BUCKETS,
+        surge_spans: Sequence[float] = SURGE_SPANS,
+    ) -> None:
+        """With other buckets and spans, of other things than calls that are counted as they come: starts of journeys by the minute."""
+        self._bucket = bucket_seconds
+        self._whole = whole_buckets
+        self._spans = surge_spans
+        self._silence_is_zero = silence_is_zero
+        self._max_age = max_age_seconds
+        self._looks: deque[_Look] = deque(maxlen=_MOST_LOOKS)
+        self._seen: Mapping[int, int] = {}
+        self._heard: Mapping[int, int] = {}
+        self._heard_at = -math.inf
+        self._came_at = -math.inf
+        self._wait_until = -math.inf
+        self._dispersion = 1.0
+        self._measured: _Look | None = None
+
+    def look(
+        self,
+        now: float,
+        counts: Mapping[int, int],
+        *,
+        heard: Mapping[int, int] | None = None,
+        others_at: float | None = None,
+        weight: float = 1.0,
+    ) -> Demand | None:
+        """Demand at `now`; None where it is not known.
+
+        `counts`: begin of a 10 s bucket (unix s) -> calls that ended in it, of the last `LOOK_BACK_SECONDS`, as they are known now; buckets without
+        calls may be absent. `heard`: the same of all that its services sent, when that is more. `others_at`: the end of the newest event of any
+        service. `weight`: calls that one counted event stands for, 1 where nothing is sampled. Looks are in the order of their times.
+        """
+        heard = counts if heard is None else heard
+        begins = sorted(
+            t for t, n in heard.items() if n > 0 and t > now - LOOK_BACK_SECONDS / BUCKET_SECONDS * self._bucket
+        )
+        if begins and heard.get(begins[-1], 0) > self._heard.get(begins[-1], 0):
+            self._heard_at = now
+        self._heard = dict(heard)
+        observed_at = min(begins[-1] + self._bucket, self._heard_at, now) if begins else -math.inf
+        if self._silence_is_zero and now - observed_at > self._max_age:
+            alive = others_at is not None and now - others_at <= self._max_age
+            if others_at is not None and alive:
+                self._take(now, counts, 0.0, weight)
+                return Demand(0.0, min(others_at, now), 0, self._max_age)
+        if not begins:
+            return None
+        known = self._of_buckets(now, counts, begins[0], begins[-1], weight * self._dispersion)
+        known = replace(known, observed_at=observed_at)
+        self._take(now, counts, known.rate, weight)
+        surge = self._surge(now, known.rate, weight)
+        if surge is None:
+            self._measure(known.rate, weight)
+            return known
+        return replace(surge, observed_at=observed_at)
+
+    def _of_buckets(self, now: float, counts: Mapping[int, int], first: int, newest: int, clump: float) -> Demand:
+        """By whole buckets from the first to the newest heard of; by the running one, where it is the first."""
+        bucket = self._bucket
+        end = min(int((now - GRACE_SECONDS) // bucket) * bucket, newest + bucket)
+        whole = min(self._whole, (end - first) // bucket)
+        if whole <= 0:
+            calls, seconds = sum(n for t, n in counts.items() if t >= first), max(1.0, now - first)
+            return Demand(calls / seconds, now, round(calls / clump), seconds)
+        calls, seconds = sum(counts.get(end - bucket * (back + 1), 0) for back in range(whole)), float(bucket * whole)
+        last = counts.get(end - bucket, 0)
+        if _lower(last, clump, BUCKET_Z) / bucket > calls / seconds:
+            calls, seconds = last, float(bucket)
+        return Demand(calls / seconds, now, round(calls / clump), seconds)
+
+    def _take(self, now: float, counts: Mapping[int, int], rate: float, weight: float) -> None:
+        """What came since the last look, into the running and the previous bucket."""
+        oldest = (now // self._bucket - 1) * self._bucket
+        last = self._looks[-1] if self._looks else None
+        came = 0
+        if last is not None:
+            came = sum(max(0, n - self._seen.get(t, 0)) for t, n in counts.items() if t >= oldest)
+            quiet = last.at - self._came_at
+            if came and quiet > PAUSE_SECONDS and quiet * rate > _EXPECTED_IN_A_PAUSE * weight * self._dispersion:
+                # The next bucket is the first that begins after it; what came is then known when it is whole.
+                self._wait_until = (now // self._bucket + 2) * self._bucket + GRACE_SECONDS
+        if came or last is None:
+            self._came_at = now
+        self._seen = dict(counts)
+        self._looks.append(_Look(now, came + (0 if last is None else last.came)))
+
+    def _surge(self, now: float, rate: float, weight: float) -> Demand | None:
+        """What the last seconds surely are more than whole buckets tell."""
+        if now < self._wait_until:
+            return None
+        clump = weight * self._dispersion
+        newest = self._looks[-1]
+        found: Demand | None = None
+        for span in self._spans:
+            since = self._since(now - span)
+            if since is None or now - since.at > 2 * span:
+                return None
+            calls, seconds = newest.came - since.came, now - since.at
+            if calls < FEWEST_CALLS or _lower(calls, clump, SURE_Z) <= rate * (seconds + TIMING_SECONDS):
+                return None
+            if found is None:
+                likely = max(rate, _lower(calls, clump, LIKELY_Z) / seconds)
+                found = Demand(likely, now, round(calls / clump), seconds, surge=True)
+        return found
+
+    def _since(self, at: float) -> _Look | None:
+        """The newest look that is not after this."""
+        return next((look for look in reversed(self._looks) if look.at <= at), None)
+
+    def _measure(self, rate: float, weight: float) -> None:
+        """How much more what comes in a span varies than single calls would; a surge's own is not measured."""
+        newest, since = self._looks[-1], self._measured
+        if since is None or newest.at - since.at > 2 * self._spans[0]:
+            self._measured = newest
+            return
+        if newest.at - since.at < self._spans[0]:
+            return
+        self._measured = newest
+        expected = rate * (newest.at - since.at)
+        if expected > 0 and newest.at >= self._wait_until:
+            index = (newest.came - since.came - expected) ** 2 / (expected * weight)
+            self._dispersion = max(1.0, self._dispersion + _DISPERSION_WEIGHT * (index - self._dispersion))
+
+
+def _lower(calls: float, clump: float, z: float) -> float:
+    """Of calls that come in clumps of so many."""
+    return clump * poisson.lower(calls / clump, z)

@@ -1,0 +1,87 @@
+"""The burst pool: room kept free for the next scale-up, as much as demand grew within a lead time.
+
+Not "20 %": how much demand grows while a scale-up is under way differs from one workload to the next by a factor of forty. So the pool is
+the quantile of that growth, of minutes that were busy, times what runs now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from maibo_slo.engine.forecasting.series import lead_minutes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from maibo_slo.store.scaleups import ScaleUp
+
+
+def growth(history: NDArray[np.float64], lead_seconds: float, level: float) -> float:
+    """Quantile of demand after the lead time over demand before it, of the minutes that were busy (at least the median).
+
+    `history`: calls a second by the minute, NaN is not known; `level` in [0, 1]. 1.0 where no two minutes are that far apart: nothing is known
+    to grow. Never below 1.0.
+
+    >>> growth(np.array([10.0, 10.0, 20.0, 30.0]), 60, 1.0)
+    1.5
+    """
+    minutes = lead_minutes(lead_seconds)
+    if len(history) <= minutes or np.isnan(history).all():
+        return 1.0
+    before, after = history[:-minutes], history[minutes:]
+    busy = (before >= np.nanmedian(history)) & (before > 0) & ~np.isnan(after)
+    if not busy.any():
+        return 1.0
+    return max(1.0, float(np.quantile(after[busy] / before[busy], level)))
+
+
+def pool_size(current: int, growth: float, most: int | None = None) -> int:
+    """Pods to keep free beside `current` ones, so that they may grow by `growth`: ceil((growth - 1) x current), `most` at most.
+
+    >>> pool_size(20, 1.26)
+    6
+    """
+    # 1.1 x 10 is no 12th pod: what floats leave over is none.
+    wanted = max(0, ceil((growth - 1) * current - 1e-9))
+    return wanted if most is None else min(wanted, most)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolHeld:
+    """So many pods' room, for so long."""
+
+    begin: float
+    end: float
+    """Unix s."""
+    pods: int
+
+
+@dataclass(frozen=True, slots=True)
+class PoolReport:
+    """What a pool was good for, and what it cost."""
+
+    scale_ups: int
+    warm: int
+    """None of whose pods had to wait for a new node."""
+    pod_hours: float
+    """Of room held free."""
+
+    @property
+    def warm_share(self) -> float | None:
+        """None without any scale-up."""
+        return self.warm / self.scale_ups if self.scale_ups else None
+
+
+def pool_report(scale_ups: Sequence[ScaleUp], held: Sequence[PoolHeld]) -> PoolReport:
+    """Of a period: its scale-ups, and what was held during it."""
+    return PoolReport(
+        len(scale_ups),
+        sum(not each.node_provisioned for each in scale_ups),
+        sum((each.end - each.begin) * each.pods for each in held) / 3600,
+    )

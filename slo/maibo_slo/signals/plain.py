@@ -1,0 +1,284 @@
+"""``/v1/scaling``: the signals as JSON, which KEDA's ``metrics-api`` trigger reads as it is.
+
+Answered on the event loop, from memory: the threads that ask the store may all be waiting for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from fastapi import APIRouter, HTTPException
+from pydantic import BaseModel, ConfigDict, Field
+
+from maibo_slo.engine.scaling.inputs import Demand, Inputs, Override, Wish
+from maibo_slo.engine.scaling.signal import NoSignal, ScalingSignal, UnknownTarget
+from maibo_slo.signals.reading import Reader, Standing
+
+FACE: Final = "json"
+
+
+class Answer(BaseModel):
+    """Strict JSON: no NaN or infinity leaves the service."""
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="null", allow_inf_nan=False)
+
+
+class WishAnswer(Answer):
+    """One of the wishes that the decision is the highest of."""
+
+    kind: str = Field(examples=["reactive"])
+    replicas: int | None = Field(description="null: it has no say")
+    why: str
+    figures: dict[str, float]
+
+
+class InputsAnswer(Answer):
+    """What it was decided from; null is not known."""
+
+    demand_calls_per_second: float | None
+    surge: bool = Field(description="the demand is from the last seconds alone, since they differ from those before")
+    fed_forward_calls_per_second: float | None
+    capacity_calls_per_second: float | None = Field(description="of one replica, as planned with")
+    capacity_why: str
+    wanted_replicas: int | None = Field(description="spec.replicas")
+    ready_replicas: int | None
+
+
+class OverrideAnswer(Answer):
+    """What a person said, until it expires."""
+
+    id: str
+    min_replicas: int | None
+    max_replicas: int | None
+    until: datetime
+    who: str
+    why: str
+
+
+class ScalingAnswer(Answer):
+    """A signal that is fit to be acted upon. `desired_replicas` is what a scaler reads."""
+
+    namespace: str
+    target: str
+    workload: str = Field(examples=["shop/Deployment/checkout-api"])
+    desired_replicas: int
+    lower_replicas: int
+    upper_replicas: int
+    min_replicas: int
+    max_replicas: int
+    reason: str
+    held_by: str = Field(description="what made it other than the highest wish; '' nothing")
+    wishes: list[WishAnswer]
+    inputs: InputsAnswer
+    observed_at: datetime
+    decided_at: datetime
+    age_seconds: float
+    max_age_seconds: float
+    override: OverrideAnswer | None
+
+
+class StandingAnswer(Answer):
+    """One target in the list of all."""
+
+    namespace: str
+    target: str
+    workload: str
+    desired_replicas: int | None = Field(description="null: there is no signal to act upon")
+    refused: str = Field(description="why there is none; '' where there is one")
+    reason: str
+    age_seconds: float | None = Field(description="null: it never had a signal")
+
+
+class ScalingListAnswer(Answer):
+    """Every target, by namespace and name."""
+
+    now: datetime
+    decided_at: datetime | None = Field(description="null: nothing was decided yet")
+    targets: list[StandingAnswer]
+
+
+def router(reader: Reader, served: Callable[[str, str, int, str], None]) -> APIRouter:
+    """Routes over these signals."""
+    routes = APIRouter(prefix="/v1", tags=["scaling"])
+
+    @routes.get("/scaling", responses=_answers(LIST_EXAMPLE, 503))
+    async def scaling() -> ScalingListAnswer:
+        """Every target: how many replicas it should have, or why nobody knows."""
+        signals = reader.signals()
+        return ScalingListAnswer(
+            now=_utc(reader.now()),
+            decided_at=None if signals is None or signals.decided_at is None else _utc(signals.decided_at),
+            targets=[_standing(one) for one in reader.standings()],
+        )
+
+    @routes.get("/scaling/{namespace}/{target}", responses=_answers(EXAMPLE, 404, 503))
+    async def one(namespace: str, target: str) -> ScalingAnswer:
+        """How many replicas one target should have, and why. 503 where the signal is stale: never 0, never an old number."""
+        try:
+            signal = reader.get(namespace, target)
+        except UnknownTarget as error:
+            raise HTTPException(404, str(error)) from error
+        except NoSignal as error:
+            raise HTTPException(503, str(error), headers={"Retry-After": "5"}) from error
+        served(namespace, target, signal.desired_replicas, FACE)
+        return _answer(namespace, signal, now=reader.now())
+
+    return routes
+
+
+def _answer(namespace: str, signal: ScalingSignal, *, now: float) -> ScalingAnswer:
+    return ScalingAnswer(
+        namespace=namespace,
+        target=signal.target,
+        workload=str(signal.workload),
+        desired_replicas=signal.desired_replicas,
+        lower_replicas=signal.lower,
+        upper_replicas=signal.upper,
+        min_replicas=signal.least,
+        max_replicas=signal.most,
+        reason=signal.reason,
+        held_by=signal.decision.held_by,
+        wishes=[_wish(wish) for wish in signal.decision.wishes],
+        inputs=_inputs(signal.inputs),
+        observed_at=_utc(signal.observed_at),
+        decided_at=_utc(signal.decided_at),
+        age_seconds=signal.age_seconds(now),
+        max_age_seconds=signal.max_age_seconds,
+        override=None if signal.override is None else _override(signal.override),
+    )
+
+
+def _wish(wish: Wish) -> WishAnswer:
+    figures = {name: value for name, value in wish.figures.items() if math.isfinite(value)}
+    return WishAnswer(kind=wish.kind, replicas=wish.replicas, why=wish.why, figures=figures)
+
+
+def _inputs(inputs: Inputs) -> InputsAnswer:
+    demand, capacity, replicas = inputs.demand, inputs.capacity, inputs.replicas
+    return InputsAnswer(
+        demand_calls_per_second=_rate(demand),
+        surge=demand is not None and demand.surge,
+        fed_forward_calls_per_second=_rate(inputs.fed_forward),
+        capacity_calls_per_second=None if capacity is None else _finite(capacity.per_replica),
+        capacity_why="" if capacity is None else capacity.why,
+        wanted_replicas=None if replicas is None else replicas.wanted,
+        ready_replicas=None if replicas is None else replicas.ready,
+    )
+
+
+def _override(override: Override) -> OverrideAnswer:
+    return OverrideAnswer(
+        id=override.id,
+        min_replicas=override.least,
+        max_replicas=override.most,
+        until=_utc(override.until),
+        who=override.who,
+        why=override.why,
+    )
+
+
+def _standing(one: Standing) -> StandingAnswer:
+    signal = one.found if isinstance(one.found, ScalingSignal) else None
+    return StandingAnswer(
+        namespace=one.namespace,
+        target=one.target,
+        workload=str(one.found.workload),
+        desired_replicas=None if signal is None or one.refused else signal.desired_replicas,
+        refused=one.refused,
+        reason="" if signal is None or one.refused else signal.reason,
+        age_seconds=one.age_seconds,
+    )
+
+
+def _rate(demand: Demand | None) -> float | None:
+    return None if demand is None else _finite(demand.rate)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _utc(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+_PROBLEMS: Final[Mapping[int, str]] = {
+    404: "There is no such target",
+    503: "There is no signal to act upon: it is stale, refused, or nothing was decided yet",
+}
+_PROBLEM: Final = {"type": "object", "required": ["title", "status", "detail"], "description": "RFC 9457"}
+
+
+def _answers(example: Answer, *problems: int) -> dict[int | str, dict[str, Any]]:
+    """What a route answers, for OpenAPI."""
+    described: dict[int | str, dict[str, Any]] = {
+        each: {"description": _PROBLEMS[each], "content": {"application/problem+json": {"schema": _PROBLEM}}}
+        for each in problems
+    }
+    described[200] = {"content": {"application/json": {"example": example.model_dump(mode="json")}}}
+    return described
+
+
+_NOW: Final = datetime(2026, 1, 31, 12, 0, 4, tzinfo=UTC)
+_REASON: Final = "12 replicas: 410 calls/s ÷ 36 a replica (reactive)"
+# Examples without null: FastAPI would leave it out.
+EXAMPLE: Final = ScalingAnswer(
+    namespace="shop",
+    target="checkout-api",
+    workload="shop/Deployment/checkout-api",
+    desired_replicas=12,
+    lower_replicas=11,
+    upper_replicas=14,
+    min_replicas=10,
+    max_replicas=40,
+    reason=_REASON,
+    held_by="",
+    wishes=[
+        WishAnswer(
+            kind="reactive",
+            replicas=12,
+            why="410 calls/s ÷ 36 a replica",
+            figures={"demand": 410.0, "per_replica": 45.0, "utilisation": 0.8},
+        ),
+        WishAnswer(kind="predictive", replicas=11, why="372 calls/s in 40 s (P90)", figures={"demand": 372.0}),
+    ],
+    inputs=InputsAnswer(
+        demand_calls_per_second=410.0,
+        surge=False,
+        fed_forward_calls_per_second=405.0,
+        capacity_calls_per_second=45.0,
+        capacity_why="learned from 312 minutes up to 47 calls/s",
+        wanted_replicas=10,
+        ready_replicas=10,
+    ),
+    observed_at=_NOW.replace(second=3),
+    decided_at=_NOW,
+    age_seconds=1.2,
+    max_age_seconds=60.0,
+    override=OverrideAnswer(
+        id="8c1f",
+        min_replicas=10,
+        max_replicas=40,
+        until=_NOW.replace(hour=14),
+        who="ana@shop.example",
+        why="The sale begins at noon.",
+    ),
+)
+LIST_EXAMPLE: Final = ScalingListAnswer(
+    now=_NOW,
+    decided_at=_NOW,
+    targets=[
+        StandingAnswer(
+            namespace="shop",
+            target="checkout-api",
+            workload="shop/Deployment/checkout-api",
+            desired_replicas=12,
+            refused="",
+            reason=_REASON,
+            age_seconds=1.2,
+        ),
+    ],
+)

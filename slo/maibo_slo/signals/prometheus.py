@@ -1,0 +1,88 @@
+"""Scaling on ``/metrics``: the signals, and how old they are.
+
+Of a signal that is stale or refused only its bounds, its age and that it is stale remain: an old number of replicas must not look like a
+new one, and a missing series makes a query empty. Names of namespaces are in ``target_namespace``: Prometheus would replace a label
+``namespace`` with that of maibo's own pod.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from maibo_slo.engine.scaling.signal import ScalingSignal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from maibo_slo.signals.reading import Reader, Standing
+
+LABELS: Final = ("target_namespace", "target")
+
+_FRESH: Final[Sequence[tuple[str, str, Callable[[ScalingSignal], float | None]]]] = (
+    ("desired_replicas", "Replicas that the workload should have.", lambda one: one.desired_replicas),
+    ("lower_replicas", "The fewest that demand and capacity, as uncertain as they are, allow.", lambda one: one.lower),
+    ("upper_replicas", "The most that demand and capacity, as uncertain as they are, allow.", lambda one: one.upper),
+    (
+        "demand_calls_per_second",
+        "Calls that the workload gets.",
+        lambda one: None if one.inputs.demand is None else one.inputs.demand.rate,
+    ),
+    (
+        "capacity_calls_per_second",
+        "Calls that one ready replica carries while the SLOs hold, as planned with.",
+        lambda one: None if one.inputs.capacity is None else one.inputs.capacity.per_replica,
+    ),
+)
+_LASTING: Final[Sequence[tuple[str, str, Callable[[ScalingSignal], float | None]]]] = (
+    ("min_replicas", "Lower bound in force, an override's among them.", lambda one: one.least),
+    ("max_replicas", "Upper bound in force, an override's among them.", lambda one: one.most),
+    ("override", "1 while a person's override is in force, else 0.", lambda one: float(one.override is not None)),
+)
+
+
+class ScalingCollector(Collector):
+    """Every target of the engine's last tick."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def collect(self) -> Iterable[Metric]:
+        standings = self._reader.standings()
+        signals = [(one, one.found) for one in standings if isinstance(one.found, ScalingSignal)]
+        fresh = [(one, found) for one, found in signals if not one.refused]
+        for those, numbers in ((fresh, _FRESH), (signals, _LASTING)):
+            for name, text, number in numbers:
+                yield _gauge(name, text, ((_labels(one), number(found)) for one, found in those))
+        yield _gauge(
+            "wish_replicas",
+            "What each of the wishes asks for, of which the highest counts; without a say it is absent.",
+            (((*_labels(one), wish.kind), wish.replicas) for one, found in fresh for wish in found.decision.wishes),
+            extra=("kind",),
+        )
+        yield _gauge(
+            "signal_age_seconds",
+            "Time since the newest events that the signal follows.",
+            ((_labels(one), one.age_seconds) for one in standings),
+        )
+        yield _gauge(
+            "signal_stale",
+            "1 where there is no signal to act upon (too old, or refused), else 0.",
+            ((_labels(one), float(bool(one.refused))) for one in standings),
+        )
+
+
+def _gauge(
+    name: str, text: str, samples: Iterable[tuple[Sequence[str], float | None]], *, extra: Sequence[str] = ()
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"maibo_scaling_{name}", text, labels=(*LABELS, *extra))
+    for labels, value in samples:
+        if value is not None:
+            family.add_metric(labels, value)
+    return family
+
+
+def _labels(one: Standing) -> tuple[str, str]:
+    return one.namespace, one.target

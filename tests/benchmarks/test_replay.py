@@ -1,0 +1,156 @@
+"""Strategies replayed: same seed, same answer; none sees what is to come but the oracle; what is missed, lost and paid is of one run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks.autoscaling.__main__ import main
+from benchmarks.autoscaling.cluster import Room
+from benchmarks.autoscaling.figures import figures
+from benchmarks.autoscaling.replay import WARM_UP_SECONDS, Outcome, replay
+from benchmarks.autoscaling.service import Law, Service
+from benchmarks.autoscaling.settings import mean_rate, setting_of
+from benchmarks.autoscaling.strategies import OURS, STOCK, strategies
+from benchmarks.autoscaling.traces import DAY, Trace, Window, made
+from benchmarks.autoscaling.world import Setting, Unsuited, World
+
+LAW = Law(Service())
+ALL = list(strategies())
+BEGIN, SECONDS = 9 * DAY + 43_200, 1_500
+
+
+def trace_with_a_crowd(rises_by: float = 3.0) -> Trace:
+    """Steady, and after ten of the replayed minutes many times as much at once."""
+    flat = made(1, days=11)
+    rates = np.full(len(flat.rates), 1.0)
+    rates[(BEGIN + 600) // 60 :] = rises_by
+    return replace(flat, rates=rates).scaled(mean_rate(LAW))
+
+
+@pytest.fixture(scope="module")
+def setting() -> Setting:
+    return setting_of(trace_with_a_crowd(), Window(BEGIN, BEGIN + SECONDS, "all"), LAW, seed=1)
+
+
+@pytest.fixture(scope="module")
+def outcomes(setting: Setting) -> dict[str, Outcome]:
+    return {name: replay(setting, each.make(setting), room=Room(), seed=1) for name, each in strategies().items()}
+
+
+def test_the_same_seed_gives_the_same_answer(setting: Setting, outcomes: dict[str, Outcome]) -> None:
+    for name in (STOCK, "maibo+pool"):
+        again = replay(setting, strategies()[name].make(setting), room=Room(), seed=1)
+        assert np.array_equal(again.missed, outcomes[name].missed)
+        assert again.scale_ups == outcomes[name].scale_ups
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name not in ("oracle", "static")])
+def test_what_is_to_come_changes_nothing_before(name: str, setting: Setting, outcomes: dict[str, Outcome]) -> None:
+    other = setting_of(
+        trace_with_a_crowd(1.0).scaled(float(setting.trace.rates.mean())),
+        Window(BEGIN, BEGIN + SECONDS, "all"),
+        LAW,
+        seed=1,
+    )
+    before = WARM_UP_SECONDS + 500
+    calls, expected = setting.calls.copy(), setting.expected.copy()
+    calls[before:], expected[before:] = other.calls[before:], other.expected[before:]
+    changed = replace(setting, calls=calls, expected=expected)
+    found = replay(changed, strategies()[name].make(changed), room=Room(), seed=1)
+    assert np.array_equal(found.pods[:500], outcomes[name].pods[:500])
+    assert np.array_equal(found.missed[:500], outcomes[name].missed[:500])
+
+
+def test_only_the_oracle_and_a_static_peak_are_ready_for_what_nobody_can_know(outcomes: dict[str, Outcome]) -> None:
+    lost = {name: figures([each]).lost_share for name, each in outcomes.items()}
+    assert lost["oracle"] < 0.001
+    assert lost["static"] < 0.001
+    assert all(lost[name] > 0.01 for name in (STOCK, "keda", "cron", "day-naive", "maibo"))
+
+
+def test_each_part_of_ours_helps_in_a_flash_crowd(outcomes: dict[str, Outcome]) -> None:
+    missed = {name: figures([outcomes[name]]).missed for name in (STOCK, *OURS)}
+    assert missed["maibo"] < missed[STOCK]
+    assert missed["maibo+fast"] <= missed["maibo+forecast"] * 1.001
+    assert missed["maibo+pool"] <= missed["maibo+fast"] * 1.001
+
+
+def test_numbers_of_a_run_belong_together(outcomes: dict[str, Outcome]) -> None:
+    for name, each in outcomes.items():
+        assert (each.lost <= each.missed + 1e-9).all(), name
+        assert (each.missed <= each.calls * 1.02 + 1e-9).all(), name
+        assert (each.ready <= each.pods).all()
+        assert (each.pods + each.pool <= each.slots).all()
+        assert (each.busy <= each.ready + 1e-9).all()
+        found = figures([each])
+        assert found.calls == pytest.approx(each.calls.sum())
+        served = (each.calls.sum() - found.lost) * LAW.service.service_seconds / LAW.service.workers
+        assert each.busy.sum() == pytest.approx(served, rel=0.1), (
+            "work done is of requests served; some were served in vain"
+        )
+
+
+def test_a_world_tells_the_past_alone(setting: Setting) -> None:
+    world = World(setting, 10, 10, now=100)
+    assert world.calls(90, 10_000) == setting.calls[90:100].sum()
+    assert world.calls(-50, 5) == setting.calls[:5].sum()
+    assert world.calls(200, 300) == 0
+
+
+def test_a_strategy_that_needs_more_history_says_so() -> None:
+    short = replace(made(1, days=3), rates=np.ones(3 * 1440)).scaled(mean_rate(LAW))
+    one = setting_of(short, Window(2 * DAY, 2 * DAY + 600, "all"), LAW, seed=1)
+    with pytest.raises(Unsuited, match="7 d"):
+        strategies()["cron"].make(one)
+
+
+def test_the_command_prints_one_object_the_same_for_the_same_seed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "hour.txt").write_text("".join(f"{50 + n // 10}\n" for n in range(1_200)), encoding="utf-8")
+    asked = [
+        "--trace-dir",
+        str(tmp_path),
+        "--strategies",
+        "hpa-65,oracle,cron,maibo+pool",
+        "--json",
+        "--plot",
+        str(tmp_path / "out"),
+    ]
+    assert main(asked) == 0
+    first = capsys.readouterr().out
+    assert main(asked) == 0
+    assert capsys.readouterr().out == first
+    [trace] = json.loads(first)["traces"].values()
+    assert trace["strategies"]["cron"] == {"unsuited": "the trace does not reach back 7 d"}
+    assert (
+        trace["strategies"]["maibo+pool"]["against_stock"]["missed"]["lower"]
+        <= trace["strategies"]["maibo+pool"]["against_stock"]["missed"]["upper"]
+    )
+    assert {goal["what"] for goal in trace["goals"]} >= {"fewer misses than the HPA at 65 %", "scale-up P90 < 5 s"}
+    assert (tmp_path / "out" / "hour-1-all.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_the_command_prints_a_table_and_the_goals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "some.txt").write_text("20\n" * 300, encoding="utf-8")
+    assert main(["--trace", str(tmp_path / "some.txt"), "--strategies", "hpa-65,maibo+pool"]) == 0
+    printed = capsys.readouterr().out
+    assert "misses against hpa-65" in printed
+    assert "no more pod-hours, pool included" in printed
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["--strategies", "magic"], "no strategy magic; there are static"),
+        (["--trace", "/nowhere.csv"], "nowhere"),
+        (["--set", "luck=1"], "luck"),
+    ],
+)
+def test_a_wrong_question_is_answered_plainly(asked: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*asked]) == 2
+    assert told in capsys.readouterr().err.replace("\n", "")

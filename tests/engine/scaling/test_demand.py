@@ -1,0 +1,171 @@
+"""Demand from counts of 10 s buckets, looked at twice a second."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from maibo_slo.engine.scaling.demand import DemandEstimator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from maibo_slo.engine.scaling.inputs import Demand
+
+BEGIN = 1_000_000.0
+LOOK = 0.5
+
+
+class Arriving:
+    """Calls that end at random, and come `delay` s later, in what a drain brings each `rest` s."""
+
+    def __init__(self, *rates: tuple[float, float], delay: float = 0.3, rest: float = 0.2, seed: int = 1) -> None:
+        """`rates`: (until, calls a second), seconds since `BEGIN`."""
+        random = np.random.default_rng(seed)
+        ends: list[np.ndarray] = []
+        since = 0.0
+        for until, rate in rates:
+            ends.append(random.uniform(since, until, random.poisson(rate * (until - since))))
+            since = until
+        self.ends = np.sort(np.concatenate(ends)) + BEGIN
+        self.come = np.ceil((self.ends + delay) / rest) * rest
+
+    def paused(self, begin: float, end: float) -> Arriving:
+        """The same, but nothing comes in between; then all of it at once."""
+        within = (self.come >= BEGIN + begin) & (self.come < BEGIN + end)
+        self.come[within] = BEGIN + end
+        return self
+
+    def counts(self, now: float) -> dict[int, int]:
+        seen = self.ends[(self.come <= now) & (self.ends > now - 120)]
+        buckets, calls = np.unique((seen // 10 * 10).astype(int), return_counts=True)
+        return dict(zip(buckets.tolist(), calls.tolist(), strict=True))
+
+    def looks(self, estimator: DemandEstimator, begin: float, end: float) -> Iterator[tuple[float, Demand | None]]:
+        for now in np.arange(BEGIN + begin, BEGIN + end, LOOK).tolist():
+            yield now - BEGIN, estimator.look(now, self.counts(now))
+
+
+def rates(found: Sequence[tuple[float, Demand | None]]) -> list[float]:
+    return [demand.rate for _, demand in found if demand is not None]
+
+
+def test_nothing_seen_is_not_known() -> None:
+    assert DemandEstimator().look(BEGIN, {}) is None
+
+
+def test_a_constant_demand_is_told_from_whole_buckets() -> None:
+    found = list(Arriving((200, 100)).looks(DemandEstimator(), 60, 190))
+    assert rates(found) == pytest.approx([100] * len(found), rel=0.15)
+    last = found[-1][1]
+    assert last is not None
+    assert (last.seconds, last.surge) == (30.0, False)
+    assert last.calls == pytest.approx(3000, rel=0.1)
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(0.2, 900), (3, 900), (50, 600), (1000, 150)])
+def test_a_constant_demand_is_never_a_surge(rate: float, seconds: int) -> None:
+    found = list(Arriving((seconds, rate), seed=7).looks(DemandEstimator(), 40, seconds - 10))
+    assert not [at for at, demand in found if demand is not None and demand.surge]
+
+
+@pytest.mark.parametrize("begin", [100.0, 103.5, 107.0, 109.5])
+def test_a_flash_crowd_is_seen_within_two_seconds(begin: float) -> None:
+    arriving = Arriving((begin, 100), (200, 600))
+    found = list(arriving.looks(DemandEstimator(), 40, 160))
+    assert max(each.rate for at, each in found if each is not None and at < begin) < 130
+    first = min(at for at, each in found if each is not None and each.rate > 170)
+    assert first - begin <= 2.0
+    later = [(at - begin, each.rate) for at, each in found if each is not None and begin + 3 <= at]
+    assert min(rate for _, rate in later) > 400, "and it is told until whole buckets bear it out"
+    assert [rate for at, rate in later if at > 23] == pytest.approx(
+        [600] * len([at for at, _ in later if at > 23]), rel=0.1
+    )
+
+
+def test_a_crowd_that_leaves_is_dropped_by_whole_buckets() -> None:
+    found = list(Arriving((100, 100), (103, 800), (200, 100)).looks(DemandEstimator(), 40, 190))
+    assert max(rates(found)) > 400
+    assert max(each.rate for at, each in found if each is not None and at > 145) < 130
+
+
+@pytest.mark.parametrize("pause", [1.0, 1.9, 3.0, 8.0, 15.0])
+def test_a_drain_that_catches_up_is_no_surge(pause: float) -> None:
+    arriving = Arriving((300, 100)).paused(100, 100 + pause)
+    found = list(arriving.looks(DemandEstimator(), 40, 290))
+    assert max(rates(found)) < 150
+
+
+def test_late_counts_raise_nothing() -> None:
+    estimator = DemandEstimator()
+    arriving = Arriving((300, 100))
+    list(arriving.looks(estimator, 40, 120))
+    counts = arriving.counts(BEGIN + 120)
+    older, within = int(BEGIN) + 60, int(BEGIN) + 90
+    demand = estimator.look(BEGIN + 120, {**counts, older: counts[older] + 5_000})
+    assert demand is not None
+    assert demand.rate < 130
+    counts = arriving.counts(BEGIN + 120.5)
+    averaged = estimator.look(BEGIN + 120.5, {**counts, within: counts[within] + 3_000})
+    assert averaged is not None
+    assert not averaged.surge
+    assert averaged.rate == pytest.approx(200, rel=0.1), "over all of the 30 s that they came in"
+
+
+def test_exporters_that_send_in_clumps_are_no_surge() -> None:
+    found = list(Arriving((600, 40), rest=5.0).looks(DemandEstimator(), 40, 590))
+    settled = [each for at, each in found if each is not None and at > 100]
+    assert max(each.rate for each in settled) < 70
+
+
+def test_samples_make_a_surge_less_sure() -> None:
+    surges = []
+    for weight in (1.0, 200.0):
+        estimator = DemandEstimator()
+        arriving = Arriving((100, 100), (200, 300))
+        times = np.arange(BEGIN + 40, BEGIN + 104, LOOK).tolist()
+        looks = [estimator.look(now, arriving.counts(now), weight=weight) for now in times]
+        surges.append(any(each.surge for each in looks if each is not None))
+    assert surges == [True, False]
+
+
+def test_its_age_is_that_of_the_newest_counts() -> None:
+    estimator = DemandEstimator()
+    arriving = Arriving((100, 100))
+    list(arriving.looks(estimator, 40, 104))
+    counts = arriving.counts(BEGIN + 104)
+    for now in (110.0, 130.0, 150.0):
+        demand = estimator.look(BEGIN + now, counts)
+        assert demand is not None
+        assert demand.observed_at == pytest.approx(BEGIN + 100, abs=1.0)
+        assert demand.rate == pytest.approx(100, rel=0.2), "no counts are not no calls"
+    assert estimator.look(BEGIN + 400, counts) is None
+
+
+def test_silence_is_zero_where_the_target_says_so_and_others_are_heard() -> None:
+    estimator = DemandEstimator(silence_is_zero=True, max_age_seconds=30)
+    counts = {int(BEGIN): 50}
+    assert estimator.look(BEGIN + 10, counts, others_at=BEGIN + 9) is not None
+    silent = estimator.look(BEGIN + 60, counts, others_at=BEGIN + 58)
+    assert silent is not None
+    assert (silent.rate, silent.observed_at, silent.calls) == (0.0, BEGIN + 58, 0)
+    nobody = estimator.look(BEGIN + 80, counts, others_at=BEGIN + 10)
+    assert nobody is not None
+    assert nobody.observed_at == BEGIN + 10, "it is as old as what was heard last"
+
+
+def test_calls_are_some_of_what_is_heard() -> None:
+    estimator = DemandEstimator()
+    heard = {int(BEGIN) + 10 * at: 100 for at in range(6)}
+    demand = estimator.look(BEGIN + 60, {}, heard=heard)
+    assert demand is not None
+    assert (demand.rate, demand.calls) == (0.0, 0)
+    assert demand.observed_at == BEGIN + 60
+
+
+def test_what_has_just_begun_is_told_from_the_running_bucket() -> None:
+    demand = DemandEstimator().look(BEGIN + 4, {int(BEGIN): 40})
+    assert demand is not None
+    assert demand.rate == pytest.approx(10)

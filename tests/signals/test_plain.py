@@ -1,0 +1,97 @@
+"""``/v1/scaling`` beyond what every face does."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import replace
+
+import anyio.to_thread
+import httpx2
+import jsonschema
+import pytest
+
+
+def test_one_target_is_explained(json_face, board, make_signal, make_signals, override) -> None:
+    board.signals = make_signals(replace(make_signal(20), override=override, least=20))
+    said = json_face.get("/v1/scaling/shop/checkout-api").json()
+    assert said["workload"] == "shop/Deployment/checkout-api"
+    assert (said["desired_replicas"], said["min_replicas"], said["max_replicas"]) == (20, 20, 40)
+    assert said["reason"] == "20 replicas: 410 calls/s ÷ 36 a replica (reactive)"
+    assert [(wish["kind"], wish["replicas"]) for wish in said["wishes"]] == [("reactive", 20), ("predictive", None)]
+    assert said["wishes"][0]["figures"] == {"demand": 410.0}  # JSON has no infinity
+    assert said["inputs"]["demand_calls_per_second"] == 410.0
+    assert (said["inputs"]["wanted_replicas"], said["inputs"]["ready_replicas"]) == (10, 9)
+    assert said["age_seconds"] == 1.0
+    assert (said["override"]["who"], said["override"]["min_replicas"]) == ("ana", 20)
+
+
+def test_the_list_has_every_target_and_no_old_number(json_face, board, make_signal, make_signals) -> None:
+    board.signals = make_signals(make_signal(3, target="b"), make_signal(9, target="a", age=100), refused="no demand")
+    said = json_face.get("/v1/scaling").json()
+    assert [(each["target"], each["desired_replicas"]) for each in said["targets"]] == [
+        ("a", None),
+        ("b", 3),
+        ("checkout-api", None),
+    ]
+    stale, fresh, refused = said["targets"]
+    assert "stale: what it follows is 100 s old" in stale["refused"]
+    assert (stale["reason"], fresh["refused"]) == ("", "")
+    assert (refused["refused"], refused["age_seconds"]) == ("no signal shop/checkout-api: no demand", None)
+    assert board.served == []
+
+
+@pytest.mark.parametrize("ticked", [False, True])
+def test_before_the_first_decision_the_list_is_empty(json_face, board, make_signals, ticked) -> None:
+    board.signals = make_signals(at=None) if ticked else None
+    said = json_face.get("/v1/scaling").json()
+    assert (said["decided_at"], said["targets"]) == (None, [])
+
+
+def test_stale_is_503_and_unknown_is_404(json_face, board, make_signal, make_signals) -> None:
+    board.signals = make_signals(make_signal(12, age=100))
+    stale, unknown = (json_face.get(f"/v1/scaling/shop/{name}") for name in ("checkout-api", "other"))
+    assert (stale.status_code, stale.headers["retry-after"], unknown.status_code) == (503, "5", 404)
+    assert "desired_replicas" not in stale.text
+    assert board.served == []
+
+
+def test_who_asks_for_one_target_was_served(json_face, board, make_signal, make_signals) -> None:
+    board.signals = make_signals(make_signal(12))
+    json_face.get("/v1/scaling/shop/checkout-api")
+    assert board.served == [("shop", "checkout-api", 12, "json")]
+
+
+def test_openapi_has_a_valid_example_of_every_answer(json_face, board, make_signal, make_signals) -> None:
+    board.signals = make_signals(make_signal(12))
+    document = json_face.get("/openapi.json").json()
+    assert sorted(document["paths"]) == ["/v1/scaling", "/v1/scaling/{namespace}/{target}"]
+    for path, item in document["paths"].items():
+        content = item["get"]["responses"]["200"]["content"]["application/json"]
+        schema = {"components": document["components"], **content["schema"]}
+        jsonschema.Draft202012Validator(schema).validate(content["example"])
+        live = json_face.get(path.format(namespace="shop", target="checkout-api"))
+        jsonschema.Draft202012Validator(schema).validate(live.json())
+        assert "503" in item["get"]["responses"]
+
+
+def test_it_answers_while_every_thread_waits_for_a_store_that_hangs(
+    json_face, board, make_signal, make_signals
+) -> None:
+    board.signals = make_signals(make_signal(12))
+    mended = threading.Event()
+
+    async def scenario() -> int:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = 1
+        hanging = asyncio.create_task(anyio.to_thread.run_sync(mended.wait))
+        await asyncio.sleep(0)
+        transport = httpx2.ASGITransport(json_face.app)
+        async with asyncio.timeout(20), httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
+            said = (await http.get("/v1/scaling/shop/checkout-api")).json()
+        assert not hanging.done()
+        mended.set()
+        await hanging
+        replicas: int = said["desired_replicas"]
+        return replicas
+
+    assert asyncio.run(scenario()) == 12

@@ -1,0 +1,37 @@
+"""Series of the scaling signals beyond what every face does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+GONE_WHEN_STALE = (
+    "desired_replicas",
+    "lower_replicas",
+    "upper_replicas",
+    "demand_calls_per_second",
+    "capacity_calls_per_second",
+)
+
+
+def test_a_fresh_signal_has_all_its_series(prometheus_face, board, make_signal, make_signals, override) -> None:
+    board.signals = make_signals(replace(make_signal(20), override=override, least=20))
+    assert [prometheus_face.value(name) for name in GONE_WHEN_STALE] == [20, 19, 22, 410.0, 45.0]
+    lasting = ("min_replicas", "max_replicas", "override", "signal_age_seconds", "signal_stale")
+    assert [prometheus_face.value(name) for name in lasting] == [20, 40, 1, 1.0, 0]
+    assert prometheus_face.value("wish_replicas", kind="reactive") == 20
+    assert prometheus_face.value("wish_replicas", kind="predictive") is None
+
+
+def test_of_a_stale_signal_only_its_bounds_and_age_remain(prometheus_face, board, make_signal, make_signals) -> None:
+    board.signals = make_signals(make_signal(20, age=94))
+    assert [prometheus_face.value(name) for name in GONE_WHEN_STALE] == [None] * len(GONE_WHEN_STALE)
+    assert prometheus_face.value("wish_replicas", kind="reactive") is None
+    lasting = ("min_replicas", "max_replicas", "override", "signal_age_seconds", "signal_stale")
+    assert [prometheus_face.value(name) for name in lasting] == [0, 40, 0, 94.0, 1]
+
+
+def test_a_refused_target_is_stale_without_an_age(prometheus_face, board, make_signals) -> None:
+    board.signals = make_signals(refused="never any demand seen")
+    assert prometheus_face.value("signal_stale") == 1
+    assert prometheus_face.value("signal_age_seconds") is None
+    assert prometheus_face.value("max_replicas") is None
