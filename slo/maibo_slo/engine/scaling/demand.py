@@ -38,7 +38,7 @@ SURGE_SPANS: Final = (2.0, 4.0)
 TIMING_SECONDS: Final = 0.3
 """What came between two looks may have happened in so much longer a time: exporters and drains rest in between."""
 SURE_Z: Final = 4.5
-"""Of a surge: looked at twice a second, by chance less than once in a month."""
+"""Of a surge: demand is looked at twice a second, so what is rare in one look is not in a day's."""
 BUCKET_Z: Final = 2.5
 LIKELY_Z: Final = 1.645
 """A surge is taken for the lower end of what it may be."""
