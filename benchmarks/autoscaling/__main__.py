@@ -12,13 +12,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+os.environ.setdefault(
+    "OPENBLAS_NUM_THREADS", "1"
+)  # before numpy: small matrices, for which threads only wait for each other
 
 from benchmarks.autoscaling.cluster import Room
+from benchmarks.autoscaling.ours import CHANGEABLE
 from benchmarks.autoscaling.pictures import draw
 from benchmarks.autoscaling.printing import as_json, show, show_goals
 from benchmarks.autoscaling.service import Law, Service
@@ -26,6 +30,7 @@ from benchmarks.autoscaling.startup import CLUSTER_AUTOSCALER, KARPENTER
 from benchmarks.autoscaling.strategies import strategies
 from benchmarks.autoscaling.study import Studied, goals, study
 from benchmarks.autoscaling.traces import Trace, UnreadableTrace, made, read
+from rich.console import Console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         "--nodes", choices=sorted(NODES), default="karpenter", help="how quickly a node comes (%(default)s)"
     )
     parser.add_argument("--cold-pool", action="store_true", help="the burst pool's nodes do not have the image")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one of maibo's defaults: utilisation=0.7, quantile, dead_band, scale_down_seconds, pool_quantile")  # fmt: skip
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=f"change one of maibo's defaults: {', '.join(CHANGEABLE)}")  # fmt: skip
     parser.add_argument("--plot", type=Path, metavar="DIR", help="write pictures (SVG) there")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
@@ -113,6 +118,8 @@ def _chosen(arguments: argparse.Namespace) -> list[Named]:
     changes = {}
     for each in arguments.set:
         name, _, value = each.partition("=")
+        if name not in CHANGEABLE:
+            raise ValueError(f"--set {each}: what can be changed is {', '.join(CHANGEABLE)}")
         changes[name] = float(value)
     known = strategies(changes)
     if arguments.strategies is None:

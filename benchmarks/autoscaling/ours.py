@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-
 from benchmarks.autoscaling import hpa, keda, proposals
 from benchmarks.autoscaling.world import Act, Setting, World
+
 from maibo_slo.documents.scaling_kinds import BurstPool, CapacitySpec, FastLaneSpec, ForecastSpec, ScalingTarget
 from maibo_slo.engine.forecasting.forecast import LEVELS, forecast, gate_of
 from maibo_slo.engine.scaling.decide import Memory, decide

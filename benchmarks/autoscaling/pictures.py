@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape
 
 import numpy as np
-
 from benchmarks.autoscaling.strategies import ORACLE, STOCK
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from benchmarks.autoscaling.study import Studied
+    from numpy.typing import NDArray
 
     Vector = NDArray[np.float64]
 

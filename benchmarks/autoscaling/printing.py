@@ -7,16 +7,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
 from benchmarks.autoscaling.cluster import PODS_PER_NODE
 from benchmarks.autoscaling.strategies import ORACLE
 from benchmarks.autoscaling.study import Goal, Row, Studied, goals
+from rich.table import Table
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from benchmarks.autoscaling.traces import Window
+    from rich.console import Console
 
 WORDS = {True: "yes", False: "no", None: "not sure"}
 STYLES = {True: "green", False: "red", None: "yellow"}

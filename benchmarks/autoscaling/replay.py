@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-
 from benchmarks.autoscaling.cluster import Cluster, Room
 from benchmarks.autoscaling.world import Act, Setting, Strategy, World
 

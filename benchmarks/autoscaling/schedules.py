@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-
 from benchmarks.autoscaling import hpa, keda, proposals
 from benchmarks.autoscaling.traces import DAY
 from benchmarks.autoscaling.world import Act, Setting, Unsuited, World

@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-
 from benchmarks.autoscaling.replay import BEGIN_UTILISATION, WARM_UP_SECONDS
 from benchmarks.autoscaling.world import Setting
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-
 from benchmarks.autoscaling.bootstrap import Difference, difference
 from benchmarks.autoscaling.figures import Figures, figures
 from benchmarks.autoscaling.ours import COLD_SECONDS
@@ -16,6 +15,7 @@ from benchmarks.autoscaling.settings import mean_rate, setting_of
 from benchmarks.autoscaling.strategies import OURS, STOCK
 from benchmarks.autoscaling.traces import DAY, Trace, Window, windows
 from benchmarks.autoscaling.world import Named, Unsuited
+
 from maibo_slo.engine.scaling.pool import growth
 
 if TYPE_CHECKING:

@@ -10,10 +10,9 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from benchmarks.autoscaling.service import Law
     from benchmarks.autoscaling.traces import Trace
+    from numpy.typing import NDArray
 
     Vector = NDArray[np.float64]
 
