@@ -65,7 +65,8 @@ lint: setup  ## ruff, mypy --strict, pyright, import-linter
 	@$(BIN)/lint-imports
 
 bench: setup  ## every performance claim, measured here
-	@for each in $(addprefix benchmarks/,ingest.py store.py slo_eval.py sdk_overhead.py); do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+	@for each in $(addprefix benchmarks/,ingest.py store.py slo_eval.py signal_latency.py keda_calls.py sdk_overhead.py); do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+	@echo "== benchmarks.autoscaling"; $(BIN)/python -m benchmarks.autoscaling
 
 constraints: | $(UV)  ## pin every dependency anew, with hashes
 	@deploy/scripts/pin "$(UV)"

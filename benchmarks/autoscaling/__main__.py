@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UnreadableTrace, ValueError, OSError) as error:
         err.print(f"autoscaling: {error}", style="red")
         return 2
-    law, room = Law(Service()), Room(NODES[arguments.nodes], warm_pool=not arguments.cold_pool)
+    law, room = Law(Service()), Room(NODES[arguments.nodes])
     out = Console(width=None if sys.stdout.isatty() else 200)
     done: list[Studied] = []
     with err.status("replaying") as status:
@@ -90,8 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--nodes", choices=sorted(NODES), default="karpenter", help="how quickly a node comes (%(default)s)"
     )
-    parser.add_argument("--cold-pool", action="store_true", help="the burst pool's nodes do not have the image")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=f"change one of maibo's defaults: {', '.join(CHANGEABLE)}")  # fmt: skip
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=f"change one of maibo's parameters: {', '.join(CHANGEABLE)}")  # fmt: skip
     parser.add_argument("--plot", type=Path, metavar="DIR", help="write pictures (SVG) there")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser

@@ -23,8 +23,6 @@ class Room:
 
     start_up: StartUp = KARPENTER
     pods_per_node: int = PODS_PER_NODE
-    warm_pool: bool = True
-    """Balloon pods of a burst pool run the workload's image, so that its nodes have it. A CapacityBuffer alone does not pull."""
 
 
 @dataclass(slots=True)
@@ -52,6 +50,8 @@ class Cluster:
     _spare_since: float | None = None
     pool: int = 0
     """Slots to keep free."""
+    image_ahead: bool = False
+    """Fresh nodes pull the workload's image before a pod of it comes. A CapacityBuffer or a pause image does not do that."""
 
     def __post_init__(self) -> None:
         self.ready = self.wanted
@@ -119,7 +119,7 @@ class Cluster:
         """Slots that ran the workload are filled first; the first pod on a fresh node pulls, those after it wait for it."""
         if self._fresh <= 0 or self.free > self._fresh:
             return 0.0
-        if self.pool and self.room.warm_pool:
+        if self.image_ahead:
             self._fresh -= 1
             return 0.0
         if self._fresh % self.room.pods_per_node == 0:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-SHOWN: Final = {STOCK: "#c0504d", "maibo": "#7aa6d6", "maibo+pool": "#1f5fa8", ORACLE: "#6a9a3a"}
+SHOWN: Final = {STOCK: "#c0504d", "maibo+fast": "#7aa6d6", "maibo+image": "#1f5fa8", ORACLE: "#6a9a3a"}
 DEMAND: Final = "#9a9a9a"
-WIDTH, HEIGHT, LOWER, LEFT, TOP, GAP = 1100, 320, 140, 64, 44, 34
+WIDTH, HEIGHT, LOWER, LEFT, TOP, GAP = 1100, 320, 140, 64, 44, 48
 POINTS: Final = 720
 
 
@@ -68,7 +68,7 @@ def _thin(values: Vector) -> Vector:
 
 def _legend(series: dict[str, tuple[str, Vector]]) -> list[str]:
     return [
-        f'<text x="{LEFT + 200 * place}" y="36" fill="{colour}">{escape(name)}</text>'
+        f'<text x="{LEFT + 215 * place}" y="36" fill="{colour}">{escape(name)}</text>'
         for place, (name, (colour, _)) in enumerate(series.items())
     ]
 

@@ -47,10 +47,13 @@ def _cells(row: Row, oracle_hours: float | None) -> list[str]:
     assert found is not None
     return [
         row.name,
-        f"{found.missed_share:.3%}",
+        f"{found.missed_share:.4%}",
         f"{found.lost_share:.3%}",
         f"{found.unserved_share:.3%}",
-        " ".join("-" if each is None else f"{each:.0f}" for each in found.scale_up_seconds) + " s",
+        " ".join(
+            "-" if each is None else f"{each:.1f}" if each < 10 else f"{each:.0f}" for each in found.scale_up_seconds
+        )
+        + " s",
         str(found.scale_ups),
         f"{found.utilisation:.1%}",
         f"{found.pod_hours:.0f}",
@@ -66,7 +69,7 @@ def _against(row: Row) -> str:
     if row.compared is None or row.figures is None:
         return ""
     each, per = row.compared.missed, 100 / row.figures.calls
-    return f"{per * each.total:+.3f} % [{per * each.lower:+.3f}, {per * each.upper:+.3f}]"
+    return f"{per * each.total:+.4f} % [{per * each.lower:+.4f}, {per * each.upper:+.4f}]"
 
 
 def _window(window: Window) -> str:

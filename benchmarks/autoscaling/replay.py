@@ -146,7 +146,7 @@ def replay(setting: Setting, strategy: Strategy, *, room: Room, seed: int) -> Ou
 def _follow(act: Act, cluster: Cluster, world: World, tracker: _Tracker) -> bool:
     """Whether ``/scale`` changed."""
     if act.pool is not None:
-        cluster.pool = act.pool
+        cluster.pool, cluster.image_ahead = act.pool, act.image_ahead
     if act.wished is not None:
         tracker.wished(world.now, act.wished, world.wanted)
     if act.write is None or act.write == world.wanted:

@@ -112,4 +112,4 @@ def _blocks(rates: Vector, begin: float, seconds: int) -> Vector:
     block = (block - block[0]).astype(int)
     highest = np.zeros(block[-1] + 1)
     np.maximum.at(highest, block, rates)
-    return highest[block]
+    return np.asarray(highest[block])

@@ -105,7 +105,7 @@ class Law:
     def over(self, seconds: float) -> Vector:
         """By requests in the replica when one comes: how likely it takes longer than `seconds`."""
         rate = self.service.per_second
-        grid = (np.arange(round(seconds / GRID_SECONDS)) + 0.5) * GRID_SECONDS
+        grid: Vector = (np.arange(round(seconds / GRID_SECONDS), dtype=np.float64) + 0.5) * GRID_SECONDS
         left = self._served_later(seconds - grid)
         over = np.empty(self.states)
         over[: self.service.workers] = self._served_later(np.array([seconds]))[0]

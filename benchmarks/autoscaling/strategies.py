@@ -20,8 +20,14 @@ OURS: Final[Mapping[str, Parts]] = {
     "maibo+forecast": Parts(predictive=True),
     "maibo+fast": Parts(predictive=True, fast_lane=True),
     "maibo+pool": Parts(predictive=True, fast_lane=True, pool=True),
+    "maibo+image": Parts(predictive=True, fast_lane=True, pool=True, image_ahead=True),
 }
 """Each with what the one before it has."""
+DEFAULTS: Final = "maibo-defaults"
+TIGHT: Final = "maibo-tight"
+"""How much can be utilised, where every part helps."""
+TIGHT_UTILISATION: Final = 0.95
+_DEFAULTS: Final = Parts(predictive=True, fast_lane=True, tuned=False)
 
 
 def strategies(changes: Mapping[str, float] | None = None) -> dict[str, Named]:
@@ -35,9 +41,15 @@ def strategies(changes: Mapping[str, float] | None = None) -> dict[str, Named]:
         Named("cron", "each hour as a week before", schedules.cron),
         Named("day-naive", "as yesterday", schedules.day_naive),
         Named(ORACLE, "knows the future", schedules.oracle),
+        Named(DEFAULTS, "as maibo+fast, with nothing said", _Maibo(_DEFAULTS, changes or {}).make),
+        Named(TIGHT, f"as maibo+image, at {TIGHT_UTILISATION:.0%} of the safe load", _tight(changes or {}).make),
         *(Named(name, _summary(parts), _Maibo(parts, changes or {}).make) for name, parts in OURS.items()),
     ]
     return {each.name: each for each in found}
+
+
+def _tight(changes: Mapping[str, float]) -> _Maibo:
+    return _Maibo(OURS["maibo+image"], {**changes, "utilisation": TIGHT_UTILISATION})
 
 
 def _cpu(setting: Setting, *, percent: int) -> Strategy:
@@ -45,13 +57,14 @@ def _cpu(setting: Setting, *, percent: int) -> Strategy:
 
 
 def _summary(parts: Parts) -> str:
-    on = [
-        ("reactive", True),
-        ("predictive", parts.predictive),
-        ("fast lane", parts.fast_lane),
-        ("burst pool", parts.pool),
-    ]
-    return ", ".join(name for name, is_on in on if is_on)
+    on = {
+        "reactive": True,
+        "predictive": parts.predictive,
+        "fast lane": parts.fast_lane,
+        "burst pool": parts.pool,
+        "image pulled ahead": parts.image_ahead,
+    }
+    return ", ".join(name for name, is_on in on.items() if is_on)
 
 
 class _Maibo:

@@ -6,6 +6,7 @@ import csv
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -22,7 +23,7 @@ BRIDGED_SECONDS: Final = 600
 """A gap up to this is bridged by a line; a day with a longer one is not replayed."""
 
 
-class UnreadableTrace(ValueError):
+class UnreadableTrace(ValueError):  # noqa: N818 -- the name says what is so
     """A file is no trace; the text says which, where, and what is read."""
 
 
@@ -54,7 +55,7 @@ class Trace:
     def by_second(self, begin: float, end: float) -> Vector:
         """Requests a second expected in each second of [begin, end): by lines between the middles of steps."""
         middles = (np.arange(len(self.rates)) + 0.5) * self.step_seconds
-        return np.interp(np.arange(round(end - begin)) + (begin - self.begin) + 0.5, middles, self.rates)
+        return np.asarray(np.interp(np.arange(round(end - begin)) + (begin - self.begin) + 0.5, middles, self.rates))
 
     def by_minute(self, end: float, minutes: int) -> Vector:
         """The last minutes before `end` that there are, oldest first."""
@@ -86,7 +87,7 @@ def regular(name: str, times: Vector, counts: Vector) -> Trace:
     places = np.round((times - times[0]) / step).astype(int)
     grid = np.arange(places[-1] + 1)
     known = np.ones(len(grid), dtype=bool)
-    for before, after in zip(places[:-1], places[1:], strict=True):
+    for before, after in pairwise(places.tolist()):
         if (after - before - 1) * step > BRIDGED_SECONDS:
             known[before + 1 : after] = False
     rates = np.interp(grid, places, counts) / step

@@ -90,6 +90,8 @@ class Act(NamedTuple):
     """What it has decided on, where that is known before it is written: a scale-up's time begins then."""
     pool: int | None = None
     """Slots to be kept free from now on."""
+    image_ahead: bool = False
+    """Fresh nodes pull the image before they are needed."""
 
 
 class Strategy(Protocol):

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
-def cluster(wanted: int, pool: int = 0, *, warm_pool: bool = True) -> Cluster:
-    return Cluster(Room(warm_pool=warm_pool), np.random.default_rng(1), wanted, pool=pool)
+def cluster(wanted: int, pool: int = 0) -> Cluster:
+    return Cluster(Room(), np.random.default_rng(1), wanted, pool=pool)
 
 
 def seconds_until_ready(given_cluster: Cluster, wanted: int) -> float:
@@ -41,15 +41,15 @@ def test_a_burst_pool_makes_room_and_is_filled_again() -> None:
 
 
 def test_a_pool_whose_nodes_lack_the_image_pulls_it_first() -> None:
-    warm, cold = [], []
+    ahead, pulled = [], []
     for seed in range(40):
-        for found, is_warm in ((warm, True), (cold, False)):
-            one = Cluster(Room(warm_pool=is_warm), np.random.default_rng(seed), 8, pool=0)
-            one.pool = 4
+        for found, image_ahead in ((ahead, True), (pulled, False)):
+            one = Cluster(Room(), np.random.default_rng(seed), 8)
+            one.pool, one.image_ahead = 4, image_ahead
             for now in range(-400, 0):
                 one.step(now)
             found.append(seconds_until_ready(one, 10))
-    assert np.median(cold) > np.median(warm) + 2
+    assert np.median(pulled) > np.median(ahead) + 2
 
 
 def test_scaling_down_takes_who_waits_first_then_who_starts_then_who_serves() -> None:

@@ -12,7 +12,7 @@ from benchmarks.autoscaling.proposals import (
     by_utilisation,
     group,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 NOW = 10_000.0
@@ -33,7 +33,7 @@ def pods(levels: tuple[int | None, ...], *, unready: tuple[int, ...] = (), pendi
                 started_at=begun,
                 transition_at=begun,
                 measured_at=NOW,
-            )  # fmt: skip
+            )
         )
     found += [Pod(None, phase="Failed")] * failed
     found += [Pod(None, deleting=True)] * deleting
@@ -129,6 +129,7 @@ def test_a_pod_that_once_was_ready_counts_again_after_its_first_minutes() -> Non
     assert group([never], NOW, cpu=True).unready == 1
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.one_of(st.none(), st.integers(0, 5_000)), min_size=1, max_size=20),
     st.integers(1, 100),
