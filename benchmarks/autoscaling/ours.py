@@ -50,8 +50,6 @@ class Parts:
     pool: bool = False
     image_ahead: bool = False
     """The pool's nodes pull the workload's image: a balloon of that image, or a DaemonSet that pulls."""
-    tuned: bool = True
-    """Else a ScalingTarget that says nothing of its own."""
 
 
 def target_of(setting: Setting, parts: Parts) -> ScalingTarget:
@@ -201,14 +199,6 @@ class Ours:
         return pool_size(world.wanted, growth(history, COLD_SECONDS, spec.quantile), spec.most)
 
 
-TUNED: Final[Mapping[str, float]] = {
-    "dead_band": 0.03,
-    "scale_down_seconds": 120,
-    "quantile": 0.6,
-    "lane_every_seconds": 5,
-    "lane_most": 20,
-}
-"""Of a ScalingTarget, for every trace alike: found by a few tries on two and three days of each with seeds 1 and 2. Its utilisation is the default."""
 CHANGEABLE: Final = (
     "utilisation",
     "dead_band",
@@ -223,7 +213,6 @@ CHANGEABLE: Final = (
 
 def with_target(foreseen: Foreseen, parts: Parts, changes: Mapping[str, float]) -> Ours:
     """`changes`: of the target, by name, and of the HPA's ``tolerance``; see `CHANGEABLE`."""
-    changes = {**(TUNED if parts.tuned else {}), **changes}
     target = target_of(foreseen.setting, parts)
     target = replace(
         target,

@@ -23,11 +23,9 @@ OURS: Final[Mapping[str, Parts]] = {
     "maibo+image": Parts(predictive=True, fast_lane=True, pool=True, image_ahead=True),
 }
 """Each with what the one before it has."""
-DEFAULTS: Final = "maibo-defaults"
 TIGHT: Final = "maibo-tight"
 """How much can be utilised, where every part helps."""
 TIGHT_UTILISATION: Final = 0.95
-_DEFAULTS: Final = Parts(predictive=True, fast_lane=True, tuned=False)
 
 
 def strategies(changes: Mapping[str, float] | None = None) -> dict[str, Named]:
@@ -41,7 +39,6 @@ def strategies(changes: Mapping[str, float] | None = None) -> dict[str, Named]:
         Named("cron", "each hour as a week before", schedules.cron),
         Named("day-naive", "as yesterday", schedules.day_naive),
         Named(ORACLE, "knows the future", schedules.oracle),
-        Named(DEFAULTS, "as maibo+fast, with nothing said", _Maibo(_DEFAULTS, changes or {}).make),
         Named(TIGHT, f"as maibo+image, at {TIGHT_UTILISATION:.0%} of the safe load", _tight(changes or {}).make),
         *(Named(name, _summary(parts), _Maibo(parts, changes or {}).make) for name, parts in OURS.items()),
     ]

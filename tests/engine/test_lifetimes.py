@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maibo_slo.engine import lifetimes
-from maibo_slo.engine.lifetimes import Lasted, between, by_phase, latency, lead_time, phases, pod_phases, quantiles
+from maibo_slo.engine.lifetimes import (
+    LONGEST_LEAD_SECONDS,
+    Lasted,
+    between,
+    by_phase,
+    latency,
+    lead_time,
+    least_lead,
+    phases,
+    pod_phases,
+    quantiles,
+)
 from maibo_slo.store.scaleups import Moment, PodState, ScaleUpState, Stage
 
 AT = 1_800_000_000.0
@@ -110,6 +121,17 @@ def test_lead_time_counts_those_that_never_served(make_scaleup) -> None:
     assert lead_time([*done, *stuck], 0.5) == 17
     assert lead_time([*done, *stuck]) is None
     assert lead_time([]) is None
+    assert least_lead([*done, *stuck]) == 100
+    assert least_lead([]) == 0
+
+
+def test_one_stuck_pod_among_few_does_not_make_a_lead_time_of_an_hour(make_scaleup) -> None:
+    done = [make_scaleup(AT + 1000 * i, [{"created": 1, "ready": 10 + i}]) for i in range(4)]
+    slow = make_scaleup(AT + 9000, [{"created": 1, "ready": 10}, {"created": 1, "ready": 3500}])
+    assert lead_time([*done, slow]) == LONGEST_LEAD_SECONDS
+    never = make_scaleup(AT + 9000, [{"created": 1}], ended=3600.0)
+    assert lead_time([*done, never]) is None
+    assert least_lead([*done, never]) == LONGEST_LEAD_SECONDS
 
 
 def test_phases_of_a_complete_scaleup_add_up_to_its_latency(make_scaleup) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from maibo_slo.engine.scaling import overrides
 from maibo_slo.engine.scaling.inputs import Override
-from maibo_slo.engine.scaling.overrides import READ_SECONDS, Overrides
+from maibo_slo.engine.scaling.overrides import Overrides
 from maibo_slo.errors import StoreError
 from maibo_slo.store.events import every
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pytest
 
     from maibo_slo.store import Store
     from maibo_slo.store.events import Event
@@ -26,18 +27,18 @@ class Unwilling:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.failing = False
-        append, read = overrides.events.append, overrides.events.every
+        append, read = overrides.events.append, overrides.events.events
 
         def appended(store: Store, events: Sequence[Event]) -> None:
             self._fail()
             append(store, events)
 
-        def everything(store: Store, kind: str) -> list[Event]:
+        def going_on(store: Store, kind: str, begin: float, end: float) -> list[Event]:
             self._fail()
-            return read(store, kind)
+            return read(store, kind, begin, end)
 
         monkeypatch.setattr(overrides.events, "append", appended)
-        monkeypatch.setattr(overrides.events, "every", everything)
+        monkeypatch.setattr(overrides.events, "events", going_on)
 
     def _fail(self) -> None:
         if self.failing:
@@ -58,7 +59,7 @@ def test_while_the_store_fails_an_override_is_in_force_and_recorded_later(
     assert [each.least for each in ours()] == [5]
     unwilling.failing = False
     assert every(store, "override") == []
-    now[0] += READ_SECONDS
+    ours.refresh()
     assert [each.least for each in ours()] == [5]
     assert [each.id for each in every(store, "override")] == ["api@1800000000000"]
     assert ours.trail(NOON, NOON + 60)[0].recorded
@@ -72,7 +73,10 @@ def test_an_override_survives_a_restart_and_a_store_that_then_fails(
     again = Overrides(store, now=lambda: now[0])
     assert [each.least for each in again()] == [5]
     unwilling.failing = True
-    now[0] += READ_SECONDS
+    with pytest.raises(StoreError):
+        again.refresh()
+    assert [each.least for each in again()] == [5]
+    now[0] = NOON + 3599.999
     assert [each.least for each in again()] == [5]
     now[0] = NOON + 3600
     assert again() == ()
@@ -82,6 +86,74 @@ def test_several_services_on_one_store_hear_of_each_others(store: Store) -> None
     now = [NOON]
     one, other = Overrides(store, now=lambda: now[0]), Overrides(store, now=lambda: now[0])
     assert other() == ()
-    one.say(an_override(NOON))
-    now[0] += READ_SECONDS
+    said = one.say(an_override(NOON))
+    other.refresh()
     assert [each.least for each in other()] == [5]
+    other.end(said.override.id, who="ben", why="over", at=NOON)
+    one.refresh()
+    assert one() == ()
+
+
+def test_of_two_that_two_services_were_told_at_once_the_later_is_in_force_for_both(store: Store) -> None:
+    one, other = Overrides(store, now=lambda: NOON + 2), Overrides(store, now=lambda: NOON + 2)
+    one.say(an_override(NOON, least=5))
+    other.say(an_override(NOON + 1, least=7))  # has not heard of the one before
+    for each in (one, other):
+        each.refresh()
+        assert [said.least for said in each()] == [7]
+    trail = Overrides(store, now=lambda: NOON + 2).trail(NOON, NOON + 60)
+    assert [(said.override.least, said.ended is None) for said in trail] == [(7, True), (5, False)]
+
+
+def test_a_store_that_hangs_holds_up_nobody_who_asks_what_is_in_force(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = Overrides(store, now=lambda: NOON)
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    def hang(*_: object) -> None:
+        hangs.set()
+        assert goes_on.wait(20)
+        raise StoreError("it was hung")
+
+    monkeypatch.setattr(overrides.events, "append", hang)
+    monkeypatch.setattr(overrides, "WAIT_SECONDS", 0.1)
+    try:
+        assert not ours.say(an_override(NOON)).recorded
+        assert hangs.is_set()
+        assert [each.least for each in ours()] == [5]
+        assert not ours.end("api@1800000000000", who="ben", why="over", at=NOON).recorded
+        assert ours() == ()
+    finally:
+        goes_on.set()
+
+
+def test_a_clock_that_is_set_back_takes_no_override_out_of_force(store: Store) -> None:
+    now = [NOON]
+    ours = Overrides(store, now=lambda: now[0])
+    ours.say(an_override(NOON))
+    now[0] -= 7200
+    ours.refresh()
+    assert [each.least for each in ours()] == [5]
+    assert ours.say(an_override(now[0], least=9)).recorded
+    assert [each.least for each in ours()] == [9]
+
+
+def test_only_what_may_still_be_in_force_is_read_again_and_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [NOON]
+    ours = Overrides(store, now=lambda: now[0])
+    for hour in range(5):
+        now[0] = NOON + 7200 * hour
+        ours.say(an_override(now[0]))
+    found: list[int] = []
+    read = overrides.events.events
+
+    def counted(*asked: Any) -> list[Event]:
+        there = read(*asked)
+        found.append(len(there))
+        return there
+
+    monkeypatch.setattr(overrides.events, "events", counted)
+    ours.refresh()
+    assert found == [1]
+    assert len(ours.trail(NOON, now[0] + 1)) == 5

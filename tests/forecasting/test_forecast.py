@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 from maibo_slo.documents.scaling_kinds import ExpectedLoad
 from maibo_slo.engine.forecasting import LEVELS, forecast, gate_of
+from maibo_slo.engine.forecasting.forecast import MOST_TIMES
 from maibo_slo.engine.forecasting.gate import fit, pinball
 from maibo_slo.engine.forecasting.models import fit_model
 from maibo_slo.engine.forecasting.series import Logs, factor_at, lead_minutes, without_expected
@@ -270,6 +271,9 @@ def test_quantiles_ascend_and_are_never_negative_whatever_the_history(history, l
     assert all(np.isfinite(rates))
     assert min(rates) >= 0
     assert all(low <= high for low, high in pairwise(rates))
+    highest = max((float(rate) for rate in history if np.isfinite(rate) and rate >= 0), default=0.0)
+    known = highest * max(1.0, factor) * max(1.0, 1 / factor)
+    assert max(rates) <= MOST_TIMES * known * 1.001, "a model may not invent more"
 
 
 def test_asking_a_fitted_model_costs_a_millisecond_or_two(day_curve) -> None:

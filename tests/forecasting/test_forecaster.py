@@ -90,6 +90,14 @@ def test_a_minute_later_only_what_is_new_is_read_and_an_hour_later_all_of_it(dem
     ]
 
 
+def test_a_document_that_names_other_services_is_forecast_from_their_history(demand, target) -> None:
+    forecaster = Forecaster(demand)
+    for later, services in enumerate((("checkout-api",), ("checkout-api", "checkout-worker"))):
+        forecaster.refresh([Asked(target(services=services), 600)], now=NOW + 60 * later)
+
+    assert [minutes for _, minutes in demand.asked] == [LEARNED_MINUTES, LEARNED_MINUTES]
+
+
 def test_a_history_that_was_refused_is_looked_at_again_before_the_hour_is_over(demand, target) -> None:
     silent = demand.rates.copy()
     silent[10 * DAY - 30 : 10 * DAY] = np.nan

@@ -498,9 +498,22 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
                 return self._status(409, "Conflict", "the object has been modified; apply your changes to the latest")
             if place.subresource == "scale":
                 wanted = merged(api.scale(place.plural, place.name, place.namespace), body)["spec"]["replicas"]
-                api.put(place.plural, merged(found, {"spec": {"replicas": wanted}}))
+                metadata = {"managedFields": [*_others(found), self._manager(found)]}
+                api.put(place.plural, merged(found, {"spec": {"replicas": wanted}, "metadata": metadata}))
                 return self._answer(200, api.scale(place.plural, place.name, place.namespace))
             return self._answer(200, api.put(place.plural, merged(found, body)))
+
+        def _manager(self, scaled: Json) -> Json:
+            """Who owns ``spec.replicas`` from now on: without a field manager, whoever the agent says."""
+            return {
+                "manager": self.headers.get("user-agent", "").partition("/")[0],
+                "operation": "Update",
+                "subresource": "scale",
+                "apiVersion": scaled["apiVersion"],
+                "time": stamp(time.time()),
+                "fieldsType": "FieldsV1",
+                "fieldsV1": {"f:spec": {"f:replicas": {}}},
+            }
 
         def _watch(self, place: _Place, query: dict[str, str]) -> None:
             ends = time.monotonic() + float(query.get("timeoutSeconds", 1800))
@@ -574,6 +587,12 @@ class _Place:
             namespace, rest = rest[1], rest[2:]
         plural, name, subresource = (*rest, "", "", "")[:3]
         return cls(group, version, namespace, plural, name, subresource)
+
+
+def _others(item: Json) -> list[Json]:
+    """Managers of other fields than ``spec.replicas``."""
+    managed = item["metadata"].get("managedFields", [])
+    return [each for each in managed if "f:replicas" not in each["fieldsV1"].get("f:spec", {})]
 
 
 def line(type_: str, said: Json) -> bytes:

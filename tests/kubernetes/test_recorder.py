@@ -84,7 +84,7 @@ def world() -> World:
 
 
 def test_changes_become_scale_ups_and_samples(world: World) -> None:
-    world.sees("deployments", "pods")
+    world.sees("deployments", "replicasets", "pods")
     change = world.workload(2)
     assert world.assembly.taken == [change]
     world.assembly.next = [scaleup(1)]
@@ -97,7 +97,7 @@ def test_changes_become_scale_ups_and_samples(world: World) -> None:
 
 
 def test_what_the_store_does_not_take_is_kept_in_its_newest_version(world: World) -> None:
-    world.sees("deployments", "pods")
+    world.sees("deployments", "replicasets", "pods")
     world.store.fails = True
     for after in (2, 3):
         world.workload(after)
@@ -130,7 +130,7 @@ def test_what_waits_for_the_store_is_bounded_and_the_oldest_goes(world: World, m
 @pytest.mark.parametrize("error", [KeyError("spec"), StoreError("away")], ids=["a surprise", "the store"])
 def test_a_failing_assembly_stops_nothing(world: World, error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     world.assembly.fails = error
-    world.sees("deployments", "pods")
+    world.sees("deployments", "replicasets", "pods")
     world.workload(2)
     world.workload(3)
     world.now = T + 1

@@ -29,8 +29,8 @@ class Cluster:
     def __init__(self, *, seen: bool = True) -> None:
         self.sampler = Sampler()
         if seen:
-            self.sees("deployments", T)
-            self.sees("pods", T)
+            for resource in ("deployments", "replicasets", "pods"):
+                self.sees(resource, T)
 
     def sees(self, resource: str, at: float, seen: bool = True) -> None:
         self.sampler.sight(Sight(resource, "", seen, at))
@@ -139,7 +139,9 @@ def test_what_nobody_watched_is_neither_ready_nor_not() -> None:
     assert cluster.due(T + 1) == []
     cluster.sees("deployments", T + 2)
     assert cluster.due(T + 3) == []
-    cluster.sees("pods", T + 4)
+    cluster.sees("pods", T + 3)
+    assert cluster.due(T + 3.5) == [], "whose pods they are is not seen: of none, nobody knows"
+    cluster.sees("replicasets", T + 4)
     cluster.sees("pods", T + 6, seen=False)
     assert cluster.due(T + 10) == [row(T, ready_ms=2_000, observed_ms=2_000)]
     assert cluster.due(T + 30) == []
@@ -149,7 +151,7 @@ def test_what_nobody_watched_is_neither_ready_nor_not() -> None:
 
 def test_one_namespace_may_be_seen_and_another_not() -> None:
     sampler = Sampler()
-    for resource in ("deployments", "pods"):
+    for resource in ("deployments", "replicasets", "pods"):
         sampler.sight(Sight(resource, "shop", seen=True, at=T))
     for namespace in ("shop", "bank"):
         metadata = {"name": "checkout", "namespace": namespace}
@@ -162,7 +164,8 @@ def test_stateful_sets_and_rollouts_are_workloads_too() -> None:
     for resource, kind in (("statefulsets", "StatefulSet"), ("rollouts", "Rollout")):
         sampler.sight(Sight(resource, "", seen=True, at=T))
         sampler.take(Change(resource, "ADDED", {"metadata": owned(kind), "spec": {"replicas": 3}}, T))
-    sampler.sight(Sight("pods", "", seen=True, at=T))
+    for resource in ("replicasets", "pods"):
+        sampler.sight(Sight(resource, "", seen=True, at=T))
     sampler.take(Change("replicasets", "ADDED", {"metadata": owned("r-1", "Rollout/Rollout")}, T))
     status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
     for name, owner in (
@@ -189,7 +192,7 @@ def test_a_workload_that_goes_has_its_last_word_and_no_more() -> None:
 
 def test_only_the_chosen_are_sampled_and_without_any_so_many() -> None:
     sampler = Sampler()
-    for resource in ("deployments", "pods"):
+    for resource in ("deployments", "replicasets", "pods"):
         sampler.sight(Sight(resource, "", seen=True, at=T))
     for number in range(MOST + 5):
         metadata = {"name": f"d{number:04}", "namespace": "shop"}

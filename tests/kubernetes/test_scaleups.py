@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -93,7 +94,7 @@ def test_trigger_answer_and_first_journey_come_from_the_store(plain: Any):
         asked.append((namespace, frozenset(pods)))
         return {pod: plain.zero + 104.125 for pod in pods if pod.endswith(("0", "1", "2"))}
 
-    [scaleup] = told(plain, rises=lambda workload, before: rise if rise.asked_at <= before else None, served=served)
+    [scaleup] = told(plain, rises=lambda workload, before, _: rise if rise.asked_at <= before else None, served=served)
     assert seconds(plain, scaleup.moments[Stage.TRIGGER]) == (97, 97)
     assert seconds(plain, scaleup.moments[Stage.SERVED]) == (99.9, 99.9)
     assert Stage.FIRST_JOURNEY not in scaleup.moments, "the fourth pod has not served yet"
@@ -114,9 +115,93 @@ def test_the_last_first_journey_still_completes_it_and_is_not_waited_for_for_eve
     assert not assembly._cluster.scaled[plain.workload].decisions
 
 
+def test_a_rise_that_is_written_after_the_first_look_wins_over_an_older_one(plain: Any):
+    def rise(asked_at: float, after: int) -> Rise:
+        t = plain.zero + asked_at
+        return Rise("r", plain.workload, "checkout", t - 0.4, t, 4, after, "demand", t + 0.1, "fast_lane")
+
+    written, asked = [rise(-60, 6)], []
+
+    def newest(workload: Any, before: float, at_least: int) -> Rise:
+        asked.append(at_least)
+        return written[-1]
+
+    assembly = Assembly(rises=newest)
+    [first] = told(plain, 101, assembly)
+    assert seconds(plain, first.moments[Stage.TRIGGER]) == (-60.4, -60.4)
+    written.append(rise(99, 8))
+    [second] = assembly.due(plain.zero + 112)
+    assert seconds(plain, second.moments[Stage.TRIGGER]) == (98.6, 98.6)
+    assembly.due(plain.zero + 130)
+    assert asked == [8, 8], "it is settled"
+
+
+def a_rise(history: Any, at: float, after: int) -> Rise:
+    return Rise(f"r{at}", history.workload, "checkout", history.zero + at - 0.4, history.zero + at, 1, after, "demand")
+
+
+def triggers(history: Any, *rises: Rise) -> list[tuple[float, float] | None]:
+    """When each decision was triggered, by the newest of these rises up to it."""
+
+    def newest(workload: Any, before: float, at_least: int) -> Rise | None:
+        asked = [rise for rise in rises if rise.asked_at <= before]
+        return max([rise for rise in asked if rise.after >= at_least] or asked, key=lambda r: r.asked_at, default=None)
+
+    return [seconds(history, each.moments.get(Stage.TRIGGER)) for each in told(history, 600, rises=newest)]
+
+
+def test_a_rise_that_was_given_explains_no_later_decision(history: Any):
+    h = history(events=False)
+    h.begin(4)
+    h.scale(8, 100.25)
+    h.scale(4, 200)
+    h.scale(8, 300, manager="kubectl")
+    h.scale(12, 400)
+    assert triggers(h, a_rise(h, 97, 8)) == [(96.6, 96.6), None, None]
+    assert triggers(h, a_rise(h, 97, 8), a_rise(h, 299, 9)) == [(96.6, 96.6), (298.6, 298.6), (298.6, 298.6)]
+
+
+def test_steps_of_one_rise_have_one_trigger_and_a_rise_to_what_there_was_is_none(history: Any):
+    h = history(events=False)
+    h.begin(4)
+    h.scale(6, 100.25)
+    h.scale(8, 115.25)
+    assert triggers(h, a_rise(h, 97, 8)) == [(96.6, 96.6)] * 2
+    assert triggers(h, a_rise(h, 97, 6)) == [(96.6, 96.6), None]
+    assert triggers(h, a_rise(h, 97, 4)) == [None, None]
+
+
+def test_a_rise_comes_before_we_heard_of_the_decision_whatever_clock_wrote_its_second(history: Any):
+    h = history(events=False)
+    h.begin(4)
+    h.scale(6, 100.25)  # in [100, 101], and heard of at 100.27
+    assert triggers(h, a_rise(h, 100.26, 6)) == [(99.86, 99.86)]
+    assert triggers(h, a_rise(h, 100.9, 6)) == [None]
+    [change] = [each for each in h.changes if each.object.get("metadata", {}).get("managedFields")]
+    h.changes.remove(change)
+    h.changes.append(replace(change, received=change.received + 5))  # the API server's clock is behind
+    assert triggers(h, a_rise(h, 105.2, 6)) == [(104.8, 104.8)]
+
+
+def test_a_service_that_publishes_pods_before_they_are_ready_does_not_make_them_serve(history: Any):
+    h = history()
+    h.begin(1)
+    h.scale(2, 100.25)
+    name = h.pod("new", 100.5, ready=None)
+    h.rotate(name, 100.6)
+    published = h.changes[-1].object["endpoints"][-1]
+    published["conditions"] = {"ready": True, "serving": False}
+    [running] = told(h, 120)
+    assert (running.state, running.pods[0].state) == (ScaleUpState.RUNNING, PodState.STARTING)
+    h.become_ready(name, 125.5)
+    h.rotate(name, 125.7)
+    [complete] = told(h, 140)
+    assert seconds(h, complete.moments[Stage.IN_ROTATION]) == (125, 125.72)
+
+
 def test_a_rise_of_long_ago_triggered_nothing(plain: Any):
     rise = Rise("r", plain.workload, "checkout", plain.zero - 600, plain.zero - 600, 4, 8, "demand")
-    [scaleup] = told(plain, rises=lambda workload, before: rise)
+    [scaleup] = told(plain, rises=lambda workload, before, _: rise)
     assert Stage.TRIGGER not in scaleup.moments
 
 
@@ -313,6 +398,19 @@ def test_who_decided_is_what_the_api_server_noted(history: Any, manager: str, by
     moment = scaleup.moments[Stage.DECIDED]
     expected = ("managedFields", (100.0, 101.0)) if manager else ("watch", (100.22, 100.22))
     assert (moment.source, seconds(h, moment)) == expected
+
+
+def test_an_hpa_that_writes_under_another_name_says_so_in_its_event(history: Any):
+    h = history()
+    h.hpa()
+    h.begin(1)
+    h.scale(2, 100.2, manager="hpa-controller-of-a-cloud")
+    h.rescaled(2, 100.21, "pods metric above target")
+    h.scale(3, 200.2, manager="kubectl")
+    assert [(each.by, each.reason) for each in told(h, 220)] == [
+        ("hpa", "pods metric above target"),
+        ("somebody", "kubectl"),
+    ]
 
 
 def test_without_events_and_managed_fields_the_hpa_s_status_tells_that_it_was_the_hpa(history: Any):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -313,6 +314,16 @@ def test_of_one_write_in_a_gap_the_api_server_noted_when(history: Any, writes: i
     [scaleup] = told(h)
     decided = scaleup.moments[Stage.DECIDED]
     assert (decided.earliest - h.zero, decided.latest - h.zero) == pytest.approx(interval)
+
+
+def test_a_gap_begins_when_the_watch_broke_off_however_long_nothing_had_changed(history: Any):
+    h = history(events=False)
+    h.begin(2)
+    h.scale(4, 7200, listed=True, manager="")
+    h.changes[-1] = replace(h.changes[-1], since=h.zero + 7150)
+    [scaleup] = told(h, 7300)
+    decided = scaleup.moments[Stage.DECIDED]
+    assert (decided.earliest - h.zero, decided.latest - h.zero) == pytest.approx((7150, 7200.02))
 
 
 def test_an_event_tells_when_a_gap_hid_it(history: Any):

@@ -175,6 +175,19 @@ def test_a_scale_down_while_the_recorder_was_away_takes_back_what_was_running(hi
     assert (scaleup.state, scaleup.why_censored) == (ScaleUpState.CENSORED, "scaled down to 2")
 
 
+def test_what_was_running_is_ended_even_if_nothing_is_heard_of_it_again(history: Any):
+    h = history()
+    h.begin(2)
+    h.scale(4, 100.2)
+    [running] = told(h, h.ordered(), 120)
+    assembly = Assembly(resumed=[running])
+    assert assembly.due(h.zero + 7200) == [], "all has to be listed first"
+    [scaleup] = assembly.due(h.zero + 7261)
+    assert (scaleup.id, scaleup.state) == (running.id, ScaleUpState.CENSORED)
+    assert scaleup.ended == pytest.approx(h.zero + 3600 + 101)
+    assert scaleup.why_censored == "not complete within 60 min"
+
+
 def test_what_rose_while_the_recorder_was_away_is_no_scale_up(history: Any):
     h = history()
     h.begin(2)

@@ -184,6 +184,7 @@ def test_after_a_gap_that_nobody_knows_all_is_listed_and_what_differs_is_told(
         ("MODIFIED", "changes", "listed"),
     ]
     assert told[6] == ("seen",)
+    assert [each.since for each in watching.told if isinstance(each, Change) and each.listed] == [None] * 4 + [NOW] * 5
     assert watching.watch.figures.relists == 1
     assert len(watching.pauses) == 1
 
@@ -415,6 +416,9 @@ def test_of_objects_only_what_is_read_is_kept() -> None:
     assert workload["metadata"]["managedFields"] == [{"manager": "hpa", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]
     assert workload["spec"]["replicas"] == 3
     assert workload["spec"]["template"]["metadata"] == template["metadata"]
+    triggers = [{"type": "postgresql", "metadata": {"connection": "postgres://a:geheim@b"}}]
+    target = {"scaleTargetRef": {"name": "checkout"}}
+    assert trimmed("scaledobjects", {"metadata": {}, "spec": {**target, "triggers": triggers}})["spec"] == target
     node = trimmed("nodes", {"metadata": {}, "spec": {"unschedulable": True}, "status": {"images": [1], "phase": "x"}})
     assert node["spec"] == {"unschedulable": True}
     assert node["status"] == {"phase": "x"}

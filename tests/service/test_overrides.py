@@ -109,6 +109,13 @@ def test_more_than_the_document_allows_is_taken_with_a_note(service) -> None:
     assert "more than the document's 30" in notes[0]
 
 
+def test_an_override_may_last_for_thirty_days(service) -> None:
+    said_so = run(service, "scale", "checkout-api", "--min", "3", "--for", "30d", "--who", "ana", "--why", "migration")
+    assert said_so.exit_code == 0, said_so.output
+    service.now += 29 * 86_400
+    assert in_force(service) == [("checkout-api", 3, None)]
+
+
 def test_the_command_line_says_lists_and_ends(service) -> None:
     scaled = run(service, "scale", "checkout-api", "--min", "12", "--for", "2h", "--who", "ana", "--why", "sale")
     assert scaled.exit_code == 0, scaled.output
@@ -130,6 +137,7 @@ def test_the_command_line_says_lists_and_ends(service) -> None:
         (("checkout-api", "--for", "2h", "--min", "3", "--max", "2"), "--min 3 is more than --max 2"),
         (("checkout-api", "--for", "soon", "--min", "3"), "no duration"),
         (("checkout-api", "--for", "10s", "--min", "3"), "--for"),
+        (("checkout-api", "--for", "31d", "--min", "3"), "at most 30 days"),
     ],
 )
 def test_the_command_line_tells_what_is_wrong_in_its_own_words(service, arguments: Sequence[str], text: str) -> None:

@@ -155,6 +155,7 @@ def test_the_summary_has_quantiles_of_the_whole_and_of_each_phase_by_workload(se
     checkout, cache = said["workloads"]
     assert (checkout["workload"], checkout["count"], checkout["complete"], checkout["censored"]) == (CHECKOUT, 3, 2, 1)
     assert (checkout["warm"], checkout["warm_share"]) == (2, pytest.approx(2 / 3))
+    assert (checkout["triggered"], said["cut"]) == (2, False), "the censored one counts from its decision"
     assert checkout["latency"]["p50"]["earliest"] == pytest.approx(74, abs=1.1)
     assert checkout["latency"]["p90"] is None, "one of three never ended"
     assert (checkout["latency"]["censored"], checkout["latency"]["longest"]) == (1, pytest.approx(300, abs=0.1))
@@ -202,7 +203,8 @@ def test_the_commands_list_and_show_what_the_api_says(service, history) -> None:
     shown = run(service, "show")
     assert re.search(r"the whole .* >300 s +4 +1 *\n", shown)
     assert re.search(r"scheduling .* 6[123]–6[234] s +4 +– *\n", shown)
-    assert "1 scale-up, 1 running" in shown
+    assert "1 scale-up, 1 running, from the decision" in shown
+    assert "4 scale-ups, 1 censored, 2 from the trigger, 2 from the decision" in shown
     assert json.loads(run(service, "list", "--output", "json")) == get(service, "/v1/scaleups", window="7d")
     assert json.loads(run(service, "show", "-o", "json")) == get(service, "/v1/scaleups/summary", window="7d")
 
@@ -276,6 +278,17 @@ def test_the_page_lists_workloads_with_their_phases_and_the_newest(service, hist
     only = page(service, f"/scaleups?workload={CACHE}")
     assert "Show all workloads" in only
     assert CHECKOUT not in only
+
+
+def test_of_a_window_with_too_many_the_newest_are_looked_at_and_it_says_so(service, history, monkeypatch) -> None:
+    monkeypatch.setattr(answers, "MOST", 2)
+    said = get(service, "/v1/scaleups")
+    assert [each["id"] for each in said["scaleups"]] == [history["running"].id, history["censored"].id]
+    assert said["cut"]
+    assert [each["count"] for each in get(service, "/v1/scaleups/summary")["workloads"]] == [1, 1]
+    assert "more scale-ups than are looked at" in page(service, "/scaleups")
+    assert "the window has more than are looked at" in run(service, "show")
+    assert not get(service, "/v1/scaleups", workload=CACHE)["cut"]
 
 
 def test_the_page_of_one_is_a_waterfall_that_says_itself_in_words(service, history) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import grpc
 import httpx2
@@ -18,13 +18,17 @@ from maibo_slo.documents.scaling_kinds import CapacitySpec, ScalingTarget
 from maibo_slo.engine.scaling.inputs import Capacity, Decision, Demand, Inputs, Override, Replicas, Wish
 from maibo_slo.engine.scaling.signal import Refusal, ScalingSignal, Signals
 from maibo_slo.service import problems
-from maibo_slo.signals import keda, plain, proto, wire
+from maibo_slo.signals import https, keda, plain, proto, wire
+from maibo_slo.signals.external_metrics.app import ExternalMetrics, router
+from maibo_slo.signals.external_metrics.requestheader import HPA, Gatekeeper, Peer, RequestHeader
 from maibo_slo.signals.prometheus import ScalingCollector
 from maibo_slo.signals.reading import Latest, Reader
 from maibo_slo.store.workload import Workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from maibo_slo.kubernetes import Cluster
 
 NOW = 1_800_000_000.0
 WORKLOAD = Workload("shop", "Deployment", "checkout-api")
@@ -207,13 +211,7 @@ class JsonFace:
     def __exit__(self, *_: object) -> None: ...
 
     def get(self, path: str) -> httpx2.Response:
-        async def ask() -> httpx2.Response:
-            async with httpx2.AsyncClient(
-                transport=httpx2.ASGITransport(self.app), base_url="http://localhost"
-            ) as http:
-                return await http.get(path)
-
-        return asyncio.run(ask())
+        return _got(self.app, path)
 
     def ask(self, namespace: str, target: str) -> Answer:
         said = self.get(f"/v1/scaling/{namespace}/{target}")
@@ -245,7 +243,48 @@ class PrometheusFace:
         return Answer(self.value("desired_replicas", namespace, target))
 
 
-FACES: dict[str, Callable[[Board], Any]] = {"keda": KedaFace, "json": JsonFace, "prometheus": PrometheusFace}
+class ExternalMetricsFace:
+    """``external.metrics.k8s.io``, asked as an HPA does by its API server, whose certificate was found good."""
+
+    def __init__(self, board: Board) -> None:
+        gatekeeper = Gatekeeper(cast("Cluster", None), report=lambda _: None)  # of an HPA the cluster is not asked
+        gatekeeper.header = RequestHeader.of({"data": {"requestheader-client-ca-file": "BEGIN CERTIFICATE"}})
+        routes = ExternalMetrics(board.reader(), gatekeeper, served=lambda *told: board.served.append(told)).routes()
+        self._app = router(routes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def ask(self, namespace: str, target: str) -> Answer:
+        async def shown(scope: Any, receive: Any, send: Any) -> None:
+            await self._app({**scope, "extensions": {https.PEER: Peer("front-proxy-client")}}, receive, send)
+
+        path = f"/apis/external.metrics.k8s.io/v1beta1/namespaces/{namespace}/maibo_scaling_desired_replicas"
+        said = _got(shown, f"{path}?labelSelector=target%3D{target}", {"X-Remote-User": HPA})
+        if said.status_code == 200:
+            (item,) = said.json()["items"]
+            return Answer(float(item["value"]))
+        assert said.status_code in {404, 503}
+        assert said.json()["kind"] == "Status"
+        return Answer(None, said.json()["message"])
+
+
+def _got(app: Any, path: str, headers: dict[str, str] | None = None) -> httpx2.Response:
+    async def ask() -> httpx2.Response:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost") as http:
+            return await http.get(path, headers=headers)
+
+    return asyncio.run(ask())
+
+
+FACES: dict[str, Callable[[Board], Any]] = {
+    "keda": KedaFace,
+    "json": JsonFace,
+    "prometheus": PrometheusFace,
+    "external_metrics": ExternalMetricsFace,
+}
 """A face that is added here is held to test_conformance.py."""
 
 

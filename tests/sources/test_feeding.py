@@ -34,7 +34,6 @@ class Fake:
     """A source that has one good event in each minute."""
 
     name: str = "fake"
-    settle_seconds: float = 30.0
     version: str = "1"
     asked: list[tuple[str, int, int]] = field(default_factory=list)
     empty: Container[int] = ()
@@ -44,6 +43,9 @@ class Fake:
 
     def serves(self, slo: Any) -> bool:
         return True
+
+    def settle_seconds(self, slo: Any) -> float:
+        return 30.0
 
     def source_of(self, slo: Any) -> str:
         return f"{self.name}:{self.version}"

@@ -31,11 +31,13 @@ class Told:
     counted: dict[int, GoodBad] = field(default_factory=dict)
     version: str = "1"
     name: str = "told"
-    settle_seconds: float = 30.0
     fails: bool = False
 
     def serves(self, slo: Any) -> bool:
         return True
+
+    def settle_seconds(self, slo: Any) -> float:
+        return 30.0
 
     def source_of(self, slo: Any) -> str:
         return f"told:{self.version}"

@@ -50,7 +50,7 @@ class World:
     def __init__(self, store: Store, folder: Path, *slos: ScaleupSlo) -> None:
         self.store, self.now = store, NOW
         self.catalogue = Catalogue(scaleup_slos={slo.name: slo for slo in slos})
-        self.source = Scaleups(store, lambda: self.catalogue, now=lambda: self.now)
+        self.source = Scaleups(store, now=lambda: self.now)
         self.engine = Engine(store, lambda: self.catalogue, memory_path=folder / "engine.json")
         self.problems: dict[str, str | None] = {}
         self.feeder = Feeder(
@@ -135,7 +135,6 @@ def test_a_minute_is_told_when_its_last_scaleup_must_have_been_over(
 ) -> None:
     minute = NOW - 30
     world.write(make_scaleup(minute + 59, pods(12)))
-    assert world.source.settle_seconds == 30 + SETTLE_SECONDS
     world.turn()
     assert world.judged() == (0, 0)
     world.turn(minute + 60 + 90 - world.now)
@@ -157,20 +156,25 @@ def test_what_the_recorder_finds_out_late_is_counted_again(world: World, make_sc
     assert LOOK_BACK_SECONDS >= 540
 
 
-def unread(catalogue: Catalogue) -> Scaleups:
-    """A source that is not asked for counts."""
-    return Scaleups(cast("Store", None), lambda: catalogue)
+UNREAD = Scaleups(cast("Store", None))
+"""A source that is not asked for counts."""
 
 
-def test_the_slo_that_allows_most_says_when_minutes_are_complete() -> None:
-    patient = replace(SLO, name="patient", indicator=replace(SLI, within_seconds=300))
-    assert unread(Catalogue(scaleup_slos={"scales-in-time": SLO, "patient": patient})).settle_seconds == 360
-    assert unread(Catalogue()).settle_seconds == SETTLE_SECONDS
+def test_an_slo_that_allows_an_hour_delays_no_other(
+    store: Store, tmp_path: Path, make_scaleup: Callable[..., ScaleUp]
+) -> None:
+    patient = replace(SLO, name="patient", indicator=replace(SLI, within_seconds=3600))
+    world = World(store, tmp_path, SLO, patient)
+    world.write(make_scaleup(NOW - 300, pods(12)))
+    world.turn()
+    told = {each.slo.name: each.own.good for each in world.engine.snapshot().observed}
+    assert told == {"scales-in-time": 1, "patient": 0}
+    assert [world.source.settle_seconds(slo) for slo in (SLO, patient)] == [30 + SETTLE_SECONDS, 3600 + SETTLE_SECONDS]
 
 
 def test_everything_is_asked_anew_when_the_meaning_changes_and_not_else() -> None:
     def source(**changed: Any) -> str:
-        return unread(Catalogue()).source_of(replace(SLO, indicator=replace(SLI, **changed)))
+        return UNREAD.source_of(replace(SLO, indicator=replace(SLI, **changed)))
 
     meanings = [
         source(),
@@ -209,5 +213,5 @@ def test_a_store_that_is_down_is_told_and_asked_again(world: World, monkeypatch:
 
 
 def test_only_slos_of_scaleups_are_served(make_slo: Callable[..., Any]) -> None:
-    assert unread(Catalogue()).serves(SLO)
-    assert not unread(Catalogue()).serves(make_slo())
+    assert UNREAD.serves(SLO)
+    assert not UNREAD.serves(make_slo())

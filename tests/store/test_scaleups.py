@@ -11,7 +11,18 @@ from hypothesis import strategies as st
 
 from maibo_slo.store import Store, rises
 from maibo_slo.store.rises import Rise
-from maibo_slo.store.scaleups import Moment, PodState, PodTimes, ScaleUp, ScaleUpState, Stage, append, find, scaleups
+from maibo_slo.store.scaleups import (
+    Moment,
+    PodState,
+    PodTimes,
+    ScaleUp,
+    ScaleUpState,
+    Stage,
+    append,
+    find,
+    running,
+    scaleups,
+)
 from maibo_slo.store.workload import Workload
 
 CHECKOUT = Workload("shop", "Deployment", "checkout-api")
@@ -169,3 +180,19 @@ def test_who_served_a_rise_is_told_later(store: Store):
     served = rise(NOW, served_at=NOW + 0.2, served_by="keda")
     rises.append(store, [served])
     assert rises.newest(store, CHECKOUT, NOW + 1) == served
+
+
+def test_what_runs_is_found_however_long_ago_it_began(store: Store):
+    old, new = scale_up(NOW - 90 * 86_400), scale_up(NOW)
+    over = scale_up(NOW - 60, state=ScaleUpState.COMPLETE, ended=NOW - 30)
+    append(store, [old, new, over])
+    assert running(store) == [old, new]
+    append(store, [replace(old, state=ScaleUpState.CENSORED, ended=NOW)])
+    assert running(store) == [new]
+
+
+def test_of_many_the_newest_are_read_alone(store: Store):
+    told = [scale_up(NOW + place) for place in range(5)]
+    append(store, told)
+    assert scaleups(store, NOW, NOW + 9, newest=2) == told[3:]
+    assert scaleups(store, NOW, NOW + 9, newest=9) == told

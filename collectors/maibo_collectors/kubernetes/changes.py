@@ -25,3 +25,5 @@ class Change:
     listed: bool = False
     """From a list and not a watch: it may have been so for long, and nobody saw when. A change found by a later list, after a gap in the watch,
     is told so too, and one that is missing from it as DELETED."""
+    since: float | None = None
+    """Of a listed one, after a gap: up to when the watch had told all, unix s. None: from a first list."""

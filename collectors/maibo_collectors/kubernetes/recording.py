@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, Final
 from maibo_collectors.kubernetes.metrics import RecorderMetrics
 from maibo_collectors.kubernetes.recorder import Recorder
 from maibo_collectors.kubernetes.sampling import Sampler
-from maibo_collectors.kubernetes.scaleups.assembly import LONGEST_SECONDS, Assembly
+from maibo_collectors.kubernetes.scaleups.assembly import Assembly
 from maibo_collectors.kubernetes.watch import Watch
 from maibo_collectors.kubernetes.watched import WATCHED
 from maibo_slo.errors import MaiboError, StoreError
 from maibo_slo.kubernetes import Cluster
 from maibo_slo.store import replicas, rises, scaleups, served
-from maibo_slo.store.scaleups import ScaleUpState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -55,7 +54,7 @@ async def run(context: Context) -> None:
         return
     cluster = await asyncio.to_thread(Cluster, settings.config, context=settings.context)  # imports for a second
     with cluster:
-        assembly = await asyncio.to_thread(_assembly, context.store, time.time())
+        assembly = await asyncio.to_thread(_assembly, context.store)
         recorder = Recorder(
             assembly,
             Sampler(),
@@ -111,17 +110,17 @@ class _Store:
         replicas.insert(self._store, rows)
 
 
-def _assembly(store: Store, now: float) -> Assembly:
+def _assembly(store: Store) -> Assembly:
     """One that goes on with the scale-ups that ran when the service was stopped."""
     try:
-        resumed = scaleups.scaleups(store, now - LONGEST_SECONDS, now)
+        resumed = scaleups.running(store)
     except StoreError as error:
         log.warning("scale-ups that were running are not gone on with: %s", error)
         resumed = []
     return Assembly(
         rises=partial(rises.newest, store),
         served=partial(served.first_served, store),
-        resumed=[each for each in resumed if each.state is ScaleUpState.RUNNING],
+        resumed=resumed,
     )
 
 

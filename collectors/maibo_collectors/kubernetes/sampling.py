@@ -1,6 +1,6 @@
 """How many pods of each workload run: from what watches tell, to rows of `maibo_slo.store.replicas`.
 
-Pure: times are those of what is told. Ready pods are integrated over the time in which both the workload and its pods were seen: a gap in a
+Pure: times are those of what is told. Ready pods are integrated over the time in which the workload, its ReplicaSets and its pods were seen: a gap in a
 watch is neither ready nor not, and is left out (`Sample.observed_ms`). A pod belongs to the workload that controls it, through its ReplicaSet.
 """
 
@@ -23,6 +23,12 @@ MOST: Final = 500
 """Workloads that are sampled when no document names any."""
 KINDS: Final[Mapping[str, str]] = {"deployments": "Deployment", "statefulsets": "StatefulSet", "rollouts": "Rollout"}
 """By the plural."""
+_TELLING: Final[Mapping[str, tuple[str, ...]]] = {
+    "Deployment": ("deployments", "replicasets", "pods"),
+    "StatefulSet": ("statefulsets", "pods"),
+    "Rollout": ("rollouts", "replicasets", "pods"),
+}
+"""What must be seen to know a workload's pods, by its kind."""
 _TEMPLATE_LABELS: Final = ("pod-template-hash", "rollouts-pod-template-hash", "controller-revision-hash")
 _BUCKET_MS: Final = SECONDS * 1000
 _Named = tuple[str, str]
@@ -81,11 +87,10 @@ class Sampler:
         return frozenset(sorted(workloads)[:MOST])
 
     def _observed(self, workload: Workload) -> bool:
-        """Whether both the workload and its pods are seen."""
-        plural = next(plural for plural, kind in KINDS.items() if kind == workload.kind)
+        """Whether the workload, its pods, and what says that they are its are seen."""
         return all(
             self._seen.get((each, ""), False) or self._seen.get((each, workload.namespace), False)
-            for each in (plural, "pods")
+            for each in _TELLING[workload.kind]
         )
 
     def _workload(self, change: Change) -> None:

@@ -119,7 +119,8 @@ class Watch:
         self._expired = False
         """What it was to follow from was gone, and nothing came since."""
         self._broke_at = 0.0
-        self._listed_before = False
+        self._complete_at: float | None = None
+        """All that happened up to then is told; None: nothing was listed yet."""
         self._watching: Watching | None = None
 
     def __len__(self) -> int:
@@ -190,9 +191,8 @@ class Watch:
         for page in self._cluster.list(self.watched.resource, namespace=self.namespace):
             wholes += [trimmed(self.watched.plural, each) for each in page.items]
             version = page.resource_version
-        received = self._clock()
-        self.figures.relists += self._listed_before
-        self._listed_before = True
+        received, since = self._clock(), self._complete_at
+        self.figures.relists += since is not None
         try:
             differing = self._mirror.listed(wholes)
         except ValueError as error:
@@ -201,8 +201,8 @@ class Watch:
                 f"the list of {self.watched.plural} from {self._cluster.address} has {error}; what is between?"
             ) from error
         for type_, whole in differing:
-            self._changed(type_, whole, received, listed=True)
-        self._version = version
+            self._changed(type_, whole, received, listed=True, since=since)
+        self._version, self._complete_at = version, received
         return version
 
     def _line(self, line: bytes) -> None:
@@ -226,11 +226,13 @@ class Watch:
             ) from error
         self._version = str(version)
         self._works()
-        self.figures.last_heard = received
+        self.figures.last_heard = self._complete_at = received
 
-    def _changed(self, type_: ChangeType, whole: dict[str, Any], received: float, *, listed: bool) -> None:
+    def _changed(
+        self, type_: ChangeType, whole: dict[str, Any], received: float, *, listed: bool, since: float | None = None
+    ) -> None:
         self.figures.changes += 1
-        self._tell(Change(self.watched.plural, type_, whole, received, listed))
+        self._tell(Change(self.watched.plural, type_, whole, received, listed, since))
 
     def _sees(self) -> None:
         self.problem = None

@@ -57,6 +57,7 @@ _CONTAINER_STATUS: Final = frozenset(
 )
 _CONTAINERS: Final = ("containers", "initContainers")
 _STATUSES: Final = ("containerStatuses", "initContainerStatuses")
+_TARGET: Final = frozenset({"scaleTargetRef"})
 _UNANNOTATED: Final = frozenset({"pods", "nodes"})
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -87,6 +88,8 @@ def trimmed(plural: str, whole: Mapping[str, Any]) -> Json:
         kept["spec"] = _pod_spec(spec)
         if isinstance(kept.get("status"), dict):
             kept["status"] = _with_containers(kept["status"], _STATUSES, _CONTAINER_STATUS)
+    elif plural == "scaledobjects":  # triggers may have addresses with passwords in them
+        kept["spec"] = _only(spec, _TARGET)
     elif plural == "nodes" and isinstance(kept.get("status"), dict):
         kept["status"] = {key: value for key, value in kept["status"].items() if key != "images"}
     else:

@@ -60,12 +60,17 @@ def scale(
     *, target: str, least: int | None, most: int | None, seconds: int, who: str, why: str, url: str, output: str
 ) -> None:
     """Give a ScalingTarget other bounds from now on, in the place of an earlier override of it."""
+    from maibo_slo.engine.scaling.overrides import LONGEST_SECONDS
     from maibo_slo.service.overrides import OverrideAnswer
 
     if least is None and most is None:
         raise click.UsageError("say --min, --max or both")
     if least is not None and most is not None and least > most:
         raise click.UsageError(f"--min {least} is more than --max {most}")
+    if seconds > LONGEST_SECONDS:
+        raise click.UsageError(
+            f"--for: at most {LONGEST_SECONDS // 86_400} days; what is to last belongs in the document"
+        )
     said: dict[str, object] = {"target": target, "for_seconds": seconds, "who": who, "why": why}
     said |= {name: value for name, value in (("least", least), ("most", most)) if value is not None}
     _print(tell(url, "/v1/overrides", OverrideAnswer, said, options=_OPTIONS), output=output)

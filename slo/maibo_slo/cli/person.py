@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import getpass
-from typing import TYPE_CHECKING
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from maibo_slo.documents.durations import elapsed_us
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhdw])")
 
 
 def person_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -20,14 +23,12 @@ def person_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def whole_seconds(_: click.Context, __: click.Parameter, value: str) -> int:
-    """Callback of an option such as ``--for 2h``."""
-    try:
-        microseconds = elapsed_us(value)
-    except ValueError:
-        microseconds = 1
-    if microseconds % 1_000_000:
+    """Callback of an option such as ``--for 2h``. Longer than what documents call a duration: a correction may last for weeks."""
+    found = _DURATION.fullmatch(value)
+    seconds = Decimal(found[1]) * _SECONDS[found[2]] if found else Decimal(0)
+    if seconds <= 0 or seconds % 1:
         raise click.BadParameter(f"{value!r} is no duration of whole seconds such as 90m, 2h or 1d")
-    return microseconds // 1_000_000
+    return int(seconds)
 
 
 def _who() -> str:

@@ -64,6 +64,7 @@ STATES: Final = {"complete": "green", "censored": "bold red", "running": "yellow
 LONGEST_BAR: Final = 72
 SHORTEST_BAR: Final = 20
 SHORTEST_LABEL: Final = 26
+_CUT: Final = "the window has more than are looked at: choose a shorter one, or a workload"
 _FIGURE: Final = 22
 _TICKS: Final = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21_600, 86_400)
 
@@ -111,6 +112,8 @@ def list_(*, window: str, workload: str, state: str | None, limit: int, url: str
     out.print(_list(answer.scaleups))
     if answer.omitted:
         out.print(f"and {answer.omitted} older: see --limit")
+    if answer.cut:
+        out.print(_CUT)
 
 
 @scaleup.command(
@@ -138,6 +141,8 @@ def show(*, window: str, workload: str, url: str, output: str) -> None:
     for each in answer.workloads:
         out.print(styled(shown(each.workload), "bold"), "", _counts(each))
         out.print(_quantiles(each))
+    if answer.cut:
+        out.print(_CUT)
 
 
 @scaleup.command(
@@ -321,7 +326,10 @@ def _list(scaleups: Sequence[ScaleUpAnswer]) -> Table:
 
 
 def _counts(of: WorkloadScaleUps) -> str:
+    from maibo_slo.service.pages.scaleups import counted_from
+
     parts = [f"{number} {what}" for number, what in ((of.censored, "censored"), (of.running, "running")) if number]
+    parts.append(counted_from(of))
     if of.warm_share is not None:
         parts.append(f"{coverage(of.warm_share)} without a new node")
     return ", ".join([many(of.count, "scale-up"), *parts])

@@ -12,7 +12,9 @@ from maibo_slo.cli.output import NOTHING, console, output_option, print_json, sh
 from maibo_slo.errors import ServiceError
 
 if TYPE_CHECKING:
-    from maibo_slo.signals.plain import ScalingAnswer, ScalingListAnswer
+    from rich.text import Text
+
+    from maibo_slo.signals.plain import OverrideAnswer, ScalingAnswer, ScalingListAnswer, StandingAnswer
 
 TIME: Final = "%Y-%m-%d %H:%M"
 
@@ -26,7 +28,7 @@ def scaling() -> None:
 @url_option
 @output_option
 def list_(*, url: str, output: str) -> None:
-    """Every target: its desired replicas, or why there is no signal."""
+    """Every target: its desired replicas, or why there is no signal; and what a person said."""
     answer = _targets(url)
     if output == "json":
         print_json(answer.model_dump(mode="json"))
@@ -36,14 +38,16 @@ def list_(*, url: str, output: str) -> None:
             "nothing was decided yet" if answer.decided_at is None else "no document of kind ScalingTarget is in force"
         )
         return
-    rows = table("target", "workload", "desired", "age", "why", numbers=("desired", "age"), whole=("target",))
+    numbers = ("desired", "ready", "age")
+    rows = table("target", "workload", *numbers, "why", numbers=numbers, whole=("target",))
     for each in answer.targets:
         rows.add_row(
             shown(f"{each.namespace}/{each.target}"),
             shown(each.workload),
-            NOTHING if each.desired_replicas is None else str(each.desired_replicas),
+            _replicas(each.desired_replicas),
+            _replicas(each.ready_replicas),
             NOTHING if each.age_seconds is None else f"{each.age_seconds:.1f} s",
-            styled(shown(each.refused), "red") if each.refused else shown(each.reason),
+            _why(each),
         )
     console().print(rows)
 
@@ -107,10 +111,22 @@ def _print(answer: ScalingAnswer) -> None:
     if answer.held_by:
         out.print(f"held by: {answer.held_by}")
     if answer.override is not None:
-        said = answer.override
-        who = f"until {said.until:{TIME}} UTC, said by {said.who}: {said.why}"
-        least, most = _replicas(said.min_replicas), _replicas(said.max_replicas)
-        out.print(styled(shown(f"override: at least {least}, at most {most}, {who}"), "magenta"))
+        out.print(_said(answer.override))
+
+
+def _why(of: StandingAnswer) -> Text:
+    why = styled(shown(of.refused), "red") if of.refused else styled(shown(of.reason), "")
+    return why if of.override is None else why.append("\n").append_text(_said(of.override))
+
+
+def _said(of: OverrideAnswer) -> Text:
+    limits = [
+        f"{name} {number}"
+        for name, number in (("at least", of.min_replicas), ("at most", of.max_replicas))
+        if number is not None
+    ]
+    told = f"override: {', '.join(limits)}, until {of.until:{TIME}} UTC, said by {of.who}: {of.why}"
+    return styled(shown(told), "magenta")
 
 
 def _rate(calls: float | None) -> str:

@@ -86,13 +86,12 @@ class Source(Protocol):
         """What `/readyz` calls it."""
         ...
 
-    @property
-    def settle_seconds(self) -> float:
-        """How long after a minute's end its counts are complete."""
-        ...
-
     def serves(self, slo: Slo | FedSlo, /) -> bool:
         """Whether it counts this SLO's events; must not block."""
+        ...
+
+    def settle_seconds(self, slo: Slo | FedSlo, /) -> float:
+        """How long after a minute's end its counts are complete; must not block."""
         ...
 
     def source_of(self, slo: Slo | FedSlo, /) -> str:
@@ -200,7 +199,7 @@ class _Feed:
 
     def wanted(self, now: float) -> Span:
         """The minutes within reach that are complete."""
-        end = int(now - self.reader.settle_seconds) // MINUTE * MINUTE
+        end = int(now - self.reader.settle_seconds(self.slo)) // MINUTE * MINUTE
         return Span((int(now) - self.reach_seconds) // MINUTE * MINUTE, end)
 
     def turn_back(self, now: float) -> None:

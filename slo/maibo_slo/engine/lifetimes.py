@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from maibo_slo.store.scaleups import PodTimes, ScaleUp
 
 ORDER: Final = tuple(Stage)
+LONGEST_LEAD_SECONDS: Final = 900.0
+"""A scale-up that takes longer is stuck: of few, one decides over the P90, and nobody should run for the demand of hours ahead because of it."""
 _EPSILON: Final = 1e-9
 """Products of shares are not exact: (1 - 1/10) * (1 - 1/9) is 0.8 and dust."""
 _ALWAYS: Final = frozenset({Stage.CREATED, Stage.SCHEDULED, Stage.STARTED, Stage.READY})
@@ -121,9 +123,16 @@ def reached(scaleup: ScaleUp, until: ScaleupEnd = "in_rotation") -> Moment | Non
 
 
 def lead_time(scaleups: Iterable[ScaleUp], level: float = 0.9) -> float | None:
-    """How long a scale-up takes, s, in `level` of all, at the longest that the resolution allows; None where that cannot be told."""
+    """How long a scale-up takes, s, in `level` of all, at the longest that the resolution allows, `LONGEST_LEAD_SECONDS` at most; None where
+    that cannot be told.
+    """
     [found] = between((latency(each) for each in scaleups), [level])
-    return found.upper
+    return None if found.upper is None else min(found.upper, LONGEST_LEAD_SECONDS)
+
+
+def least_lead(scaleups: Iterable[ScaleUp]) -> float:
+    """Where `lead_time` cannot be told, what it is at least: as long as any of them lasted, with the same bound."""
+    return min(max((latency(each).lower for each in scaleups), default=0.0), LONGEST_LEAD_SECONDS)
 
 
 def phases(scaleup: ScaleUp, *, now: float | None = None) -> list[Phase]:

@@ -348,7 +348,7 @@ _DURATIONS: Final = Durations(
     p99=None,
 )
 _DAY: Final = Span(begin=_NOW - timedelta(days=1), end=_NOW, seconds=86_400)
-SCALEUPS: Final = ScaleUpsAnswer(now=_NOW, window=_DAY, scaleups=[_SCALEUP], omitted=0)
+SCALEUPS: Final = ScaleUpsAnswer(now=_NOW, window=_DAY, scaleups=[_SCALEUP], omitted=0, cut=False)
 SCALEUP: Final = OneScaleUpAnswer(**dict(_SCALEUP), now=_NOW, moments=_POD.moments, added_pods=[_POD])
 SCALEUP_SUMMARY: Final = ScaleUpSummaryAnswer(
     now=_NOW,
@@ -360,10 +360,12 @@ SCALEUP_SUMMARY: Final = ScaleUpSummaryAnswer(
             complete=13,
             censored=1,
             running=0,
+            triggered=14,
             warm=11,
             warm_share=11 / 14,
             latency=_DURATIONS,
             phases=[PhaseSummary(**dict(_DURATIONS), stage=Stage.SCHEDULED, label="scheduling")],
         )
     ],
+    cut=False,
 )

@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from maibo_slo.documents import Catalogue
 from maibo_slo.engine.scaling.inputs import Override
-from maibo_slo.engine.scaling.overrides import Overrides, Said
+from maibo_slo.engine.scaling.overrides import LONGEST_SECONDS, Overrides, Said
 from maibo_slo.service.answers import Answer
 from maibo_slo.service.api import StrictRoute
 from maibo_slo.service.changing import ChangingRoute
@@ -26,7 +26,6 @@ from maibo_slo.service.parameters import LONGEST_WINDOW_SECONDS, invalid, unix_s
 from maibo_slo.service.problems import Problem, near
 
 MOST_REPLICAS: Final = 100_000
-LONGEST_SECONDS: Final = 30 * 86_400
 DAY: Final = 86_400
 log = logging.getLogger(__name__)
 _Replicas = Annotated[int | None, Field(None, ge=0, le=MOST_REPLICAS, strict=True)]
@@ -72,14 +71,14 @@ class OverrideAnswer(Answer):
 
     id: str
     target: str
-    least: int | None
-    most: int | None
+    least: int | None = None
+    most: int | None = None
     said_at: datetime
     until: datetime
     who: str
     why: str
     in_force: bool
-    ended: EndedAnswer | None
+    ended: EndedAnswer | None = None
     recorded: bool = Field(description="false: in force, but the store could not be written yet")
     notes: list[str] = Field(description="what whoever set it should know")
 
@@ -97,7 +96,7 @@ def router(overrides: Overrides, catalogue: Callable[[], Catalogue], *, now: Cal
     routes = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["scaling"])
     changing = APIRouter(prefix="/v1", route_class=ChangingRoute, tags=["scaling"])
 
-    @routes.get("/overrides", responses=_answers(EXAMPLES))
+    @routes.get("/overrides", responses=_answers(EXAMPLES, 503))
     def listed(
         begin: Annotated[
             str | None, Query(alias="from", description="RFC 3339 with zone, or unix seconds; 30 days ago.")
@@ -217,6 +216,7 @@ _PROBLEMS: Final = {
     413: "Too long",
     415: "Not JSON",
     422: "Something said is wrong",
+    503: "The store cannot answer now",
 }
 
 

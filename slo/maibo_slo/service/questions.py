@@ -28,6 +28,7 @@ from maibo_slo.service.answers import (
     Span,
 )
 from maibo_slo.service.health import PartHealth
+from maibo_slo.service.scaling import Scaling
 from maibo_slo.service.traces import TraceLinks
 from maibo_slo.store import Store, cells, segments
 from maibo_slo.store.cells import CellFilter, Distribution, Window
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from maibo_slo.engine.state import Assessment
     from maibo_slo.reporting.figures import Burnt
     from maibo_slo.service.scaleups import OneScaleUpAnswer, ScaleUpsAnswer, ScaleUpSummaryAnswer
+    from maibo_slo.service.scaling import ScalingNow, TargetThen
     from maibo_slo.store.scaleups import ScaleUpState
 
 __all__ = ["PartHealth", "Questions"]
@@ -78,6 +80,7 @@ class Questions:
         health: Callable[[], Sequence[PartHealth]] = tuple,
         undrained: Callable[[], int | None] = lambda: None,
         traces: TraceLinks | None = None,
+        scaling: Scaling | None = None,
     ) -> None:
         self._store = store
         self._catalogue = catalogue
@@ -85,6 +88,7 @@ class Questions:
         self._health = health
         self._undrained = undrained
         self._traces = traces or TraceLinks()
+        self._scaling = scaling or Scaling(store, catalogue, signals=lambda: None)
         self._burnt: dict[tuple[str, str, str], tuple[Slo, int, Burnt]] = {}
 
     def journeys(
@@ -426,6 +430,14 @@ class Questions:
     def scaleup(self, scaleup_id: str, *, now: float) -> OneScaleUpAnswer | None:
         """One of them with its pods; None when there is none of this id."""
         return scaleups.scaleup(self._store, scaleup_id, now=now)
+
+    def scaling(self, now: float) -> ScalingNow:
+        """Every ScalingTarget in force as it stands, from memory."""
+        return self._scaling.targets(now)
+
+    def scaling_target(self, namespace: str, name: str, begin: float, end: float, *, now: float) -> TargetThen | None:
+        """One of them with what was decided in [begin, end); None when no document has it."""
+        return self._scaling.target(namespace, name, begin=begin, end=end, now=now)
 
     def health(self) -> Sequence[PartHealth]:
         """Every part of the service that reports itself, and what it said last."""

@@ -34,6 +34,7 @@ from maibo_slo.service.app import OTLP_ENDPOINT, create_app
 from maibo_slo.service.health import Health, PartHealth, ready
 from maibo_slo.service.metrics import ServiceCollector, SloCollector
 from maibo_slo.service.questions import Questions
+from maibo_slo.service.scaling import Scaling
 from maibo_slo.service.supervise import supervise
 from maibo_slo.service.traces import trace_links
 from maibo_slo.sources.prometheus import Prometheus
@@ -115,6 +116,14 @@ class Runtime:
             memory_path=settings.data_dir / "engine.json",
             corrections=self.corrections,
         )
+        self.scaler = Scaler(
+            store,
+            lambda: self._catalogue,
+            corrections=self.corrections,
+            overrides=self.overrides,
+            data_dir=settings.data_dir,
+            now=now,
+        )
         self.questions = Questions(
             store,
             lambda: self._catalogue,
@@ -122,6 +131,7 @@ class Runtime:
             health=self.parts,
             undrained=self._undrained,
             traces=trace_links(settings.trace_url),
+            scaling=Scaling(store, lambda: self._catalogue, signals=self.scaler.signals, overrides=self.overrides),
         )
         self.stopping = asyncio.Event()
         self._store = store
@@ -132,14 +142,6 @@ class Runtime:
         self._now = now
         self._engine_stopping = asyncio.Event()
         self._announced: dict[str, str] = {}
-        self.scaler = Scaler(
-            store,
-            lambda: self._catalogue,
-            corrections=self.corrections,
-            overrides=self.overrides,
-            data_dir=settings.data_dir,
-            now=now,
-        )
         self._context = Context(
             store=store,
             data_dir=settings.data_dir,
@@ -156,7 +158,7 @@ class Runtime:
             announce=self._announced.__setitem__,
         )
         self.feeder = Feeder(
-            [*self._sources(), Prometheus(now=now), Scaleups(store, lambda: self._catalogue, now=now)],
+            [*self._sources(), Prometheus(now=now), Scaleups(store, now=now)],
             lambda: self._catalogue,
             self.engine.offer,
             memory_path=settings.data_dir / "feeds.json",
@@ -232,7 +234,7 @@ class Runtime:
                 now=self._now,
             )
         )
-        scaling = ScalingLoop(self.scaler, tell=self._tell_of_source, now=self._now)
+        scaling = ScalingLoop(self.scaler, tell=self._tell_of_source, overrides=self.overrides, now=self._now)
         scaling.start()
         tasks = [
             asyncio.create_task(supervise(plugin, self._context, self.health))

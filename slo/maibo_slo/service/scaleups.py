@@ -54,8 +54,15 @@ _DOING: Final[Mapping[Stage, str]] = {
 WAITING: Final = "waiting for a node"
 PULL_AND_START: Final = "pulling images and starting containers"
 """Where nobody told when the images were there."""
+MOST: Final = 2_000
+"""So many of a window's are looked at, the newest: reading them takes some 2 s."""
 _MAIN: Final = 0.5
 """Share of the time that one phase must have to be told alone."""
+
+
+_CUT: Final = (
+    f"the window has more: only its newest {MOST} were looked at, of all workloads or of the one that was asked for"
+)
 
 
 class Between(Answer):
@@ -169,6 +176,7 @@ class ScaleUpsAnswer(Answer):
     window: Span
     scaleups: list[ScaleUpAnswer]
     omitted: int = Field(description="older ones that fit as well")
+    cut: bool = Field(description=_CUT)
 
 
 class PhaseSummary(Durations):
@@ -186,6 +194,9 @@ class WorkloadScaleUps(Answer):
     complete: int
     censored: int
     running: int
+    triggered: int = Field(
+        description="latency counted from the trigger; of the others, which no signal of ours asked for, from the decision"
+    )
     warm: int = Field(description="no pod had to wait for a new node; of those that are not running")
     warm_share: float | None = Field(default=None, description="null where none has ended")
     latency: Durations
@@ -198,6 +209,7 @@ class ScaleUpSummaryAnswer(Answer):
     now: datetime
     window: Span
     workloads: list[WorkloadScaleUps]
+    cut: bool = Field(description=_CUT)
 
 
 def scaleups(
@@ -211,22 +223,23 @@ def scaleups(
     now: float,
 ) -> ScaleUpsAnswer:
     """Those decided in [begin, end). ValueError when that is no workload."""
-    found = _found(store, begin, end, workload)
+    found, cut = _found(store, begin, end, workload)
     chosen = [each for each in found if not states or each.state in states]
-    return _list(chosen, _span(begin, end, now), limit=limit, now=now)
+    return _list(chosen, _span(begin, end, now), limit=limit, cut=cut, now=now)
 
 
 def summary(store: Store, begin: int, end: int, *, workload: str = "", now: float) -> ScaleUpSummaryAnswer:
     """The same by workload, those with most scale-ups first. ValueError when that is no workload."""
-    return _by_workload(_found(store, begin, end, workload), _span(begin, end, now), now=now)
+    found, cut = _found(store, begin, end, workload)
+    return _by_workload(found, _span(begin, end, now), cut=cut, now=now)
 
 
 def both(
     store: Store, begin: int, end: int, *, workload: str = "", limit: int = 100, now: float
 ) -> tuple[ScaleUpsAnswer, ScaleUpSummaryAnswer]:
-    """List and summary of the same scale-ups, read once: a thousand of them with 30 pods each are 2.5 s of work."""
-    found, window = _found(store, begin, end, workload), _span(begin, end, now)
-    return _list(found, window, limit=limit, now=now), _by_workload(found, window, now=now)
+    """List and summary of the same scale-ups, read once: a thousand of them with 30 pods each are more than a second of work."""
+    (found, cut), window = _found(store, begin, end, workload), _span(begin, end, now)
+    return _list(found, window, limit=limit, cut=cut, now=now), _by_workload(found, window, cut=cut, now=now)
 
 
 def scaleup(store: Store, scaleup_id: str, *, now: float) -> OneScaleUpAnswer | None:
@@ -247,29 +260,33 @@ def one_answer(found: ScaleUp, *, now: float) -> OneScaleUpAnswer:
     )
 
 
-def _found(store: Store, begin: int, end: int, workload: str) -> list[ScaleUp]:
-    """The oldest first; a workload by its whole name, or by its last part."""
+def _found(store: Store, begin: int, end: int, workload: str) -> tuple[list[ScaleUp], bool]:
+    """The oldest first, and whether there are more than are looked at; a workload by its whole name, or by its last part."""
     which = Workload.of(workload) if "/" in workload else None
-    found = stored.scaleups(store, begin, end, which)
-    return [each for each in found if which is not None or not workload or each.workload.name == workload]
+    found = stored.scaleups(store, begin, end, which, newest=MOST + 1)
+    cut, found = len(found) > MOST, found[-MOST:]
+    return [each for each in found if which is not None or not workload or each.workload.name == workload], cut
 
 
-def _list(found: Sequence[ScaleUp], window: Span, *, limit: int, now: float) -> ScaleUpsAnswer:
+def _list(found: Sequence[ScaleUp], window: Span, *, limit: int, cut: bool, now: float) -> ScaleUpsAnswer:
     newest = found[::-1][:limit]
     return ScaleUpsAnswer(
         now=utc(now),
         window=window,
         scaleups=[_answer(each, now) for each in newest],
         omitted=len(found) - len(newest),
+        cut=cut,
     )
 
 
-def _by_workload(found: Sequence[ScaleUp], window: Span, *, now: float) -> ScaleUpSummaryAnswer:
+def _by_workload(found: Sequence[ScaleUp], window: Span, *, cut: bool, now: float) -> ScaleUpSummaryAnswer:
     by: defaultdict[Workload, list[ScaleUp]] = defaultdict(list)
     for each in found:
         by[each.workload].append(each)
     ranked = sorted(by.items(), key=lambda each: (-len(each[1]), each[0]))
-    return ScaleUpSummaryAnswer(now=utc(now), window=window, workloads=[_summary(one, of, now) for one, of in ranked])
+    return ScaleUpSummaryAnswer(
+        now=utc(now), window=window, workloads=[_summary(one, of, now) for one, of in ranked], cut=cut
+    )
 
 
 def _answer(of: ScaleUp, now: float) -> ScaleUpAnswer:
@@ -368,6 +385,7 @@ def _summary(workload: Workload, of: Sequence[ScaleUp], now: float) -> WorkloadS
         complete=states[ScaleUpState.COMPLETE],
         censored=states[ScaleUpState.CENSORED],
         running=states[ScaleUpState.RUNNING],
+        triggered=sum(Stage.TRIGGER in each.moments for each in of),
         warm=warm,
         warm_share=warm / len(ended) if ended else None,
         latency=_durations([lifetimes.latency(each, now=now) for each in of]),

@@ -3,6 +3,8 @@
 Certificates are looked at every few seconds; a connection made after a change has the new ones, those that are open go on. A client certificate is
 optional; one that is shown must chain to the client CA, else the handshake fails. uvicorn does not tell an application of it, so a protocol of our own
 puts its common name into ``scope["extensions"]["maibo.peer"]``.
+
+Anybody may connect, so a connection that does not get on is closed: those who hold many of them would leave none to the scaler.
 """
 
 from __future__ import annotations
@@ -30,6 +32,9 @@ PEER: Final = "maibo.peer"
 STOP_SECONDS: Final = 2
 KEEP_ALIVE_SECONDS: Final = 75
 """An API server keeps connections to what it aggregates."""
+HANDSHAKE_SECONDS: Final = 5.0
+REQUEST_SECONDS: Final = 5.0
+"""From the connection, or the first byte of a further request, until the request is whole."""
 log = logging.getLogger(__name__)
 
 
@@ -107,7 +112,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=_WithPeer,
+                ws="none",
                 ssl_context_factory=lambda *_: certificates.context(),
                 log_config=None,
                 access_log=False,
@@ -125,10 +130,27 @@ class Server(uvicorn.Server):
 
         serving = asyncio.create_task(self.serve(sockets=[listener]))
         stopped = asyncio.create_task(stopping.wait())
-        await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
-        self.should_exit = True
-        stopped.cancel()
-        await serving
+        try:
+            await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.should_exit = True
+            stopped.cancel()
+            await serving
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, which leaves a minute for a handshake."""
+        import asyncio
+
+        def connected() -> _WithPeer:
+            return _WithPeer(config=self.config, server_state=self.server_state, app_state={})
+
+        self.servers = [
+            await asyncio.get_running_loop().create_server(
+                connected, sock=listener, ssl=self.config.ssl, ssl_handshake_timeout=HANDSHAKE_SECONDS
+            )
+            for listener in sockets or ()
+        ]
+        self.started = True
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -136,7 +158,9 @@ class Server(uvicorn.Server):
 
 
 class _WithPeer(H11Protocol):
-    """Puts the client certificate's common name into each request's scope."""
+    """Puts the client certificate's common name into each request's scope, and waits for no request for long."""
+
+    _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -149,6 +173,28 @@ class _WithPeer(H11Protocol):
             await inner({**scope, "extensions": extensions}, receive, send)
 
         self.app = app
+        self._await_request()
+
+    def data_received(self, data: bytes) -> None:
+        before = self.cycle
+        super().data_received(data)
+        if self.cycle is not None and self.cycle is not before:
+            self._stop_waiting()
+        elif self.cycle is None or self.cycle.response_complete:
+            self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _await_request(self) -> None:
+        if self._late is None:
+            self._late = self.loop.call_later(REQUEST_SECONDS, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 def _common_name(certificate: dict[str, Any]) -> str | None:

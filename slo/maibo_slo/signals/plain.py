@@ -51,8 +51,8 @@ class OverrideAnswer(Answer):
     """What a person said, until it expires."""
 
     id: str
-    min_replicas: int | None
-    max_replicas: int | None
+    min_replicas: int | None = None
+    max_replicas: int | None = None
     until: datetime
     who: str
     why: str
@@ -90,6 +90,8 @@ class StandingAnswer(Answer):
     refused: str = Field(description="why there is none; '' where there is one")
     reason: str
     age_seconds: float | None = Field(description="null: it never had a signal")
+    ready_replicas: int | None = Field(None, description="null: nobody watches its pods")
+    override: OverrideAnswer | None = Field(None, description="in force, whether there is a signal or not")
 
 
 class ScalingListAnswer(Answer):
@@ -182,6 +184,8 @@ def _override(override: Override) -> OverrideAnswer:
 
 def _standing(one: Standing) -> StandingAnswer:
     signal = one.found if isinstance(one.found, ScalingSignal) else None
+    inputs = one.found.inputs
+    ran, override = (None, None) if inputs is None else (inputs.replicas, inputs.override)
     return StandingAnswer(
         namespace=one.namespace,
         target=one.target,
@@ -190,6 +194,8 @@ def _standing(one: Standing) -> StandingAnswer:
         refused=one.refused,
         reason="" if signal is None or one.refused else signal.reason,
         age_seconds=one.age_seconds,
+        ready_replicas=None if ran is None else ran.ready,
+        override=None if override is None else _override(override),
     )
 
 
@@ -279,6 +285,8 @@ LIST_EXAMPLE: Final = ScalingListAnswer(
             refused="",
             reason=_REASON,
             age_seconds=1.2,
+            ready_replicas=10,
+            override=EXAMPLE.override,
         ),
     ],
 )

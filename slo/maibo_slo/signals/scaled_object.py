@@ -48,16 +48,20 @@ TOKEN_SECRET: Final = "maibo-read-token"  # noqa: S105 -- the name of one
 def scaled_objects(catalogue: Catalogue, *, trigger: str, address: str) -> Iterator[Artefact]:
     """One file a target. The same documents and options give the same bytes. MaiboError for what KEDA would refuse."""
     where = _address(trigger, address or ADDRESSES[trigger])
+    for target in one_a_workload(catalogue, "KEDA takes one ScaledObject a workload"):
+        _require_accepted(target)
+        yield _file(target, trigger, where)
+
+
+def one_a_workload(catalogue: Catalogue, why: str) -> list[ScalingTarget]:
+    """All targets, by namespace and name. MaiboError where two have the same workload."""
     targets = sorted(catalogue.scaling_targets.values(), key=lambda each: (each.workload.namespace, each.name))
     scaled: dict[Workload, str] = {}
     for target in targets:
-        _require_accepted(target)
         other = scaled.setdefault(target.workload, target.name)
         if other != target.name:
-            raise MaiboError(
-                f"{_place(target)}: {target.workload} is scaled by {other!r} too, and KEDA takes one ScaledObject a workload"
-            )
-        yield _file(target, trigger, where)
+            raise MaiboError(f"{_place(target)}: {target.workload} is scaled by {other!r} too, and {why}")
+    return targets
 
 
 def _address(trigger: str, address: str) -> str:

@@ -53,7 +53,6 @@ class Prometheus:
     """The SLOs whose data source is a Prometheus with an address. A `maibo_slo.engine.feeding.Source`."""
 
     name: str = "prometheus"
-    settle_seconds: float = SETTLE_SECONDS
 
     def __init__(self, *, now: Callable[[], float] = time.time) -> None:
         self._now = now
@@ -63,6 +62,10 @@ class Prometheus:
     def serves(self, slo: Slo | FedSlo, /) -> bool:
         """Whether it is one of Prometheus'."""
         return isinstance(slo, PromSlo) and slo.data_source is not None
+
+    def settle_seconds(self, _slo: Slo | FedSlo, /) -> float:
+        """So long samples may take to arrive, whatever they are of."""
+        return SETTLE_SECONDS
 
     def source_of(self, slo: Slo | FedSlo, /) -> str:
         """``prometheus:HASH``: of the address, the interval and the queries."""

@@ -4,14 +4,15 @@
 * Good: as many pods as were added had got so far in time, even at the longest that the resolution of its moments allows. A second that
   Kubernetes did not write never makes an SLO look better.
 * Bad: it took longer, or was censored, or still runs when its time is over. Not before that: until then it is no data.
-* A minute is told when its last scale-up must have been over, and a minute later; what the recorder finds out within the feeder's
-  look-back after that is counted again.
+* A minute of an SLO is told when its last scale-up must have been over by what that SLO allows, and a minute later; what the recorder finds
+  out within the feeder's look-back after that is counted again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
@@ -23,11 +24,12 @@ from maibo_slo.engine.lifetimes import began, latency
 from maibo_slo.errors import StoreError
 from maibo_slo.store import scaleups as stored
 from maibo_slo.store.scaleups import Stage
+from maibo_slo.store.workload import Workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from maibo_slo.documents import Catalogue, FedSlo, Slo
+    from maibo_slo.documents import FedSlo, Slo
     from maibo_slo.documents.kinds import ScaleupSli
     from maibo_slo.store import Store
     from maibo_slo.store.scaleups import ScaleUp
@@ -36,28 +38,25 @@ MINUTE: Final = 60
 SETTLE_SECONDS: Final = 60.0
 """After the time that a scale-up may take: moments reach the recorder some seconds late, and its own writing takes a few."""
 
+_PATTERN: Final = re.compile(r"[*?\[]")
+
 
 class Scaleups:
     """The SLOs that are counted from scale-ups. A `maibo_slo.engine.feeding.Source`."""
 
     name: str = "scaleups"
 
-    def __init__(
-        self, store: Store, catalogue: Callable[[], Catalogue], *, now: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, store: Store, *, now: Callable[[], float] = time.time) -> None:
         self._store = store
-        self._catalogue = catalogue
         self._now = now
-
-    @property
-    def settle_seconds(self) -> float:
-        """As the SLO that allows most asks for."""
-        allowed = (slo.indicator.within_seconds for slo in self._catalogue().scaleup_slos.values())
-        return SETTLE_SECONDS + max(allowed, default=0.0)
 
     def serves(self, slo: Slo | FedSlo, /) -> bool:
         """Whether its events are scale-ups."""
         return isinstance(slo, ScaleupSlo)
+
+    def settle_seconds(self, slo: Slo | FedSlo, /) -> float:
+        """The time that it allows, and a minute."""
+        return SETTLE_SECONDS + _indicator(slo).within_seconds
 
     def source_of(self, slo: Slo | FedSlo, /) -> str:
         """``scaleup:HASH``: of the workloads, the time allowed, and from when until when it goes."""
@@ -69,7 +68,7 @@ class Scaleups:
         """Its scale-ups by the minute of their decision, in [begin, end). Raises SourceError."""
         sli, now = _indicator(slo), self._now()
         try:
-            found = stored.scaleups(self._store, begin, end)
+            found = stored.scaleups(self._store, begin, end, _only(sli))
         except StoreError as error:
             raise SourceError(f"scale-ups cannot be read: {error}") from error
         counted: defaultdict[int, list[bool]] = defaultdict(list)
@@ -91,6 +90,12 @@ def is_good(scaleup: ScaleUp, sli: ScaleupSli, *, now: float) -> bool | None:
         return took.upper <= sli.within_seconds
     is_due = now >= began(scaleup, sli.begin).latest + sli.within_seconds
     return False if is_due else None
+
+
+def _only(sli: ScaleupSli) -> Workload | None:
+    """The workload, where it counts those of one alone: others' need not be read."""
+    [first, *more] = sli.workloads
+    return None if more or _PATTERN.search(first) else Workload.of(first)
 
 
 def _indicator(slo: Slo | FedSlo) -> ScaleupSli:

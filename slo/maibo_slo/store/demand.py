@@ -46,14 +46,17 @@ class Calls:
     stepping: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Service -> the journeys that have steps there: of these, ends are no calls."""
 
-    def has(self, key: CallsKey) -> bool:
-        """Whether these are calls of the workload."""
+    def concerns(self, key: CallsKey) -> bool:
+        """Whether these are of its services, journeys and environments, be they calls or ends beside them."""
         return (
             key.service in self.services
             and (not self.journeys or key.journey in self.journeys)
             and (not self.environments or key.environment in self.environments)
-            and (key.is_step or key.journey not in self.stepping.get(key.service, frozenset()))
         )
+
+    def has(self, key: CallsKey) -> bool:
+        """Whether these are calls of the workload."""
+        return self.concerns(key) and (key.is_step or key.journey not in self.stepping.get(key.service, frozenset()))
 
     def condition(self) -> tuple[str, dict[str, Any]]:
         """The same as SQL on a table called ``c``, and the values of the parameters in it."""

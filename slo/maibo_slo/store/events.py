@@ -25,7 +25,7 @@ class Event:
     id: str
     """Unique within its kind."""
     kind: str
-    """``alert`` or ``correction``."""
+    """``alert``, ``correction``, ``override``, ``rise``, ``scale_write``, ``scaleup``."""
     subject: str
     """What it is about: an SLO's name."""
     begin: float
@@ -61,14 +61,25 @@ def append(store: Store, events: Sequence[Event], *, version: int | None = None)
     )
 
 
-def events(store: Store, kind: str, begin: float, end: float, subject: str | None = None) -> list[Event]:
-    """Those that went on at some time in [begin, end), as they are known now, about `subject` if given; the oldest first. StoreError."""
+def events(
+    store: Store, kind: str, begin: float, end: float, subject: str | None = None, *, newest: int | None = None
+) -> list[Event]:
+    """Those that went on at some time in [begin, end), as they are known now, about `subject` if given; the oldest first, and if given, so many
+    alone that began last. StoreError.
+    """
+    which = f"{_WITHIN}{'' if subject is None else ' AND e.subject = {subject:String}'}"
+    # Rows of a year have gigabytes of `detail`, and FINAL reads it before it looks at anything: so first who may be meant, by any version.
     rows = store.rows(
-        f"{_SELECT} {'' if subject is None else 'AND e.subject = {subject:String} '}AND e.begin < fromUnixTimestamp64Milli({{before:Int64}}, 'UTC') "
-        "AND (e.end IS NULL OR e.end > fromUnixTimestamp64Milli({after:Int64}, 'UTC') "
-        "OR e.begin >= fromUnixTimestamp64Milli({after:Int64}, 'UTC')) ORDER BY e.begin, e.id",
+        f"{_SELECT} AND {which} AND e.id GLOBAL IN (SELECT e.id FROM events AS e WHERE e.kind = {{kind:String}} AND {which}) "  # noqa: S608 -- fixed words
+        f"ORDER BY e.begin DESC, e.id DESC{'' if newest is None else f' LIMIT {newest:d}'}",
         {"kind": kind, "after": _milliseconds(begin), "before": _milliseconds(end), "subject": subject or ""},
     )
+    return [_event(kind, *row) for row in reversed(rows)]
+
+
+def unended(store: Store, kind: str) -> list[Event]:
+    """Those that have no end; the oldest first. StoreError."""
+    rows = store.rows(f"{_SELECT} AND e.end IS NULL ORDER BY e.begin, e.id", {"kind": kind})
     return [_event(kind, *row) for row in rows]
 
 
@@ -87,6 +98,12 @@ _SELECT = (
     "SELECT e.id, e.subject, toUnixTimestamp64Milli(e.begin), toUnixTimestamp64Milli(e.end), e.detail "
     "FROM events AS e FINAL WHERE e.kind = {kind:String}"
 )
+_WITHIN = (
+    "e.begin < fromUnixTimestamp64Milli({before:Int64}, 'UTC') "
+    "AND (e.end IS NULL OR e.end > fromUnixTimestamp64Milli({after:Int64}, 'UTC') "
+    "OR e.begin >= fromUnixTimestamp64Milli({after:Int64}, 'UTC'))"
+)
+"""Those that went on at some time in [after, before)."""
 
 
 def _event(kind: str, id_: str, subject: str, begin: int, end: int | None, detail: str) -> Event:

@@ -62,6 +62,12 @@ def newest(store: Store, workload: Workload, before: float, at_least: int = 0) -
     return max(enough or rises, key=lambda rise: rise.asked_at, default=None)
 
 
+def history(store: Store, workload: Workload, begin: float, end: float) -> list[Rise]:
+    """Those that were asked for in [begin, end), unix s, the oldest first. StoreError."""
+    told = events.events(store, KIND, begin, end, str(workload))
+    return [rise for rise in map(_rise, told) if begin <= rise.asked_at < end]
+
+
 def _detail(rise: Rise) -> Mapping[str, Any]:
     detail = asdict(rise)
     del detail["id"], detail["workload"]

@@ -144,16 +144,85 @@ def test_its_age_is_that_of_the_newest_counts() -> None:
     assert estimator.look(BEGIN + 400, counts) is None
 
 
+def buckets(begin: float, end: float) -> set[int]:
+    return set(range(int(BEGIN + begin), int(BEGIN + end), 10))
+
+
 def test_silence_is_zero_where_the_target_says_so_and_others_are_heard() -> None:
     estimator = DemandEstimator(silence_is_zero=True, max_age_seconds=30)
     counts = {int(BEGIN): 50}
-    assert estimator.look(BEGIN + 10, counts, others_at=BEGIN + 9) is not None
-    silent = estimator.look(BEGIN + 60, counts, others_at=BEGIN + 58)
+    assert estimator.look(BEGIN + 10, counts, others=buckets(0, 10)) is not None
+    silent = estimator.look(BEGIN + 58, counts, others=buckets(0, 60))
     assert silent is not None
     assert (silent.rate, silent.observed_at, silent.calls) == (0.0, BEGIN + 58, 0)
-    nobody = estimator.look(BEGIN + 80, counts, others_at=BEGIN + 10)
+    nobody = estimator.look(BEGIN + 100, counts, others=buckets(0, 60))
     assert nobody is not None
     assert nobody.observed_at == BEGIN + 10, "it is as old as what was heard last"
+
+
+def test_a_dead_collector_is_no_silence() -> None:
+    """Its services call every 25 s, others more often; all ends at once."""
+    estimator = DemandEstimator(silence_is_zero=True, max_age_seconds=60)
+    counts = {int(BEGIN) + at: 50 for at in (0, 20, 50, 70)}
+    for now in range(80, 190, 5):
+        demand = estimator.look(BEGIN + now, counts, others=buckets(0, min(now, 100)))
+        assert demand is not None
+        assert (demand.rate > 0, demand.observed_at) == (True, BEGIN + 80)
+
+
+def test_after_a_restart_the_first_that_are_heard_do_not_make_the_others_silent() -> None:
+    estimator = DemandEstimator(silence_is_zero=True, max_age_seconds=60)
+    assert estimator.look(BEGIN + 2, {}, others=buckets(-300, -130) | {int(BEGIN)}) is None
+    assert estimator.look(BEGIN + 25, {}, others=buckets(-300, -130) | buckets(0, 30)) is None
+    silent = estimator.look(BEGIN + 60, {}, others=buckets(0, 70))
+    assert silent is not None
+    assert silent.rate == 0
+
+
+@pytest.mark.parametrize("lag", [5.0, 12.0, 25.0])
+def test_a_drain_that_lags_is_in_the_middle_of_its_newest_bucket(lag: float) -> None:
+    found = list(Arriving((300, 100), delay=lag).looks(DemandEstimator(), 60, 190))
+    assert min(rates(found)) > 90
+
+
+def test_a_collector_that_was_away_leaves_no_data_and_not_no_calls() -> None:
+    arriving = Arriving((300, 100))
+    arriving.come[(arriving.ends > BEGIN + 95) & (arriving.ends < BEGIN + 143)] = np.inf
+    found = list(arriving.looks(DemandEstimator(), 60, 290))
+    assert min(rates(found)) > 80
+    anew = list(arriving.looks(DemandEstimator(), 145, 290))
+    assert min(rates(anew)) > 80
+
+
+def test_where_others_are_heard_no_calls_are_none() -> None:
+    calls = {int(BEGIN): 100, int(BEGIN) + 10: 100, int(BEGIN) + 40: 3}
+    demand = DemandEstimator().look(BEGIN + 55, calls, others=buckets(0, 60))
+    assert demand is not None
+    assert demand.rate == pytest.approx(3 / 30)
+
+
+def test_a_span_of_tomorrow_is_neither_the_newest_nor_counted() -> None:
+    estimator, arriving = DemandEstimator(), Arriving((300, 100))
+    list(arriving.looks(estimator, 60, 100))
+    for now in np.arange(BEGIN + 100, BEGIN + 190, LOOK).tolist():
+        demand = estimator.look(now, {**arriving.counts(now), int(BEGIN) + 86_400: 1_000})
+        assert demand is not None
+        assert now - demand.observed_at < 2
+        assert demand.rate < 130
+    assert DemandEstimator().look(BEGIN, {int(BEGIN) + 10 * at: 1_000 for at in range(1, 9)}) is None
+
+
+def test_a_clock_that_was_set_back_does_not_live_the_past_again() -> None:
+    estimator, arriving = DemandEstimator(), Arriving((5_000, 100))
+    list(arriving.looks(estimator, 4_000, 4_010))
+    every = dict.fromkeys(sorted(buckets(0, 4_010)), 1_000)
+    ages = []
+    for now in range(1_000, 1_100, 2):
+        every[int(BEGIN) + 4_000 + (now - 1_000) // 10 * 10] = 1_000 + now
+        demand = estimator.look(BEGIN + now, {t: n for t, n in every.items() if t > BEGIN + now - 120})
+        assert demand is not None
+        ages.append(BEGIN + now - demand.observed_at)
+    assert ages[-1] > 60
 
 
 def test_calls_are_some_of_what_is_heard() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,16 @@ import pytest
 from maibo_slo.documents import Catalogue, CellSelector, Correction, Objective, Origin, Sli, Slo
 from maibo_slo.documents.scaling_kinds import CapacitySpec, ForecastSpec
 from maibo_slo.engine.scaling.inputs import Lead
-from maibo_slo.engine.scaling.learning import ASSUMED_LEAD_SECONDS, BURN_OLD_SECONDS, Learner, name_of
+from maibo_slo.engine.scaling.learning import (
+    ASSUMED_LEAD_SECONDS,
+    BURN_OLD_SECONDS,
+    CAPACITY_EVERY,
+    Learner,
+    name_of,
+)
 from maibo_slo.engine.scaling.minutes import Pods, pods_of
 from maibo_slo.errors import StoreError
-from maibo_slo.store import replicas, scaleups
+from maibo_slo.store import demand, replicas, scaleups
 from maibo_slo.store.client import dictionary
 from maibo_slo.store.histogram import bin_of
 from maibo_slo.store.replicas import Sample
@@ -136,6 +143,70 @@ def test_what_burns_is_split(
     assert sum(parts.values()) == pytest.approx(split.burn)
 
 
+def test_a_floor_that_was_a_mistake_is_not_learned(store: Store, make_target: MakeTarget) -> None:
+    minutes = [NOW - 60 * back for back in range(60, 0, -1)]
+    insert(store, [(t, "v1", 600 * (5 + place % 6), 0) for place, t in enumerate(minutes)])
+    ran(store, minutes)
+    mistaken, mended = (make_target(capacity=CapacitySpec(floor=floor)) for floor in (200.0, 2.0))
+    targets = {mistaken.name: mistaken}
+    found = Learner(store, lambda: Catalogue(slos={"checkout": SLO}, scaling_targets=targets), tuple)
+    found.refresh(NOW)
+    capacity = found.capacity(mistaken)
+    assert capacity is not None
+    assert capacity.per_replica == 200
+    targets[mended.name] = mended
+    found.refresh(NOW + CAPACITY_EVERY)
+    capacity = found.capacity(mended)
+    assert capacity is not None
+    assert capacity.per_replica == pytest.approx(10.5)
+
+
+def test_an_incident_that_is_told_later_and_an_slo_that_is_mended_are_heard(
+    store: Store, target: ScalingTarget
+) -> None:
+    minutes = [NOW - 60 * back for back in range(120, 0, -1)]
+    told = [(t, "v1", 600 * (5 + place % 6), 0) for place, t in enumerate(minutes)]
+    told[40:80] = [(t, "v1", 3_000, 3_000) for t, *_ in told[40:80]]
+    insert(store, told)
+    ran(store, minutes)
+    slos, corrections = {"checkout": SLO}, list[Correction]()
+    catalogue = Catalogue(slos=slos, scaling_targets={target.name: target})
+    found = Learner(store, lambda: catalogue, lambda: corrections)
+
+    def why(now: float) -> str:
+        found.refresh(now)
+        capacity = found.capacity(target)
+        assert capacity is not None
+        return capacity.why
+
+    assert "left out" not in why(NOW)
+    start = datetime.fromtimestamp(minutes[40], UTC).replace(tzinfo=None)
+    corrections.append(Correction("database", "incident", "annotate", start, 40 * 60, "UTC"))
+    assert "40 of correction" in why(NOW + CAPACITY_EVERY)
+    slos["checkout"] = replace(SLO, objectives=(Objective("0.4", 0.4),))
+    corrections.clear()
+    assert "held" not in why(NOW + 2 * CAPACITY_EVERY), "half of them are enough now"
+
+
+def test_before_it_is_known_which_cells_are_calls_nothing_is_counted(
+    store: Store, target: ScalingTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minutes = [NOW - 60 * back for back in range(60, 0, -1)]
+    insert(store, [(t, "v1", 6_000, 0) for t in minutes])
+    ran(store, minutes)
+    found = learner(store, target)
+
+    def failing(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(demand, "stepping", failing)
+        found.refresh(NOW)
+    assert found.of(NAME).capacity is None
+    found.refresh(NOW + 5)
+    assert found.of(NAME).capacity is not None
+
+
 def test_without_a_recorder_capacity_is_not_learned(
     store: Store, make_target: MakeTarget, target: ScalingTarget
 ) -> None:
@@ -169,6 +240,10 @@ def test_lead_time_is_said_measured_or_assumed(store: Store, make_target: MakeTa
     scaleups.append(store, done)
     found.refresh(NOW)
     assert found.lead(target) == Lead(19.0, "P90 of 10 scale-ups")
+    stuck = [replace(scaled(NOW - 50 * place, took=300), state=ScaleUpState.CENSORED) for place in range(1, 6)]
+    scaleups.append(store, [replace(each, moments={Stage.DECIDED: each.moments[Stage.DECIDED]}) for each in stuck])
+    found.refresh(NOW + 301)
+    assert found.lead(target) == Lead(300.0, "at least: too many of 15 scale-ups never ended"), "what is known is told"
 
 
 def scaled(at: float, took: float) -> ScaleUp:

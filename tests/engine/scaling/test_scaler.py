@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from dataclasses import dataclass, field
@@ -12,14 +13,19 @@ import pytest
 
 from maibo_slo.documents import Catalogue
 from maibo_slo.documents.scaling_kinds import CapacitySpec
-from maibo_slo.engine.scaling.inputs import Override
+from maibo_slo.engine.scaling.inputs import Capacity, Override
+from maibo_slo.engine.scaling.lately import WHOLE_EVERY, Lately
 from maibo_slo.engine.scaling.learning import SHARED_EVERY
 from maibo_slo.engine.scaling.loop import ScalingLoop
+from maibo_slo.engine.scaling.memories import Remembered, recall, remember
+from maibo_slo.engine.scaling.remembered import Memory
 from maibo_slo.engine.scaling.scaler import Scaler
 from maibo_slo.engine.scaling.signal import NoSignal, ScalingSignal, UnknownTarget
+from maibo_slo.engine.scaling.starts import Starts
 from maibo_slo.errors import StoreError
-from maibo_slo.store import replicas, rises, scaling
+from maibo_slo.store import demand, replicas, rises, scaling
 from maibo_slo.store.client import dictionary
+from maibo_slo.store.demand import CallsKey
 from maibo_slo.store.replicas import Sample
 from maibo_slo.store.tables import DIMENSIONS
 
@@ -208,6 +214,86 @@ def test_what_is_held_and_learned_survives_a_restart(shop: Shop, tmp_path: Path)
     assert shop.run(shop.scaler(tmp_path), 2, 50)[-1] < before
 
 
+@pytest.mark.parametrize(
+    "harm",
+    [
+        {"memory": {"held": "many"}},
+        {"capacity": {"per_replica": None}},
+        {"memory": {"needs": 3}},
+        {"capacity": {"upper": 0.0}},
+    ],
+)
+def test_a_file_that_was_tampered_with_is_not_believed(tmp_path: Path, harm: dict[str, dict[str, object]]) -> None:
+    path, name = tmp_path / "scaling.json", ("shop", "checkout-api")
+    kept = Remembered(Memory(1.0, 4, ((1.0, 4.0),)), Capacity(10.0, 11.0, 12.0, learned=True))
+    remember(path, {name: kept}, store="it")
+    assert recall(path, store="it") == {name: kept}
+    said = json.loads(path.read_text())
+    for part, values in harm.items():
+        said["targets"][0][part] |= values
+    path.write_text(json.dumps(said))
+    assert recall(path, store="it") == {}
+
+
+def test_steps_that_are_told_no_more_do_not_make_demand_zero(shop: Shop) -> None:
+    past = int(shop.now) - 86_400
+    shop.call(500, past, table="cells_1h")
+    shop.now += 600
+    shop.call(500, *(shop.now - back for back in range(10, 70, 10)), step="")
+    demand = shop.scaler().tick(shop.now).get("shop", "checkout-api", now=shop.now).inputs.demand
+    assert demand is not None
+    assert demand.rate == 50
+
+
+def test_starts_that_are_told_no_more_feed_nothing_forward() -> None:
+    starts, name = Starts(), ("prod", "checkout")
+    minute = 1_800_000_000
+    starts.look(minute + 62.0, {name: {minute: 600, minute + 60: 20}})
+    fed = starts.fed({name: 3.0}, since=minute)
+    assert fed is not None
+    assert fed.rate == pytest.approx(30)
+    starts.look(minute + 200.0, {name: {minute: 600, minute + 60: 20}})
+    assert starts.fed({name: 3.0}, since=minute + 140.0) is None
+
+
+def test_one_targets_trouble_is_its_own(shop: Shop, make_target: MakeTarget, caplog: pytest.LogCaptureFixture) -> None:
+    shop.targets.append(make_target(name="broken", capacity=CapacitySpec(fixed=10.0, utilisation=0.0)))
+    scaler = shop.scaler()
+    shop.run(scaler, 2, 50)
+    with pytest.raises(NoSignal, match="it cannot be decided: ZeroDivisionError"):
+        scaler.signals().get("shop", "broken", now=shop.now)
+    assert caplog.text.count("it cannot be decided") == 1
+
+
+def test_older_buckets_are_asked_again_now_and_then(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+    recent = demand.recent
+
+    def seen(store: Store, begin: int) -> dict[CallsKey, dict[int, int]]:
+        asked.append(shop.now - begin)
+        return recent(store, begin)
+
+    monkeypatch.setattr(demand, "recent", seen)
+    lately = Lately(shop.store)
+    key = CallsKey("prod", "checkout-api", "checkout", is_step=True)
+    first = lately.look(shop.now)
+    shop.call(7, shop.now - 50, shop.now - 10)
+    shop.now += 1
+    second = lately.look(shop.now)
+    assert {int(shop.now - 1 - t): second[key][t] - first[key][t] for t in first[key]} == {
+        back: 7 if back == 10 else 0 for back in range(10, 70, 10)
+    }
+    shop.now += WHOLE_EVERY
+    third = lately.look(shop.now)
+    assert sum(third[key].values()) == sum(second[key].values()) + 7
+    assert [back > 100 for back in asked] == [True, False, True]
+    shop.now += 1
+    assert lately.look(shop.now) == third
+    for _ in range(16):
+        shop.now += 4
+        assert min(lately.look(shop.now)[key]) >= shop.now - 130
+
+
 def test_what_runs_is_known_from_the_recorder(shop: Shop) -> None:
     workload = shop.targets[0].workload
     t = int(shop.now) // 10 * 10
@@ -232,14 +318,14 @@ def test_starts_of_journeys_are_fed_forward_to_every_workload_of_the_path(shop: 
     assert scaler.learner.of(("shop", "stock")).per_start == {("prod", "checkout"): pytest.approx(3.0)}
     for tick in range(32):
         shop.now += 1.0
-        shop.begin(16 if tick < 18 else 160, minute)
+        shop.begin(16 if tick < 18 else 80, minute)
         scaler.tick(shop.now)
     signal = scaler.signals().get("shop", "stock", now=shop.now)
     fed = signal.inputs.fed_forward
     assert fed is not None
     assert fed.surge
-    assert fed.rate == pytest.approx(160 * 3, rel=0.25)
-    assert signal.desired_replicas == pytest.approx(48, abs=12)
+    assert fed.rate == pytest.approx(80 * 3, rel=0.25)
+    assert signal.desired_replicas == pytest.approx(24, abs=6)
     assert signal.reason.endswith("(feed-forward)")
 
 

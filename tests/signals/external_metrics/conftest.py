@@ -99,6 +99,56 @@ class Face:
     now: float = NOW
     served: deque[tuple[str, str, int, str]] = field(default_factory=deque)
 
+    def start(self) -> None:
+        """In a thread and a loop of its own."""
+        reader = Reader(lambda: self.signals, now=lambda: self.now)
+        app = ExternalMetrics(reader, self.gatekeeper, served=lambda *each: self.served.append(each))
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.setblocking(False)
+        self.port = listener.getsockname()[1]
+        started, stop = threading.Event(), threading.Event()
+
+        async def run() -> None:
+            stopping = asyncio.Event()
+            server = Server(router(app.routes()), self.certificates)
+            serving = asyncio.create_task(server.serve_until(stopping, listener))
+            while not server.started:
+                await asyncio.sleep(0.01)
+            started.set()
+            while not stop.is_set():
+                await asyncio.sleep(0.02)
+            stopping.set()
+            await serving
+
+        def serve() -> None:
+            with listener:
+                asyncio.run(run())
+
+        self._stop, self._thread = stop, threading.Thread(target=serve)
+        self._thread.start()
+        assert started.wait(10)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(10)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def connected(self) -> ssl.SSLSocket:
+        """With the front proxy's certificate."""
+        wire = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        return self.client(self.front).wrap_socket(wire, server_hostname="localhost")
+
+    def client(self, by: trustme.CA | None, name: str = "front-proxy-client") -> ssl.SSLContext:
+        """Of somebody with a certificate of this authority; None: without."""
+        context = ssl.create_default_context(cadata=pem(self.authority))
+        if by is not None:
+            leaf = by.issue_cert("front.proxy", common_name=name)
+            context.load_cert_chain(*leaf_files(leaf, self.folder, "client"))
+        return context
+
     def configmap(self, **changed: str) -> None:
         """What the cluster says of its front proxy."""
         said = {
@@ -133,10 +183,7 @@ class Face:
         accept: str = "application/vnd.kubernetes.protobuf, */*",
     ) -> tuple[int, dict[str, str], Any]:
         """(status, headers, JSON), as an aggregator asks; `name`: of its certificate, None: none."""
-        context = ssl.create_default_context(cadata=pem(self.authority))
-        if name is not None:
-            client = (by or self.front).issue_cert("front.proxy", common_name=name)
-            context.load_cert_chain(*leaf_files(client, self.folder, "client"))
+        context = self.client(None) if name is None else self.client(by or self.front, name)
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=context, timeout=10)
         headers = [("Accept", accept)]
         headers += [("X-Remote-User", user)] if user else []
@@ -173,28 +220,6 @@ def face(fake_api: Any, tmp_path: Path) -> Iterator[Face]:
         )
         made.configmap()
         made.look()
-        reader = Reader(lambda: made.signals, now=lambda: made.now)
-        app = ExternalMetrics(reader, gatekeeper, served=lambda *each: made.served.append(each))
-        listener = socket.create_server(("127.0.0.1", 0))
-        listener.setblocking(False)
-        made.port = listener.getsockname()[1]
-        started, stop = threading.Event(), threading.Event()
-
-        async def run() -> None:
-            stopping = asyncio.Event()
-            serving = asyncio.create_task(
-                Server(router(app.routes()), made.certificates).serve_until(stopping, listener)
-            )
-            started.set()
-            while not stop.is_set():
-                await asyncio.sleep(0.02)
-            stopping.set()
-            await serving
-
-        thread = threading.Thread(target=lambda: asyncio.run(run()))
-        thread.start()
-        started.wait(5)
+        made.start()
         yield made
-        stop.set()
-        thread.join(10)
-        listener.close()
+        made.stop()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
 import trustme
+
+from maibo_slo.signals import https
 
 if TYPE_CHECKING:
     from typing import Any
@@ -42,6 +47,7 @@ def test_an_hpa_has_the_desired_replicas(face: Any) -> None:
         ("target in (cart,search)", 400, "selects 2 targets"),
         ("target in (cart", 400, "no label selector"),
         ("app=shop", 404, "there are: cart"),
+        ("checkout-api", 404, "is selected by 'checkout-api'"),
     ],
 )
 def test_what_is_no_value_is_a_status_that_says_why(face: Any, selector: str, status: int, words: str) -> None:
@@ -115,6 +121,71 @@ def test_identity_headers_are_lies_without_the_front_proxys_certificate(face: An
     for how in ({"name": None}, {"name": "somebody-else"}, {"user": None}):
         status, said = value(face, groups=("system:masters",), **how)
         assert (status, said["reason"]) == (401, "Unauthorized"), how
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        [("X-Remote-User", "system:masters"), ("X-Remote-User", "forged")],
+        [("X-Remote-User", ""), ("X-Remote-User", "forged")],
+        [("X_Remote_User", "forged")],
+        [("X-Remote-User ", "forged")],
+        [("X-Remote-User", ""), ("X_Remote_User", "forged"), ("X-Remote-Group", "system:masters")],
+    ],
+)
+def test_a_user_that_is_not_told_once_and_exactly_is_nobody(face: Any, forged: list[tuple[str, str]]) -> None:
+    with face.connected() as wire:
+        told = "".join(f"{name}: {said}\r\n" for name, said in forged)
+        wire.sendall(f"GET {METRIC} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{told}\r\n".encode())
+        assert wire.recv(100).split()[1] in {b"400", b"401"}
+
+
+def test_an_hpa_waits_for_nobodys_review(face: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def may(*_: object) -> bool:
+        raise AssertionError("it was asked about")
+
+    monkeypatch.setattr(face.gatekeeper, "may", may)
+    assert value(face)[0] == 200
+
+
+def test_whoever_sends_no_whole_request_is_let_go(face: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(https, "REQUEST_SECONDS", 0.2)
+    for sent in (b"", b"GET /healthz HTT"):
+        with face.connected() as wire:
+            wire.sendall(sent)
+            assert _read_to_the_end(wire) == b""
+    whole = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    with face.connected() as wire:
+        for _ in range(2):  # one that is whole may wait for its next
+            wire.sendall(whole)
+            said = b""
+            while b'"ok"' not in said:
+                said += wire.recv(1000)
+            time.sleep(0.3)
+        wire.sendall(whole[:10])
+        assert _read_to_the_end(wire) == b""
+
+
+def _read_to_the_end(wire: ssl.SSLSocket) -> bytes:
+    said = b""
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        while more := wire.recv(1000):
+            said += more
+    return said
+
+
+def test_whoever_does_not_shake_hands_is_let_go(face: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(https, "HANDSHAKE_SECONDS", 0.2)
+    face.restart()
+    with socket.create_connection(("127.0.0.1", face.port), timeout=10) as wire:
+        assert wire.recv(1) == b""
+
+
+@pytest.mark.parametrize("head", ["GET /" + "a" * 70_000, "GET /healthz HTTP/1.1\r\nX: " + "a" * 70_000])
+def test_a_head_without_end_is_not_read_to_the_end(face: Any, head: str) -> None:
+    with face.connected() as wire, contextlib.suppress(OSError):
+        wire.sendall(head.encode())
+        assert wire.recv(100).startswith(b"HTTP/1.1 400")
 
 
 def test_a_certificate_of_another_authority_does_not_even_connect(face: Any) -> None:

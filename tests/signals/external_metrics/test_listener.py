@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import socket
@@ -174,3 +175,29 @@ def test_a_certificate_that_cannot_be_read_stops_the_start(tmp_path: Path) -> No
     running.options["signals-https-cert"] = str(tmp_path / "none.pem")
     with pytest.raises(MaiboError, match=r"none\.pem"):
         asyncio.run(running.during(tmp_path, lambda: None))
+
+
+def test_when_nobody_looks_at_certificates_any_more_the_task_ends_so_that_it_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "tokens.json"
+    tokens.add(file, "keda", Scope.READ, now=datetime.now(UTC))
+
+    def broken(_: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(listener.Certificates, "look", broken)
+    running = Running(tmp_path, {"signals-https-tokens": str(file)})
+
+    def ask() -> None:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                running.ask("/healthz")
+                continue
+            return
+        raise AssertionError("it still answers")
+
+    with pytest.raises(ExceptionGroup) as raised:
+        asyncio.run(running.during(tmp_path, ask))
+    assert "broken" in str(raised.value.exceptions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,8 +34,8 @@ def made(*targets: ScalingTarget, ca: str = "") -> dict[str, list[dict[str, Any]
 
 def test_every_target_has_an_hpa_that_asks_for_its_own_signal() -> None:
     files = made(a_target(), a_target("cart", least=0))
-    assert list(files) == ["external-metrics.yaml", "hpa/shop-cart.yaml", "hpa/shop-checkout-api.yaml"]
-    (hpa,) = files["hpa/shop-checkout-api.yaml"]
+    assert list(files) == ["external-metrics.yaml", "hpa/shop/cart.yaml", "hpa/shop/checkout-api.yaml"]
+    (hpa,) = files["hpa/shop/checkout-api.yaml"]
     metric = hpa["spec"]["metrics"][0]["external"]
     assert metric["metric"] == {
         "name": "maibo_scaling_desired_replicas",
@@ -42,7 +43,7 @@ def test_every_target_has_an_hpa_that_asks_for_its_own_signal() -> None:
     }
     assert metric["target"] == {"type": "AverageValue", "averageValue": "1"}
     assert (hpa["spec"]["minReplicas"], hpa["spec"]["maxReplicas"]) == (2, 30)
-    assert files["hpa/shop-cart.yaml"][0]["spec"]["minReplicas"] == 1
+    assert files["hpa/shop/cart.yaml"][0]["spec"]["minReplicas"] == 1
 
 
 def test_the_service_and_the_api_service_name_the_same_port_and_authority(tmp_path: Path) -> None:
@@ -73,3 +74,11 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("secret")
     with pytest.raises(MaiboError, match="holds no certificate"):
         made(ca=str(tmp_path / "key"))
+
+
+def test_two_targets_of_one_workload_are_refused_and_like_names_have_files_of_their_own() -> None:
+    with pytest.raises(MaiboError, match="scaled by 'checkout-api' too"):
+        made(a_target(), replace(a_target("twin"), workload=a_target().workload))
+    one = replace(a_target("b-c"), workload=Workload("a", "Deployment", "x"))
+    other = replace(a_target("c"), workload=Workload("a-b", "Deployment", "x"))
+    assert len(made(one, other)) == 3

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import sys
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from maibo_slo.documents import Catalogue
 from maibo_slo.documents.scaling_kinds import CapacitySpec, FastLaneSpec, ScalingTarget
@@ -19,7 +22,11 @@ from maibo_slo.engine.scaling.inputs import Decision, Inputs, Override, Replicas
 from maibo_slo.engine.scaling.signal import ScalingSignal, Signals
 from maibo_slo.errors import MaiboError, StoreError
 from maibo_slo.kubernetes import Cluster
+from maibo_slo.plugins import Context
+from maibo_slo.service.listen import listen
+from maibo_slo.signals.fast_lane import audit as auditing
 from maibo_slo.signals.fast_lane import loop
+from maibo_slo.signals.fast_lane.audit import Audit
 from maibo_slo.signals.fast_lane.lane import Running, step
 from maibo_slo.signals.fast_lane.loop import Lane
 from maibo_slo.signals.fast_lane.roles import roles
@@ -27,7 +34,7 @@ from maibo_slo.store.events import every
 from maibo_slo.store.workload import Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from maibo_slo.store import Store
     from maibo_slo.store.events import Event
@@ -147,8 +154,12 @@ class Cell:
 
     def look(self, *there: ScalingSignal) -> int:
         """One look; the replicas after it."""
-        self.lane.look(Signals(self.now, {("shop", each.target): each for each in there}))
+        self.lane.look(lambda: Signals(self.now, {("shop", each.target): each for each in there}))
         return self.replicas
+
+    def scale(self, replicas: int) -> None:
+        """As an HPA or a person would."""
+        self.api.put("deployments", {"metadata": {"name": "api", "namespace": "shop"}, "spec": {"replicas": replicas}})
 
     @property
     def replicas(self) -> int:
@@ -173,11 +184,12 @@ def cell(store: Store, tmp_path: Path) -> Iterator[Cell]:
         made: list[Cell] = []
         lane = Lane(
             Cluster(str(api.kubeconfig(tmp_path))),
-            store,
+            Audit(store, tmp_path, now=lambda: made[0].now),
             lambda: Catalogue(scaling_targets={"api": TARGET}),
             served=lambda *each: made[0].served.append(each),
             report=lambda problem: made[0].problems.append(problem),  # noqa: PLW0108 -- `made` is filled later
             now=lambda: made[0].now,
+            clock=lambda: made[0].now,
         )
         made.append(Cell(api, lane))
         yield made[0]
@@ -186,6 +198,7 @@ def cell(store: Store, tmp_path: Path) -> Iterator[Cell]:
 
 def test_a_flash_crowd_is_written_at_once_and_audited_with_its_reason(cell: Cell, store: Store) -> None:
     assert cell.look(signal(8)) == 8
+    cell.lane.audit.record()
     (written,) = every(store, "scale_write")
     assert (written.subject, written.detail["before"], written.detail["after"]) == ("shop/Deployment/api", 1, 8)
     assert written.detail["reason"] == "8 replicas: 100 calls/s"
@@ -205,7 +218,7 @@ def test_a_big_rise_goes_by_steps_as_often_as_is_allowed(cell: Cell) -> None:
 def test_a_stale_signal_writes_nothing(cell: Cell) -> None:
     assert cell.look(signal(8, at=NOW - 61)) == 1
     assert cell.look() == 1
-    cell.lane.look(None)
+    cell.lane.look(lambda: None)
     assert cell.asked() == 0
 
 
@@ -242,18 +255,149 @@ def test_what_the_cluster_forbids_is_told_with_the_mend_and_tried_ever_less_ofte
 def test_while_the_store_fails_replicas_rise_and_the_audit_waits(
     cell: Cell, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    append = loop.events.append
+    append = auditing.events.append
 
     def refuse(_: Store, __: Sequence[Event]) -> None:
         raise StoreError("the disk is full")
 
-    monkeypatch.setattr(loop.events, "append", refuse)
+    monkeypatch.setattr(auditing.events, "append", refuse)
     assert cell.look(signal(8)) == 8
-    monkeypatch.setattr(loop.events, "append", append)
+    with pytest.raises(StoreError):
+        cell.lane.audit.record()
+    monkeypatch.setattr(auditing.events, "append", append)
     assert every(store, "scale_write") == []
-    cell.now += 3
-    cell.look(signal(8, at=cell.now))
+    cell.lane.audit.record()
     assert [each.detail["after"] for each in every(store, "scale_write")] == [8]
+
+
+def test_a_kill_before_the_store_had_it_loses_no_write_and_a_restart_writes_no_sooner(
+    cell: Cell, store: Store, tmp_path: Path
+) -> None:
+    assert cell.look(signal(30)) == 11
+    again = Audit(store, tmp_path, now=lambda: cell.now)  # the one before was killed
+    written_at = again.recall()
+    assert written_at == {"shop/Deployment/api": NOW}
+    again.record()
+    assert [each.detail["after"] for each in every(store, "scale_write")] == [11]
+    assert Audit(store, tmp_path, now=lambda: cell.now).recall() == written_at, "the store knows it too"
+    restarted = replace(cell.lane, written_at=written_at, _lanes={})
+    for later, replicas in ((14, 11), (15, 21)):
+        cell.now = NOW + later
+        restarted.look(lambda: Signals(cell.now, {("shop", "api"): signal(30, at=cell.now)}))
+        assert cell.replicas == replicas
+
+
+def test_a_service_that_stops_while_its_store_is_down_records_at_its_next_start(
+    cell: Cell, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append, down = auditing.events.append, True
+
+    def perhaps(*asked: Any) -> None:
+        if down:
+            raise StoreError("the disk is full")
+        append(*asked)
+
+    monkeypatch.setattr(auditing.events, "append", perhaps)
+    signals = Signals(NOW, {("shop", "api"): signal(8, at=time.time())})
+
+    async def serve(until: Callable[[], bool]) -> None:
+        stopping = asyncio.Event()
+        context = Context(
+            store=store,
+            data_dir=tmp_path,
+            catalogue=lambda: Catalogue(scaling_targets={"api": TARGET}),
+            options={"fast-lane": "on", "kubernetes": str(cell.api.kubeconfig(tmp_path))},
+            registry=CollectorRegistry(),
+            report=lambda *_: None,
+            stopping=stopping,
+            listen=listen,
+            announce=lambda *_: None,
+            signals=lambda: signals,
+        )
+        running = asyncio.create_task(loop.run(context))
+        async with asyncio.timeout(20):
+            while not until():
+                await asyncio.sleep(0.02)
+            stopping.set()
+            await running
+
+    asyncio.run(serve(lambda: cell.replicas == 8))
+    assert every(store, "scale_write") == []
+    down = False
+    asyncio.run(serve(lambda: bool(every(store, "scale_write"))))
+    assert [each.detail["after"] for each in every(store, "scale_write")] == [8]
+    assert not (tmp_path / auditing.FILE).exists()
+
+
+def test_an_audit_file_that_is_damaged_stops_nothing(store: Store, tmp_path: Path) -> None:
+    (tmp_path / auditing.FILE).write_text('[{"id": 1}]')
+    assert Audit(store, tmp_path).recall() == {}
+
+
+@pytest.mark.parametrize("kept", [1, 20])
+def test_whoever_takes_a_write_back_is_not_written_against_again_and_again(cell: Cell, kept: int) -> None:
+    """An HPA with a lower maxReplicas, or with another metric, at each of its syncs."""
+    writes = []
+    for second in range(0, 3600, 5):
+        cell.now = NOW + second
+        before = cell.replicas
+        if cell.look(signal(30, at=cell.now)) > before:
+            writes.append(second)
+        if second % 15 == 10 and cell.replicas > kept:
+            cell.scale(kept)
+    assert len(writes) <= 6, writes
+    assert "taken back to" in (cell.problems[-1] or "")
+
+
+def test_whoever_lowers_to_what_is_wished_for_takes_nothing_back(cell: Cell) -> None:
+    assert cell.look(signal(8)) == 8
+    cell.now += 100
+    cell.look(signal(3, at=cell.now))
+    cell.scale(3)
+    cell.now += 100
+    assert cell.look(signal(9, at=cell.now)) == 9
+    assert cell.problems[-1] is None
+
+
+def test_whoever_scales_higher_meanwhile_is_not_lowered(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    get = cell.lane.cluster.get
+
+    def overtaken(*asked: Any, **how: Any) -> Any:
+        found = get(*asked, **how)
+        cell.scale(20)
+        return found
+
+    monkeypatch.setattr(cell.lane.cluster, "get", overtaken)
+    assert cell.look(signal(8)) == 20
+    assert cell.problems[-1] is None
+
+
+def test_a_signal_that_grows_old_while_a_slow_cluster_is_asked_writes_nothing(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get = cell.lane.cluster.get
+
+    def slow(*asked: Any, **how: Any) -> Any:
+        cell.now += 61
+        return get(*asked, **how)
+
+    monkeypatch.setattr(cell.lane.cluster, "get", slow)
+    assert cell.look(signal(8)) == 1
+
+
+def test_a_rise_is_written_at_once_though_it_was_looked_at_just_now(cell: Cell) -> None:
+    assert cell.look(signal(1)) == 1
+    cell.now += 0.1
+    assert cell.look(signal(8, at=cell.now)) == 8
+
+
+def test_a_clock_that_is_set_back_stops_nothing(cell: Cell) -> None:
+    monotonic = [0.0]
+    cell.lane.clock = lambda: monotonic[0]
+    assert cell.look(signal(8)) == 8
+    cell.now -= 7200
+    monotonic[0] += 20
+    assert cell.look(signal(12, at=cell.now)) == 12
 
 
 def test_an_aborted_rollout_is_left_alone(cell: Cell) -> None:

@@ -8,6 +8,7 @@ object makes it raise.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from maibo_collectors.kubernetes.scaleups.attribution import SLACK_SECONDS, Attribution, attribute
@@ -19,7 +20,7 @@ from maibo_slo.store.rises import WITHIN_SECONDS
 from maibo_slo.store.scaleups import ScaleUpState, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from maibo_collectors.kubernetes.changes import Change
     from maibo_collectors.kubernetes.scaleups.workloads import Decision
@@ -34,7 +35,10 @@ LONGEST_SECONDS: Final = 3_600.0
 MOST_AT_ONCE: Final = 256
 """Scale-ups of one answer of `due`."""
 _ASK_SECONDS: Final = 10.0
-"""The store is asked for a rise or first journeys that often."""
+"""The store is asked for a rise or first journeys that often, and of an older decision ever more seldom: each tenth of its age."""
+_SELDOM: Final = 0.1
+_RISE_SECONDS: Final = 10.0
+"""The engine writes a rise some seconds after it: an older one that is found sooner may not be the last word."""
 _REST_SECONDS: Final = 5.0
 """A scale-up of a thousand pods costs some 50 ms of a core each time."""
 _BEFORE_SECONDS: Final = 60.0
@@ -46,14 +50,14 @@ class Assembly:
 
     def __init__(
         self,
-        rises: Callable[[Workload, float], Rise | None] | None = None,
+        rises: Callable[[Workload, float, int], Rise | None] | None = None,
         served: Callable[[str, Collection[str]], Mapping[str, float]] | None = None,
         resumed: Iterable[ScaleUp] = (),
         *,
         longest_seconds: float = LONGEST_SECONDS,
     ) -> None:
-        """`rises`: a workload's newest rise up to a time (unix s). `served`: when pods of a namespace first served, by name, of those that did.
-        `resumed`: what the store has as running from before a restart.
+        """`rises`: a workload's newest rise up to a time (unix s), to so many replicas at least if there is one. `served`: when pods of a
+        namespace first served, by name, of those that did. `resumed`: what the store has as running from before a restart.
         """
         self.unreadable = 0
         """Objects that could not be understood."""
@@ -66,9 +70,12 @@ class Assembly:
         self._cluster = Cluster()
         self._resting: dict[Workload, float] = {}
         """When to look again, though nothing is heard, at what is not over."""
+        self._resumed: set[Workload] = set()
+        """Those of which nothing may ever be heard again: deleted meanwhile, say."""
         for scaleup in resumed:
             if is_open(scaleup):
                 self._cluster.workload(scaleup.workload).resume(scaleup)
+                self._resumed.add(scaleup.workload)
 
     @property
     def overflowed(self) -> int:
@@ -85,6 +92,9 @@ class Assembly:
     def due(self, now: float) -> list[ScaleUp]:
         """Scale-ups that are new or have changed since they were last told, running ones too: about `MOST_AT_ONCE`, the others next time."""
         self._cluster.sweep(now)
+        for workload in self._resumed:  # once all has been listed
+            self._resting.setdefault(workload, now + _BEFORE_SECONDS)
+        self._resumed.clear()
         awake = self._cluster.awake
         awake |= dict.fromkeys(workload for workload, at in self._resting.items() if at <= now)
         found: list[ScaleUp] = []
@@ -121,16 +131,19 @@ class Assembly:
 
     def _ask(self, scaled: Scaled, decision: Decision, attribution: Attribution, decided: float, now: float) -> None:
         """The store, for what it alone knows."""
-        if decision.asked_at is not None and now - decision.asked_at < _ASK_SECONDS:
+        if decision.asked_at is not None and now - decision.asked_at < max(_ASK_SECONDS, _SELDOM * (now - decided)):
             return
+        early = decision.asked_at is None or decision.asked_at < decided + _RISE_SECONDS
         decision.asked_at = now
         pods = [scaled.pods[uid] for uid, whose in attribution.decisions.items() if whose is decision]
         waiting = {pod.name: pod for pod in pods if pod.journey is None and Stage.STARTED in pod.moments()}
         try:
-            if self._rises is not None and (decision.rise is None or decision.rise.served_at is None):
-                rise = self._rises(scaled.workload, decided)
-                fits = rise is not None and decided - WITHIN_SECONDS <= rise.asked_at <= decided
-                decision.rise = rise if fits else decision.rise
+            if self._rises is not None and (early or decision.rise is None or decision.rise.served_at is None):
+                # By our own clock, as the rise is: when we heard of it.
+                heard = decided if decision.decided.received is None else decision.decided.received
+                rise = self._rises(scaled.workload, heard, decision.after)
+                if rise is not None and _explains(rise, decision, scaled.decisions, heard):
+                    decision.rise = rise
             if self._served is not None and waiting:
                 for name, at in self._served(scaled.workload.namespace, list(waiting)).items():
                     created = waiting[name].created if name in waiting else None
@@ -172,6 +185,13 @@ class Assembly:
             mine = attribution.decisions.get(uid) in scaled.decisions
             if pod.loss is not None and pod.gone and pod.loss.moment.latest < begin and not mine:
                 self._cluster.drop(uid)
+
+
+def _explains(rise: Rise, decision: Decision, decisions: Sequence[Decision], heard: float) -> bool:
+    """Whether a decision may be what a rise asked for: it asked for more than there was, and no earlier decision gave all of it."""
+    earlier = takewhile(lambda each: each is not decision, decisions)
+    given = any(each.after >= rise.after and each.decided.latest >= rise.asked_at for each in earlier)
+    return heard - WITHIN_SECONDS <= rise.asked_at <= heard and rise.after > decision.before and not given
 
 
 def _begin(scaled: Scaled, now: float) -> float:

@@ -124,6 +124,8 @@ class Deciders:
         hpa = self._nearest((key for key in keys if key.kind == "HorizontalPodAutoscaler"), decision)
         keda = self._nearest((key for key in keys if key.kind == "ScaledObject"), decision)
         by = decision.by or ("keda" if keda and not hpa else "hpa" if hpa else "somebody")
+        if by == "somebody" and hpa is not None and hpa.reason:
+            by = "hpa"  # it said so in an event; some clusters run its controller under another name
         decided, reason = decision.decided, decision.reason if by == decision.by else ""
         step = {"hpa": hpa, "keda": keda}.get(by)
         if step is not None:

@@ -40,5 +40,7 @@ def endpoints(change: Change) -> Iterator[Endpoint]:
     for endpoint in each(change.object, "endpoints"):
         uid = text(endpoint, "targetRef", "uid")
         if text(endpoint, "targetRef", "kind") == "Pod" and uid:
-            # Nothing said is ready, by the API's definition.
-            yield Endpoint(uid, None if part(endpoint, "conditions", "ready") is False else at)
+            # Nothing said is ready, by the API's definition. A Service with `publishNotReadyAddresses` has all pods as ready: of these, those
+            # that serve are.
+            said = [part(endpoint, "conditions", condition) for condition in ("ready", "serving")]
+            yield Endpoint(uid, None if False in said else at)

@@ -1,7 +1,7 @@
 """One workload: how many replicas it was to have and since when, and each decision that these be more.
 
 What a first list shows is where it begins: neither a decision nor an end of one. A higher number in a later list was decided at some time
-since the workload was last seen.
+since the watch last told all.
 """
 
 from __future__ import annotations
@@ -172,7 +172,8 @@ class Scaled:
         if not change.listed:
             plausible = wrote is not None and abs(wrote.earliest - heard) <= _PLAUSIBLE_SECONDS
             return wrote if wrote is not None and plausible else Moment(heard, heard, heard, "watch")
-        gap = Moment(min(self.seen or heard, heard), heard, None, "list")
+        # The workload may not have changed for hours before its watch broke off.
+        gap = Moment(min(max(self.seen, change.since or 0.0) or heard, heard), heard, None, "list")
         if wrote is None or wrote.latest < gap.earliest or wrote.earliest > gap.latest:
             return gap
         # Of several writes that nobody saw, the last alone has a time.

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from maibo_slo.documents.scaling_kinds import ExpectedLoad
 
 LEVELS: Final = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+MOST_TIMES: Final = 3.0
+"""Of the highest minute that the history has: what a model makes of more is its own invention."""
 ASKED_MINUTES: Final = 8 * DAY_MINUTES + 60
 """Of the history's end are looked at when a model is asked; fitting one looks at `gate.LEARNED_MINUTES`."""
 
@@ -99,4 +101,4 @@ def _quantiles(rates: NDArray[np.float64], gate: Gate) -> NDArray[np.float64]:
         rates[newest:] = rates[newest]
         newest = len(rates) - 1
     found = gate.fitted.quantiles(Logs.of(rates, gate.fitted.offset), np.array([newest]))
-    return np.asarray(found[0], dtype=np.float64)
+    return np.minimum(np.asarray(found[0], dtype=np.float64), MOST_TIMES * float(np.nanmax(rates)))

@@ -123,6 +123,8 @@ class Forecaster:
         self._work_seconds = work_seconds
         self._gates: dict[Key, Kept] = recall(path) if path else {}
         self._rates: dict[Key, tuple[int, NDArray[np.float64]]] = {}
+        self._of: dict[Key, tuple[tuple[str, ...], ...]] = {}
+        """Whose calls the histories are of."""
         self._leads: Mapping[Key, float] = {}
         self._made: Mapping[Key, Forecast] = {}
         self._failed: dict[Key, str] = {}
@@ -159,7 +161,13 @@ class Forecaster:
         self._leads = {each.key: each.lead_seconds for each in asked}
         keys = set(self._leads)
         made = {key: each for key, each in self._made.items() if key in keys}
-        for kept in (self._gates, self._rates, self._failed):
+        for each in asked:
+            of = each.target.services, each.target.journeys, each.target.environments
+            if self._of.setdefault(each.key, of) != of:
+                self._of[each.key] = of
+                self._gates.pop(each.key, None)
+                self._rates.pop(each.key, None)
+        for kept in (self._gates, self._rates, self._failed, self._of):
             for key in [key for key in kept if key not in keys]:
                 del kept[key]
         fitted = self._fit([each for each in asked if each.target.forecast.enabled], end)

@@ -1,7 +1,8 @@
 """The correction: more replicas than run, while SLOs burn for want of capacity; with credit for those on their way.
 
 The other wishes say how many are needed in all, this one how many more. So it must not ask anew for what is coming: while pods that were asked for are
-not ready, and for `SETTLE_SECONDS` after, latency that is still bad asks for no more.
+not ready, and for `SETTLE_SECONDS` after, latency that is still bad asks for no more. And where more did not help, it was not for want of them: each time
+it asks for half as many, and waits twice as long. So a burn that no replica mends makes five times as many at the most, not as many as there may be.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ BURN_ENDS: Final = 0.5
 """... and ends below this."""
 STEP_PER_BURN: Final = 0.1
 """Replicas added for each 1 of the burn rate, as a share of those that run; at most as many as run."""
+HELPED: Final = 0.9
+"""More replicas helped where the burn rate then is at most this share of what it was."""
+MOST_FUTILE: Final = 5
+"""Halvings and doublings: then one in thirty-two every hour."""
 
 
 class Correction(NamedTuple):
@@ -34,6 +39,9 @@ class Correction(NamedTuple):
     """What is remembered of it."""
     untold: int = 0
     """What it would have asked for, were no pods on their way."""
+    burn: float | None = None
+    """Remembered with it."""
+    futile: int = 0
 
 
 def correction(target: ScalingTarget, inputs: Inputs, memory: Memory) -> Correction:
@@ -47,18 +55,22 @@ def correction(target: ScalingTarget, inputs: Inputs, memory: Memory) -> Correct
         return Correction(Wish("correction", None, _no_correction(worst), figures), None)
     most = max(bounds(target, inputs.override)[1], target.most)
     running = _running(inputs.replicas, memory)
-    more = max(1, whole(running * min(1.0, STEP_PER_BURN * burn)))
+    was = memory.corrected_burn
+    futile = min(memory.futile + 1, MOST_FUTILE) if was is not None and burn > HELPED * was else 0
+    more = max(1, whole(running * min(1.0, STEP_PER_BURN * burn) / 2**futile))
     asked = min(max(running + more, before or 0), most)
     why = f"{worst.slo} burns {burn:.1f} for want of capacity"
-    if inputs.now - memory.unsettled_at < SETTLE_SECONDS:
+    if inputs.now - memory.unsettled_at < SETTLE_SECONDS * 2**memory.futile:
         kept = running if before is None else max(before, running)
         why += ", and replicas that were asked for are on their way or have just come"
-        return Correction(Wish("correction", min(kept, most), why, figures), before, asked)
+        return Correction(Wish("correction", min(kept, most), why, figures), before, asked, was, memory.futile)
     if before is not None and burn < BURN_ACTS:
         why += ": it lasts, but not so well that replicas could be taken back"
-        return Correction(Wish("correction", min(before, most), why, figures), before)
+        return Correction(Wish("correction", min(before, most), why, figures), before, 0, was, memory.futile)
     why += f": {more} more than the {running} that run"
-    return Correction(Wish("correction", asked, why, figures), asked)
+    if futile:
+        why += f", half as many as before, since that did not help ({futile} times)"
+    return Correction(Wish("correction", asked, why, figures), asked, 0, burn, futile)
 
 
 def _no_correction(worst: BurnSplit) -> str:

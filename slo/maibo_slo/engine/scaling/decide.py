@@ -32,6 +32,8 @@ __all__ = ["GAP_SECONDS", "Memory", "bounds", "decide"]
 
 GAP_SECONDS: Final = 120.0
 """Longer without a decision: nobody knows how high the need was meanwhile, so it counts as what was held."""
+MOST_FED: Final = 5.0
+"""Times the calls that are counted; of a crowd that is larger yet, the rest is counted in seconds."""
 INTERVAL_Z: Final = 1.645
 """`lower` and `upper` hold nine tenths of what demand may be."""
 
@@ -52,7 +54,7 @@ def decide(target: ScalingTarget, inputs: Inputs, memory: Memory) -> tuple[Decis
     corrected = correction(target, inputs, memory)
     wishes = (
         _of_demand("reactive", demand, capacity, target),
-        _of_demand("feed_forward", inputs.fed_forward, capacity, target),
+        _of_demand("feed_forward", _plausible(inputs.fed_forward, demand), capacity, target),
         _predictive(inputs, capacity, target),
         corrected.wish,
     )
@@ -83,6 +85,8 @@ def decide(target: ScalingTarget, inputs: Inputs, memory: Memory) -> tuple[Decis
         corrected.asked,
         inputs.now if rose else memory.unsettled_at,
         memory.unready_since,
+        corrected.burn,
+        corrected.futile,
     )
 
 
@@ -98,6 +102,13 @@ def _of_demand(kind: WishKind, demand: Demand | None, capacity: Capacity, target
     if demand.surge:
         what += " in a surge"
     return _wish(kind, demand.rate, what, capacity, target)
+
+
+def _plausible(fed: Demand | None, demand: Demand) -> Demand | None:
+    """Calls a start were measured in the last half an hour: when more clients come to tell starts, that many are too many."""
+    if fed is None or demand.calls <= 0:
+        return fed
+    return replace(fed, rate=min(fed.rate, MOST_FED * demand.rate))
 
 
 def _predictive(inputs: Inputs, capacity: Capacity, target: ScalingTarget) -> Wish:
@@ -136,7 +147,8 @@ def _needed(wishes: tuple[Wish, ...]) -> float:
 
 def _at_capacity(inputs: Inputs, capacity: Capacity, correction: Wish) -> int:
     """Fewer than these are never kept for a dead band's sake."""
-    rates = [demand.rate for demand in (inputs.demand, inputs.fed_forward) if demand is not None]
+    fed = None if inputs.demand is None else _plausible(inputs.fed_forward, inputs.demand)
+    rates = [demand.rate for demand in (inputs.demand, fed) if demand is not None]
     return max(whole(max(rates) / capacity.per_replica), correction.replicas or 0)
 
 
@@ -147,9 +159,11 @@ def _seeded(target: ScalingTarget, inputs: Inputs, memory: Memory) -> Memory:
         held = None if inputs.replicas is None else min(max(inputs.replicas.wanted, target.least), target.most)
     if held is None:
         return memory
-    if memory.decided_at is not None and inputs.now - memory.decided_at <= GAP_SECONDS:
+    if memory.decided_at is not None and abs(inputs.now - memory.decided_at) <= GAP_SECONDS:
         return memory
-    return replace(memory, held=held, needs=((inputs.now, float(held)),))
+    # What a clock that was ahead remembered would hold until it comes true.
+    unsettled_at = min(memory.unsettled_at, inputs.now)
+    return replace(memory, held=held, needs=((inputs.now, float(held)),), unsettled_at=unsettled_at, unready_since=None)
 
 
 def _dead_band(target: ScalingTarget, needed: float, at_capacity: int, held: int | None, *, surge: bool) -> int:

@@ -11,7 +11,8 @@ have, a drain catches up, and whole buckets are waited for. Counts come in clump
 they vary than single calls would is measured, and asked of a surge.
 
 Where the newest counts are old, demand is what it was then: `Demand.observed_at` tells, and whoever acts on it refuses what is too old. That nothing
-came is not that nobody called.
+came is not that nobody called. So a bucket is whole only when something was heard of a later one (a drain that lags is in the middle of its newest),
+and one that nobody at all was heard in, as while a collector restarts, is no data. Clocks differ: a bucket that has not begun yet tells nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from maibo_slo.engine.scaling import poisson
 from maibo_slo.engine.scaling.inputs import Demand
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 BUCKET_SECONDS: Final = 10
 GRACE_SECONDS: Final = 2.0
@@ -72,6 +73,7 @@ class DemandEstimator:
     ) -> None:
         """With other buckets and spans, of other things than calls that are counted as they come: starts of journeys by the minute."""
         self._bucket = bucket_seconds
+        self._horizon = LOOK_BACK_SECONDS / BUCKET_SECONDS * bucket_seconds
         self._whole = whole_buckets
         self._spans = surge_spans
         self._silence_is_zero = silence_is_zero
@@ -80,6 +82,7 @@ class DemandEstimator:
         self._seen: Mapping[int, int] = {}
         self._heard: Mapping[int, int] = {}
         self._heard_at = -math.inf
+        self._silent_since = math.inf
         self._came_at = -math.inf
         self._wait_until = -math.inf
         self._dispersion = 1.0
@@ -91,32 +94,30 @@ class DemandEstimator:
         counts: Mapping[int, int],
         *,
         heard: Mapping[int, int] | None = None,
-        others_at: float | None = None,
+        others: Collection[int] = (),
         weight: float = 1.0,
     ) -> Demand | None:
         """Demand at `now`; None where it is not known.
 
         `counts`: begin of a 10 s bucket (unix s) -> calls that ended in it, of the last `LOOK_BACK_SECONDS`, as they are known now; buckets without
-        calls may be absent. `heard`: the same of all that its services sent, when that is more. `others_at`: the end of the newest event of any
-        service. `weight`: calls that one counted event stands for, 1 where nothing is sampled. Looks are in the order of their times.
+        calls may be absent. `heard`: the same of all that its services sent, when that is more. `others`: the buckets that any other service was heard
+        in. `weight`: calls that one counted event stands for, 1 where nothing is sampled. Looks are in the order of their times.
         """
         heard = counts if heard is None else heard
-        begins = sorted(
-            t for t, n in heard.items() if n > 0 and t > now - LOOK_BACK_SECONDS / BUCKET_SECONDS * self._bucket
-        )
-        if begins and heard.get(begins[-1], 0) > self._heard.get(begins[-1], 0):
+        horizon = self._horizon
+        begins = sorted(t for t, n in heard.items() if n > 0 and now - horizon < t <= now)
+        # Of clocks that are ahead, some; were it all, one span of tomorrow would be the newest for a day.
+        if any(n > self._heard.get(t, 0) for t, n in heard.items() if begins and begins[-1] <= t <= now + horizon):
             self._heard_at = now
         self._heard = dict(heard)
         observed_at = min(begins[-1] + self._bucket, self._heard_at, now) if begins else -math.inf
-        if self._silence_is_zero and now - observed_at > self._max_age:
-            alive = others_at is not None and now - others_at <= self._max_age
-            if others_at is not None and alive:
-                self._take(now, counts, 0.0, weight)
-                return Demand(0.0, min(others_at, now), 0, self._max_age)
+        elsewhere = {t for t in others if now - horizon < t <= now}
+        if self._silence_is_zero and (witnessed_at := self._witnessed(now, observed_at, elsewhere)) is not None:
+            self._take(now, counts, 0.0, weight)
+            return Demand(0.0, witnessed_at, 0, self._max_age)
         if not begins:
             return None
-        known = self._of_buckets(now, counts, begins[0], begins[-1], weight * self._dispersion)
-        known = replace(known, observed_at=observed_at)
+        known = self._of_buckets(now, counts, begins, elsewhere, observed_at, weight * self._dispersion)
         self._take(now, counts, known.rate, weight)
         surge = self._surge(now, known.rate, weight)
         if surge is None:
@@ -124,19 +125,45 @@ class DemandEstimator:
             return known
         return replace(surge, observed_at=observed_at)
 
-    def _of_buckets(self, now: float, counts: Mapping[int, int], first: int, newest: int, clump: float) -> Demand:
-        """By whole buckets from the first to the newest heard of; by the running one, where it is the first."""
-        bucket = self._bucket
-        end = min(int((now - GRACE_SECONDS) // bucket) * bucket, newest + bucket)
-        whole = min(self._whole, (end - first) // bucket)
-        if whole <= 0:
-            calls, seconds = sum(n for t, n in counts.items() if t >= first), max(1.0, now - first)
-            return Demand(calls / seconds, now, round(calls / clump), seconds)
-        calls, seconds = sum(counts.get(end - bucket * (back + 1), 0) for back in range(whole)), float(bucket * whole)
-        last = counts.get(end - bucket, 0)
-        if _lower(last, clump, BUCKET_Z) / bucket > calls / seconds:
-            calls, seconds = last, float(bucket)
-        return Demand(calls / seconds, now, round(calls / clump), seconds)
+    def _witnessed(self, now: float, observed_at: float, elsewhere: Collection[int]) -> float | None:
+        """Up to when others were heard while its services were silent, if that was for long enough, and no collector was away meanwhile."""
+        horizon = self._horizon
+        self._silent_since = max(observed_at, min(self._silent_since, now - horizon))
+        if not elsewhere:
+            return None
+        at = min(max(elsewhere) + self._bucket, now)
+        since = max(at - self._max_age, now - horizon + 2 * self._bucket)
+        heard = self._bucket * sum(t + self._bucket > since for t in elsewhere)
+        long_enough = at - self._silent_since > self._max_age >= now - at
+        return at if long_enough and min(elsewhere) <= since and heard >= (at - since) / 2 else None
+
+    def _of_buckets(
+        self,
+        now: float,
+        counts: Mapping[int, int],
+        begins: Sequence[int],
+        elsewhere: Collection[int],
+        observed_at: float,
+        clump: float,
+    ) -> Demand:
+        """By the newest whole buckets that anybody was heard in; where there is none yet, by what there is of the first."""
+        bucket, first, newest = self._bucket, begins[0], begins[-1]
+        last = newest + bucket if any(t > newest for t in elsewhere) else newest
+        end = min(int((now - GRACE_SECONDS) // bucket) * bucket, last)
+        anybody = {*begins, *elsewhere}
+        whole = [t for t in range(first, end, bucket) if t in anybody]
+        # What is beside one without data may be half of it, and so may the first.
+        whole = ([t for t in whole if {t - bucket, t + bucket} <= anybody] or whole)[-self._whole :]
+        if not whole:
+            calls = sum(n for t, n in counts.items() if first <= t <= now)
+            is_over = newest == first and now - GRACE_SECONDS >= first + bucket
+            seconds = float(bucket) if is_over else max(1.0, observed_at - first)
+            return Demand(calls / seconds, observed_at, round(calls / clump), seconds)
+        calls, seconds = sum(counts.get(t, 0) for t in whole), float(bucket * len(whole))
+        latest = counts.get(whole[-1], 0)
+        if _lower(latest, clump, BUCKET_Z) / bucket > calls / seconds:
+            calls, seconds = latest, float(bucket)
+        return Demand(calls / seconds, observed_at, round(calls / clump), seconds)
 
     def _take(self, now: float, counts: Mapping[int, int], rate: float, weight: float) -> None:
         """What came since the last look, into the running and the previous bucket."""
@@ -144,7 +171,9 @@ class DemandEstimator:
         last = self._looks[-1] if self._looks else None
         came = 0
         if last is not None:
-            came = sum(max(0, n - self._seen.get(t, 0)) for t, n in counts.items() if t >= oldest)
+            came = sum(
+                max(0, n - self._seen.get(t, 0)) for t, n in counts.items() if oldest <= t <= now + self._horizon
+            )
             quiet = last.at - self._came_at
             if came and quiet > PAUSE_SECONDS and quiet * rate > _EXPECTED_IN_A_PAUSE * weight * self._dispersion:
                 # The next bucket is the first that begins after it; what came is then known when it is whole.

@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, ParamSpec
 
+from maibo_slo.documents.scaling_kinds import CapacitySpec
 from maibo_slo.engine import lifetimes
 from maibo_slo.engine.scaling import capacity as capacities
 from maibo_slo.engine.scaling.inputs import BurnSplit, Capacity, Lead
@@ -36,6 +37,8 @@ BURN_OLD_SECONDS: Final = 180.0
 ASSUMED_LEAD_SECONDS: Final = 90.0
 LEAD_HISTORY_SECONDS: Final = 14 * 86_400
 FEWEST_SCALEUPS: Final = 5
+MOST_SCALEUPS: Final = 200
+"""The newest: as many as a P90 needs, and no more than some tenths of a second to read."""
 STEPPING_SECONDS: Final = 7 * 86_400
 P = ParamSpec("P")
 log = logging.getLogger(__name__)
@@ -113,6 +116,9 @@ class Learner:
         self._minutes.keep(targets)
         if targets and self._is_due("shared", _SHARED, SHARED_EVERY, now):
             self._guarded(self._share, targets, now)
+        if self._stepping is None:
+            self._due = {}  # which cells are calls is not known: whatever would be counted, would be counted twice
+            return
         for name, target in targets.items():
             if self._is_due("burn", name, BURN_EVERY, now):
                 self._guarded(self._burn, name, target, now)
@@ -156,14 +162,22 @@ class Learner:
         self._put(name, splits=splits, splits_at=now)
 
     def _capacity(self, name: TargetName, target: ScalingTarget) -> None:
-        found = capacities.learn(self._minutes.observations(name), target.capacity, self.of(name).capacity)
-        self._put(name, capacity=found)
+        """Kept as it was learned: a floor or ceiling that was wrong, and is mended, must not outlive that as a belief. `capacity` applies them."""
+        observations, spec, before = self._minutes.observations(name), target.capacity, self.of(name).capacity
+        learned = None if spec.fixed is not None else capacities.learn(observations, CapacitySpec(), before)
+        self._put(name, capacity=learned or capacities.learn(observations, spec, before))
 
     def _lead(self, name: TargetName, target: ScalingTarget, now: float) -> None:
-        measured = scaleups.scaleups(self._store, now - LEAD_HISTORY_SECONDS, now, target.workload)
-        seconds = lifetimes.lead_time(measured) if len(measured) >= FEWEST_SCALEUPS else None
+        begin = now - LEAD_HISTORY_SECONDS
+        measured = scaleups.scaleups(self._store, begin, now, target.workload, newest=MOST_SCALEUPS)
+        if len(measured) < FEWEST_SCALEUPS:
+            return
+        seconds = lifetimes.lead_time(measured)
         if seconds is not None:
             self._put(name, lead=Lead(seconds, f"P90 of {len(measured)} scale-ups"))
+        else:
+            least = max(ASSUMED_LEAD_SECONDS, lifetimes.least_lead(measured))
+            self._put(name, lead=Lead(least, f"at least: too many of {len(measured)} scale-ups never ended"))
 
     def _put(self, name: TargetName, **changed: object) -> None:
         self._learned = {**self._learned, name: replace(self.of(name), **changed)}  # type: ignore[arg-type]

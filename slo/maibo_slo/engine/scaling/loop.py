@@ -12,9 +12,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from maibo_slo.engine.scaling.overrides import READ_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from maibo_slo.engine.scaling.overrides import Overrides
     from maibo_slo.engine.scaling.scaler import Scaler
 
 TICK_SECONDS: Final = 0.5
@@ -44,10 +47,11 @@ class ScalingLoop:
         scaler: Scaler,
         *,
         tell: Callable[[str, str | None], None],
+        overrides: Overrides | None = None,
         tick_seconds: float = TICK_SECONDS,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`tell`: hears what does not work, under `PART`, and that it works again."""
+        """`tell`: hears what does not work, under `PART`, and that it works again. `overrides`: those that `scaler` goes by."""
         self._scaler = scaler
         self._tell = tell
         self._now = now
@@ -55,12 +59,14 @@ class ScalingLoop:
         self._looked = threading.Event()
         self._failing: dict[str, str] = {}
         self._lock = threading.Lock()
-        beats = (
+        beats = [
             _Beat("read", self._read, lambda _: tick_seconds),
             _Beat("learn", scaler.refresh, lambda _: 5.0),
             _Beat("forecast", scaler.forecast, lambda now: MINUTE - (now - SETTLED_SECONDS) % MINUTE),
             _Beat("write", scaler.write, lambda _: 1.0),
-        )
+        ]
+        if overrides is not None:
+            beats.append(_Beat("overrides", lambda _: overrides.refresh(), lambda _: READ_SECONDS))
         # Daemons: one that hangs in the store must not hold the service's end up.
         self._threads = [
             threading.Thread(target=self._run, args=(beat,), name=f"maibo-scaling-{beat.name}", daemon=True)

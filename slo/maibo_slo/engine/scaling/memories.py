@@ -59,11 +59,34 @@ def remember(path: Path, remembered: Mapping[TargetName, Remembered], *, store: 
 
 
 def _remembered(said: Mapping[str, Any]) -> Remembered:
-    memory, capacity = dict(said["memory"]), said["capacity"]
-    memory["needs"] = tuple((float(at), float(needed)) for at, needed in memory["needs"])
-    if memory["unsettled_at"] is None:
-        memory["unsettled_at"] = -math.inf
-    return Remembered(Memory(**memory), None if capacity is None else Capacity(**capacity))
+    memory, capacity = said["memory"], said["capacity"]
+    unsettled_at = _number(memory["unsettled_at"])
+    kept = Memory(
+        _number(memory["decided_at"]),
+        _whole(memory["held"]),
+        tuple((float(at), float(needed)) for at, needed in memory["needs"]),
+        _whole(memory["corrected"]),
+        -math.inf if unsettled_at is None else unsettled_at,
+        _number(memory["unready_since"]),
+        _number(memory["corrected_burn"]),
+        int(memory["futile"]),
+    )
+    return Remembered(kept, None if capacity is None else _capacity(capacity))
+
+
+def _capacity(said: Mapping[str, Any]) -> Capacity:
+    per_replica, estimate, upper = (float(said[name]) for name in ("per_replica", "estimate", "upper"))
+    if not 0 < per_replica <= estimate <= upper < math.inf:
+        raise ValueError(f"{said} is no capacity")
+    return Capacity(per_replica, estimate, upper, bool(said["learned"]), int(said["samples"]), str(said["why"]))
+
+
+def _number(said: Any) -> float | None:
+    return None if said is None else float(said)
+
+
+def _whole(said: Any) -> int | None:
+    return None if said is None else int(said)
 
 
 def _finite(number: float) -> float | None:

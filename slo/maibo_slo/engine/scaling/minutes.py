@@ -54,11 +54,14 @@ class Minutes:
         self._store = store
         self._kept: dict[TargetName, dict[tuple[str, int], _Minute]] = {}
         self._read_to: dict[TargetName, int] = {}
+        self._by: dict[TargetName, tuple[object, ...]] = {}
+        """What they were judged and left out by: when that changes, all are read anew."""
 
     def keep(self, names: Collection[TargetName]) -> None:
         """Forget every other target."""
         self._kept = {name: each for name, each in self._kept.items() if name in names}
         self._read_to = {name: each for name, each in self._read_to.items() if name in names}
+        self._by = {name: each for name, each in self._by.items() if name in names}
 
     def read(
         self,
@@ -71,6 +74,9 @@ class Minutes:
     ) -> None:
         """Take in what is new, up to the last whole minute. StoreError."""
         end = int(now) // _MINUTE * _MINUTE
+        by = (target.workload, target.services, target.journeys, target.environments, (*slos,), (*corrections,))
+        if self._by.get(name) != by:
+            self._read_to.pop(name, None)
         begin = max(self._read_to.get(name, 0) - AGAIN_SECONDS, end - KEPT_SECONDS)
         kept = {key: each for key, each in self._kept.get(name, {}).items() if end - KEPT_SECONDS <= key[1] < begin}
         if slos:
@@ -85,6 +91,7 @@ class Minutes:
                     kept[slo.name, t] = minute if effect is None else _left_out(minute, "correction")
         self._kept[name] = kept
         self._read_to[name] = end
+        self._by[name] = by
 
     def _judged(self, slo: Slo, begin: int, end: int, services: Collection[str]) -> list[Judged]:
         """Of a composite SLO, its first component."""

@@ -2,7 +2,8 @@
 
 What is said is in force at once, and stays so over a restart, once the store has it. While the store cannot be written it is in force all the same,
 is told as not recorded, and is recorded when the store is back. Of one target's overrides the newest alone is in force; the trail keeps all, with who
-said them, why, and who ended them. Safe to use from several threads; several services on one store hear of each other's within `READ_SECONDS`.
+said them, why, and who ended them. A store that hangs holds up none that asks what is in force. Safe to use from several threads; several services on one
+store hear of each other's within `READ_SECONDS`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 KIND: Final = "override"
 READ_SECONDS: Final = 5.0
+LONGEST_SECONDS: Final = 30 * 86_400
+"""None holds longer."""
+WAIT_SECONDS: Final = 3.0
+"""Of a person, for the store."""
 REPLACED: Final = "replaced by a newer one"
 log = logging.getLogger(__name__)
 
@@ -49,92 +54,125 @@ class Said:
     """Whether the store has it."""
 
     def in_force(self, now: float) -> bool:
-        """Said, not expired and not ended."""
-        return self.ended is None and self.override.said_at <= now < self.override.until
+        """Neither expired nor ended."""
+        return self.ended is None and now < self.override.until
 
 
 class Overrides:
-    """Those of one store."""
+    """Those of one store. What the store does, or does not do, holds up `refresh` alone, and what a person told until it is recorded."""
 
     def __init__(self, store: Store, *, now: Callable[[], float] = time.time) -> None:
+        """Reads those in force."""
         self._store = store
         self._now = now
+        self._asking = threading.Lock()
+        """One at a time asks the store."""
         self._lock = threading.Lock()
+        """Of what follows; never held while the store is asked."""
         self._known: dict[str, Said] = {}
+        """In force when the store was last read, or told since."""
         self._unrecorded: dict[str, Said] = {}
-        self._looked_at: float | None = None
+        self._try_refresh()
 
     def __call__(self) -> tuple[Override, ...]:
-        """Those in force, one a target at most. Never raises: while the store fails, what was known."""
+        """Those in force, one a target at most; from memory."""
         now = self._now()
         with self._lock:
-            self._look(now)
-            there = sorted(
-                (each.override for each in self._known.values() if each.in_force(now)),
-                key=lambda override: override.said_at,
-            )
-        return tuple({override.target: override for override in there}.values())
+            return tuple(each.override for each in self._known.values() if each.in_force(now))
+
+    def refresh(self) -> None:
+        """Write what the store does not have, read what others wrote; to be done every `READ_SECONDS`. StoreError: what was known stays."""
+        with self._asking:
+            with self._lock:
+                telling = dict(self._unrecorded)
+            if telling:
+                events.append(self._store, [_event(each) for each in telling.values()])
+                with self._lock:
+                    for id_, told in telling.items():
+                        if self._unrecorded[id_] is told:  # else changed meanwhile
+                            self._known[id_] = replace(told, recorded=True)
+                            del self._unrecorded[id_]
+            now = self._now()
+            # None can be said for later: one that begins in the future is of a clock that was set back, or of another service's.
+            stored = {each.id: _said(each) for each in events.events(self._store, KIND, now, now + LONGEST_SECONDS)}
+            with self._lock:
+                self._known = {**stored, **self._unrecorded}
+                self._settle(now)
 
     def trail(self, begin: float, end: float) -> tuple[Said, ...]:
-        """All that were in force at some time in [begin, end), the newest first; what the store does not know yet too."""
+        """All that were in force at some time in [begin, end), the newest first. While the store fails those that are known."""
+        stored: dict[str, Said] = {}
+        try:
+            stored = {each.id: _said(each) for each in events.events(self._store, KIND, begin, end)}
+        except StoreError as error:
+            log.warning("the trail of overrides cannot be read: %s", error)
         with self._lock:
-            self._look(self._now())
-            there = [each for each in self._known.values() if each.override.said_at < end and _last(each) >= begin]
-        return tuple(sorted(there, key=lambda each: each.override.said_at, reverse=True))
+            there = {**self._known, **stored, **self._unrecorded}
+        found = [each for each in there.values() if each.override.said_at < end and _last(each) >= begin]
+        return tuple(sorted(found, key=lambda each: each.override.said_at, reverse=True))
 
     def say(self, override: Override) -> Said:
         """Have it in force from now on, in the place of whichever the target has."""
         with self._lock:
-            self._look(self._now(), anew=True)
-            replaced = [
-                replace(each, ended=Ended(override.said_at, override.who, REPLACED), recorded=False)
-                for each in self._known.values()
-                if each.override.target == override.target and each.in_force(override.said_at)
-            ]
-            return self._write(*replaced, Said(override, recorded=False))
+            for each in list(self._known.values()):
+                if each.override.target == override.target and each.in_force(override.said_at):
+                    self._take(_replaced(each, by=override))
+            self._take(Said(override, recorded=False))
+        return self._told(override.id)
 
     def end(self, id_: str, *, who: str, why: str, at: float) -> Said:
         """Take it out of force from now on. KeyError when none is in force by this id."""
+        if id_ not in self._known:
+            self._try_refresh()  # another service may have heard it just now
         with self._lock:
-            self._look(self._now(), anew=True)
             said = self._known[id_]
             if not said.in_force(at):
                 raise KeyError(id_)
-            return self._write(replace(said, ended=Ended(at, who, why), recorded=False))
+            ended = replace(said, ended=Ended(at, who, why), recorded=False)
+            self._take(ended)
+        return self._told(id_)
 
-    def _write(self, *said: Said) -> Said:
-        """In force whatever the store says; the last of them, as it is now."""
-        for each in said:
-            self._known[each.override.id] = self._unrecorded[each.override.id] = each
-        self._record()
-        return self._known[said[-1].override.id]
+    def _take(self, said: Said) -> None:
+        self._known[said.override.id] = self._unrecorded[said.override.id] = said
 
-    def _look(self, now: float, *, anew: bool = False) -> None:
-        if not anew and self._looked_at is not None and 0 <= now - self._looked_at < READ_SECONDS:
-            return
-        self._looked_at = now
-        self._record()
+    def _settle(self, now: float) -> None:
+        """Two services may have been told of one target at once: the later counts."""
+        newest: dict[str, Said] = {}
+        for each in sorted(self._known.values(), key=lambda each: each.override.said_at):
+            if each.in_force(now):
+                before = newest.get(each.override.target)
+                if before is not None:
+                    self._take(_replaced(before, by=each.override))
+                newest[each.override.target] = each
+
+    def _told(self, id_: str) -> Said:
+        """Recorded, if that works now."""
+        with self._lock:
+            told = self._known[id_]
+        self._try_refresh()
+        with self._lock:
+            return replace(told, recorded=id_ not in self._unrecorded)
+
+    def _try_refresh(self) -> None:
+        """Whoever waits is told the truth a little later, not when a store that hangs goes on."""
+        asking = threading.Thread(target=self._refresh_or_log, name="maibo-overrides", daemon=True)
+        asking.start()
+        asking.join(WAIT_SECONDS)
+
+    def _refresh_or_log(self) -> None:
         try:
-            stored = {each.id: _said(each) for each in events.every(self._store, KIND)}
+            self.refresh()
         except StoreError as error:
-            log.warning("overrides cannot be read, those that were known stay: %s", error)
-            return
-        self._known = {**stored, **self._unrecorded}
+            log.warning("overrides cannot be read or recorded, those that are known are in force: %s", error)
 
-    def _record(self) -> None:
-        if not self._unrecorded:
-            return
-        try:
-            events.append(self._store, [_event(each) for each in self._unrecorded.values()])
-        except StoreError as error:
-            log.warning("an override is in force and not yet recorded: %s", error)
-            return
-        self._known |= {name: replace(each, recorded=True) for name, each in self._unrecorded.items()}
-        self._unrecorded = {}
+
+def _replaced(said: Said, *, by: Override) -> Said:
+    return replace(said, ended=Ended(by.said_at, by.who, REPLACED), recorded=False)
 
 
 def _last(said: Said) -> float:
-    return said.override.until if said.ended is None else min(said.ended.at, said.override.until)
+    override = said.override
+    return override.until if said.ended is None else max(override.said_at, min(said.ended.at, override.until))
 
 
 def _event(said: Said) -> Event:

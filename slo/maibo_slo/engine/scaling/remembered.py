@@ -29,6 +29,10 @@ class Memory:
     """When replicas were last asked for or seen not to be ready, unix s: burn rates are believed `SETTLE_SECONDS` later."""
     unready_since: float | None = None
     """Since when fewer are ready than wanted."""
+    corrected_burn: float | None = None
+    """How fast capacity burnt when the correction last asked for more."""
+    futile: int = 0
+    """How many times in a row that did not help."""
 
 
 def bounds(target: ScalingTarget, override: Override | None) -> tuple[int, int]:

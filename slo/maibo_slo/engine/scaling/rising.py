@@ -40,7 +40,7 @@ class Rising:
         """Whether this decision is a rise; it will be written."""
         at, desired = signal.decided_at, signal.desired_replicas
         wished = self._wished.setdefault(name, deque())
-        while wished and wished[0][0] < at - REMEMBERED_SECONDS:
+        while wished and not 0 <= at - wished[0][0] <= REMEMBERED_SECONDS:  # a clock may be set back
             wished.popleft()
         highest, last = max((each for _, each in wished), default=desired), wished[-1][1] if wished else desired
         # Only the ends of a run of one number matter.

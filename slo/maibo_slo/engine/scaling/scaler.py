@@ -16,6 +16,7 @@ from maibo_slo.engine.forecasting.forecaster import Asked, Forecaster
 from maibo_slo.engine.scaling.decide import Memory, bounds, decide
 from maibo_slo.engine.scaling.demand import LOOK_BACK_SECONDS, DemandEstimator
 from maibo_slo.engine.scaling.inputs import Inputs, Replicas
+from maibo_slo.engine.scaling.lately import Lately
 from maibo_slo.engine.scaling.learning import Learner, name_of
 from maibo_slo.engine.scaling.memories import Remembered, recall, remember
 from maibo_slo.engine.scaling.recording import Recorded
@@ -25,7 +26,7 @@ from maibo_slo.engine.scaling.starts import Starts
 from maibo_slo.store import demand, replicas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -85,6 +86,7 @@ class Scaler:
         self.forecaster = Forecaster(
             self._history, store=store, path=None if data_dir is None else data_dir / "forecasts.json"
         )
+        self._lately = Lately(store)
         self._estimators: dict[TargetName, tuple[ScalingTarget, DemandEstimator]] = {}
         self._starts = Starts()
         self._replicas: Mapping[Workload, Replicas] = {}
@@ -123,20 +125,20 @@ class Scaler:
             self._seen = _Seen()
             return
         self.learner.prepare(now)
-        counts = demand.recent(self._store, int(now - LOOK_BACK_SECONDS) // 10 * 10)
+        counts = self._lately.look(now)
         begun = demand.starts(self._store, int(now - STARTS_SECONDS))
         if self._replicas_at is None or not 0 <= now - self._replicas_at < REPLICAS_EVERY:
             self._replicas = _replicas(self._store, {target.workload for target in targets.values()})
             self._replicas_at = now
         self._starts.look(now, begun)
         steps = {(key.service, key.journey) for key in counts if key.is_step}
-        newest = {service: max(times) for service, times in _by_service(counts).items()}
+        heard = _heard(counts)
         found: dict[TargetName, Demand | None] = {}
         fed: dict[TargetName, Demand | None] = {}
         for name, target in targets.items():
-            others = [end for service, end in newest.items() if service not in target.services]
-            found[name] = self._demand(name, target, counts, steps, now, max(others, default=None))
-            fed[name] = self._starts.fed(self.learner.of(name).per_start)
+            others = [t for t, services in heard.items() if not services.issubset(target.services)]
+            found[name] = self._demand(name, target, counts, steps, now, others)
+            fed[name] = self._starts.fed(self.learner.of(name).per_start, since=now - target.max_age_seconds)
         self._estimators = {name: each for name, each in self._estimators.items() if name in targets}
         self._seen = _Seen(found, fed, self._replicas)
 
@@ -152,7 +154,12 @@ class Scaler:
             try:
                 decision, memories[name] = decide(target, inputs, memories[name])
             except NoSignal as none:
-                found[name] = Refusal(target.name, target.workload, _refused(target, inputs, str(none)))
+                found[name] = Refusal(target.name, target.workload, _refused(target, inputs, str(none)), inputs)
+            except Exception as error:  # noqa: BLE001 -- whatever it is, it is this target's alone; the others' signals go on
+                why = f"it cannot be decided: {type(error).__name__}: {error}"
+                if _refusal(self._signals.by_target.get(name)) != why:
+                    log.warning("no signal %s/%s: %s", *name, why)
+                found[name] = Refusal(target.name, target.workload, why, inputs)
             else:
                 found[name] = signal = _signal(target, inputs, decision)
                 self._rising.seen(name, signal)
@@ -169,6 +176,7 @@ class Scaler:
         """Make forecasts anew: each minute."""
         if not self.targets:
             return
+        self.learner.prepare(now)
         asked = [Asked(target, self.learner.lead(target).seconds) for target in self.targets.values()]
         self.forecaster.refresh(asked, now=now)
 
@@ -191,7 +199,7 @@ class Scaler:
         counts: Mapping[CallsKey, Mapping[int, int]],
         steps: Container[tuple[str, str]],
         now: float,
-        others_at: float | None,
+        others: Collection[int],
     ) -> Demand | None:
         known = self._estimators.get(name)
         if known is None or known[0] != target:
@@ -200,17 +208,21 @@ class Scaler:
             self._estimators[name] = known
         which = self.learner.calls(target)
         calls: dict[int, int] = {}
+        ends: dict[int, int] = {}
         heard: dict[int, int] = {}
         for key, buckets in counts.items():
             if key.service not in target.services:
                 continue
             is_call = which.has(key) and (key.is_step or (key.service, key.journey) not in steps)
-            for t, n in buckets.items():
-                heard[t] = heard.get(t, 0) + n
-                if is_call:
-                    calls[t] = calls.get(t, 0) + n
+            _add(heard, buckets)
+            if is_call:
+                _add(calls, buckets)
+            elif not key.is_step and which.concerns(key):
+                _add(ends, buckets)
+        if not any(calls.values()):
+            calls = ends  # its steps are told no more: ends are what is left, and better than none
         weight = max((self.learner.weights.get(service, 1.0) for service in target.services), default=1.0)
-        return known[1].look(now, calls, heard=heard, others_at=others_at, weight=weight)
+        return known[1].look(now, calls, heard=heard, others=others, weight=weight)
 
     def _inputs(
         self, name: TargetName, target: ScalingTarget, seen: _Seen, override: Override | None, now: float
@@ -225,7 +237,7 @@ class Scaler:
             capacity=self.learner.capacity(target),
             forecast=forecast if forecast is not None and forecast.at > now else None,
             splits=learned.splits_of(now),
-            replicas=ran if ran is not None and now - ran.observed_at <= REPLICAS_OLD_SECONDS else None,
+            replicas=ran if ran is not None and abs(now - ran.observed_at) <= REPLICAS_OLD_SECONDS else None,
             override=override,
             lead=self.learner.lead(target),
         )
@@ -234,12 +246,19 @@ class Scaler:
         return demand.history(self._store, self.learner.calls(target), begin, end)
 
 
-def _by_service(counts: Mapping[CallsKey, Mapping[int, int]]) -> dict[str, list[int]]:
-    """Ends of the buckets that each sent something in."""
-    found: dict[str, list[int]] = {}
+def _heard(counts: Mapping[CallsKey, Mapping[int, int]]) -> dict[int, set[str]]:
+    """Begin of a bucket -> the services that sent something in it."""
+    found: dict[int, set[str]] = {}
     for key, buckets in counts.items():
-        found.setdefault(key.service, []).extend(t + 10 for t in buckets)
+        for t, n in buckets.items():
+            if n > 0:
+                found.setdefault(t, set()).add(key.service)
     return found
+
+
+def _add(sums: dict[int, int], more: Mapping[int, int]) -> None:
+    for t, n in more.items():
+        sums[t] = sums.get(t, 0) + n
 
 
 def _replicas(store: Store, workloads: set[Workload]) -> dict[Workload, Replicas]:
@@ -247,6 +266,10 @@ def _replicas(store: Store, workloads: set[Workload]) -> dict[Workload, Replicas
         workload: Replicas(sample.wanted, sample.ready, sample.at, rollout=sample.templates > 1)
         for workload, sample in replicas.newest(store, workloads).items()
     }
+
+
+def _refusal(found: ScalingSignal | Refusal | None) -> str:
+    return found.why if isinstance(found, Refusal) else ""
 
 
 def _refused(target: ScalingTarget, inputs: Inputs, why: str) -> str:

@@ -60,6 +60,8 @@ class Refusal:
     target: str
     workload: Workload
     why: str
+    inputs: Inputs | None = None
+    """What was known all the same: its pods, an override."""
 
 
 @dataclass(frozen=True, slots=True)

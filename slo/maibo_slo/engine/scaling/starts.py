@@ -56,9 +56,10 @@ class Starts:
         for gone in self._estimators.keys() - counts.keys():
             del self._estimators[gone]
 
-    def fed(self, per_start: Mapping[Begun, float]) -> Demand | None:
-        """The demand that starts now bring to a workload with so many calls per start; None: none of its journeys tell their starts."""
-        found = [(self._now[name], factor) for name, factor in per_start.items() if name in self._now]
+    def fed(self, per_start: Mapping[Begun, float], *, since: float) -> Demand | None:
+        """The demand that starts now bring to a workload with so many calls per start; None: none of its journeys told any `since` (unix s)."""
+        known = ((self._now.get(name), factor) for name, factor in per_start.items())
+        found = [(demand, factor) for demand, factor in known if demand is not None and demand.observed_at >= since]
         if not found:
             return None
         return Demand(

@@ -19,7 +19,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse,
 from starlette.concurrency import run_in_threadpool
 
 from maibo_slo.errors import MaiboError
-from maibo_slo.service.pages import journey, links, objectives, overview, scaleups, templates, units
+from maibo_slo.service.pages import journey, links, objectives, overview, scaleups, scaling, templates, units
 from maibo_slo.service.questions import BURNT_SECONDS
 
 if TYPE_CHECKING:
@@ -125,6 +125,20 @@ class Pages:
         page = self._page(request, f"{scaleup_id} \u00b7 maibo", None)
         return await self._answer(request, page, lambda: self._scaleup(page, scaleup_id))
 
+    async def scaling(self, request: Request) -> Response:
+        page = self._page(request, "scaling \u00b7 maibo", None, windows=scaling.WINDOWS, usual=scaling.DEFAULT_WINDOW)
+        return await self._answer(request, page, lambda: self._scaling(page))
+
+    async def target(self, request: Request, namespace: str, name: str) -> Response:
+        page = self._page(
+            request,
+            f"{name} \u00b7 scaling \u00b7 maibo",
+            lambda window: scaling.target_href(namespace, name, base=_base(request), window=window),
+            windows=scaling.WINDOWS,
+            usual=scaling.DEFAULT_WINDOW,
+        )
+        return await self._answer(request, page, lambda: self._target(page, namespace, name))
+
     def _overview(self, page: Page) -> Main:
         now = page.asked_at
         view = overview.overview(
@@ -207,6 +221,19 @@ class Pages:
             return self._not_found(page, "scale-up", scaleup_id)
         return Main(self._render("scaleup.html", page, view=scaleups.scaleup_page(found, base=page.base)))
 
+    def _scaling(self, page: Page) -> Main:
+        view = scaling.scaling_page(self._questions.scaling(page.asked_at), base=page.base, window=page.window)
+        return Main(self._render("scaling.html", page, view=view))
+
+    def _target(self, page: Page, namespace: str, name: str) -> Main:
+        now = page.asked_at
+        found = self._questions.scaling_target(namespace, name, now - page.seconds, now, now=now)
+        if found is None:
+            return self._not_found(page, "target", f"{namespace}/{name}")
+        return Main(
+            self._render("target.html", page, view=scaling.target_page(found, base=page.base, window=page.window))
+        )
+
     def _not_found(self, page: Page, what: str, name: str) -> Main:
         return Main(self._render("missing.html", page, what=what, name=name), status=404)
 
@@ -280,13 +307,7 @@ def router(questions: Questions, *, endpoint: Callable[[], str], clock: Callable
     async def slo_by_query(request: Request, name: str | None = None) -> Response:
         return RedirectResponse(f"{_base(request)}/") if name is None else await pages.slo(request, name)
 
-    @routes.get("/scaleups")
-    async def scale_ups(request: Request) -> Response:
-        return await pages.scaleups(request)
-
-    @routes.get("/scaleups/{id:path}")
-    async def scale_up(request: Request, id: str) -> Response:  # noqa: A002 -- the name in the address
-        return await pages.scaleup(request, id)
+    routes.include_router(_replicas(pages))
 
     @routes.get("/static/{name}")
     async def static(name: str) -> Response:
@@ -296,6 +317,29 @@ def router(questions: Questions, *, endpoint: Callable[[], str], clock: Callable
         # The address carries the file's tag, so it may be kept for good.
         kept = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
         return Response(asset.body, media_type=asset.media_type, headers=kept)
+
+    return routes
+
+
+def _replicas(pages: Pages) -> APIRouter:
+    """The pages about replicas: what is wished for, and how long it took."""
+    routes = APIRouter()
+
+    @routes.get("/scaleups")
+    async def scale_ups(request: Request) -> Response:
+        return await pages.scaleups(request)
+
+    @routes.get("/scaleups/{id:path}")
+    async def scale_up(request: Request, id: str) -> Response:  # noqa: A002 -- the name in the address
+        return await pages.scaleup(request, id)
+
+    @routes.get("/scaling")
+    async def targets(request: Request) -> Response:
+        return await pages.scaling(request)
+
+    @routes.get("/scaling/{namespace}/{target}")
+    async def target(request: Request, namespace: str, target: str) -> Response:
+        return await pages.target(request, namespace, target)
 
     return routes
 

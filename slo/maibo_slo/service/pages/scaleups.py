@@ -97,6 +97,8 @@ class WorkloadRow:
     p50: str
     p90: str
     p99: str
+    since: str
+    """What their latency is counted from."""
     stack: tuple[StackPart, ...]
     words: str
 
@@ -127,6 +129,7 @@ class ScaleUpsPage:
     kinds: tuple[tuple[str, str], ...]
     """Phases that are drawn: kind and label."""
     clear_href: str
+    cut: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,7 @@ def scaleups_page(
             (stage.value, kinds[stage]) for stage in Stage if stage in kinds and stage is not Stage.FIRST_JOURNEY
         ),
         clear_href=list_href(base=base, window=window),
+        cut=summary.cut,
     )
 
 
@@ -244,6 +248,19 @@ def pods_in_words(of: ScaleUpAnswer) -> str:
     return f"{number} {'pod' if number == 1 else 'pods'}{f': {said}' if said else ''}"
 
 
+def counted_from(of: WorkloadScaleUps) -> str:
+    """What their latency is counted from: two figures of one distribution that mean different things are told apart.
+
+    >>> from types import SimpleNamespace as Of
+    >>> [counted_from(Of(count=5, triggered=n)) for n in (0, 2, 5)]
+    ['from the decision', '2 from the trigger, 3 from the decision', 'from the trigger']
+    """
+    decided = of.count - of.triggered
+    if not decided or not of.triggered:
+        return "from the decision" if decided else "from the trigger"
+    return f"{of.triggered} from the trigger, {decided} from the decision"
+
+
 def clocks(skews: int) -> str:
     """What a count of skews means."""
     moments = "1 moment comes" if skews == 1 else f"{skews} moments come"
@@ -267,6 +284,7 @@ def _workload(of: WorkloadScaleUps, highest: float, *, base: str, window: str) -
         p50=quantile(of.latency.p50, of.latency.longest),
         p90=quantile(of.latency.p90, of.latency.longest),
         p99=quantile(of.latency.p99, of.latency.longest),
+        since=counted_from(of),
         stack=tuple(parts),
         words="; ".join(part.words for part in parts) or "no phase has ended",
     )

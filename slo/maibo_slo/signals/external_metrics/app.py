@@ -90,8 +90,10 @@ class ExternalMetrics:
         return identity
 
     async def _authorise(self, identity: Identity, namespace: str, metric: str) -> None:
+        allowed = self._gatekeeper.known(identity, namespace, metric)
         try:
-            allowed = await asyncio.to_thread(self._gatekeeper.may, identity, namespace, metric)
+            if allowed is None:
+                allowed = await asyncio.to_thread(self._gatekeeper.may, identity, namespace, metric)
         except KubernetesError as error:
             raise _Refused(503, f"cannot ask whether {identity.user} may read {metric}: {error}") from error
         if not allowed:
@@ -118,11 +120,11 @@ class ExternalMetrics:
                 400,
                 f"{selector!r} selects {len(names)} targets ({', '.join(names[:5])}), which an HPA would add up: select target=NAME",
             )
-        unknown = f"no ScalingTarget of namespace {namespace!r} is selected by {selector!r}"
         try:
-            # Before the first decision no target is known, and that is not "not found".
-            return self._reader.get(namespace, names[0] if names else selector)
+            # Before the first decision no target is known, and that is not "not found"; no target is called ''.
+            return self._reader.get(namespace, names[0] if names else "")
         except UnknownTarget as error:
+            unknown = f"no ScalingTarget of namespace {namespace!r} is selected by {selector!r}"
             raise _Refused(404, f"{unknown}; there are: {', '.join(sorted(there)[:10]) or 'none'}") from error
         except NoSignal as error:
             raise _Refused(503, str(error)) from error

@@ -44,12 +44,10 @@ async def run(context: Context) -> None:
     host, port = listener.getsockname()[:2]
     context.announce(PART, f"https://{host}:{port}")
     context.report(PART, None)
-    watching = asyncio.create_task(_watch(context, certificates, gatekeeper))
-    try:
+    async with asyncio.TaskGroup() as group:  # without a look at what changes outside nothing is served for long
+        watching = group.create_task(_watch(context, certificates, gatekeeper))
         await Server(router(routes), certificates).serve_until(context.stopping, listener)
-    finally:
         watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
 
 
 async def _watch(context: Context, certificates: Certificates, gatekeeper: Gatekeeper | None) -> None:

@@ -15,6 +15,7 @@ import yaml
 from maibo_slo.errors import MaiboError
 from maibo_slo.plugins import Artefact
 from maibo_slo.signals.external_metrics.answers import GROUP, METRIC, VERSION
+from maibo_slo.signals.scaled_object import API_VERSIONS, one_a_workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from maibo_slo.documents.scaling_kinds import ScalingTarget
 
 PORT: Final = 6443
-API_VERSIONS: Final = {"Deployment": "apps/v1", "StatefulSet": "apps/v1", "Rollout": "argoproj.io/v1alpha1"}
 _RBAC: Final = "rbac.authorization.k8s.io"
 _HEAD: Final = f"""\
 # Made by `maibo generate external-metrics`. Before you apply it: `kubectl get apiservice {VERSION}.{GROUP}` must find nothing, or maibo's own.
@@ -34,7 +34,7 @@ _HEAD: Final = f"""\
 def manifests(
     catalogue: Catalogue, *, namespace: str, service: str, service_account: str, ca: str
 ) -> Iterator[Artefact]:
-    """``external-metrics.yaml``, and ``hpa/NAMESPACE-NAME.yaml`` for each target. MaiboError for what cannot be."""
+    """``external-metrics.yaml``, and ``hpa/NAMESPACE/NAME.yaml`` for each target. MaiboError for what cannot be."""
     bundle = _bundle(ca)
     notes = (
         []
@@ -49,8 +49,8 @@ def manifests(
         _api_service(namespace, service, bundle),
     ]
     yield Artefact("external-metrics.yaml", _HEAD + _yaml(objects), notes)
-    for target in sorted(catalogue.scaling_targets.values(), key=lambda each: (each.workload.namespace, each.name)):
-        yield Artefact(f"hpa/{target.workload.namespace}-{target.name}.yaml", _yaml([_hpa(target)]))
+    for target in one_a_workload(catalogue, "two HPAs of one workload pull it to and fro"):
+        yield Artefact(f"hpa/{target.workload.namespace}/{target.name}.yaml", _yaml([_hpa(target)]))
 
 
 def _bundle(ca: str) -> str:

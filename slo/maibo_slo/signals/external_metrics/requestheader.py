@@ -87,9 +87,10 @@ class RequestHeader:
         """None: nobody vouches for who asks."""
         if peer is None or (self.allowed_names and peer.common_name not in self.allowed_names):
             return None
-        user = next((value for name in self.username_headers for value in _all(headers, name) if value), "")
-        if not user:
+        users = next((there for name in self.username_headers if (there := _all(headers, name))), [])
+        if len(users) != 1 or not users[0]:  # an aggregator says one: a second is somebody else's
             return None
+        user = users[0]
         groups = tuple(value for name in self.group_headers for value in _all(headers, name))
         extra: dict[str, list[str]] = {}
         for name, value in headers:
@@ -126,21 +127,25 @@ class Gatekeeper:
         self._report(None)
         return READ_SECONDS
 
-    def may(self, identity: Identity, namespace: str, metric: str) -> bool:
-        """Whether this user may read that metric. KubernetesError when nobody can tell."""
+    def known(self, identity: Identity, namespace: str, metric: str) -> bool | None:
+        """Whether this user may read that metric, where it need not be asked: an HPA waits for nobody's review. None: ask `may`."""
         if identity.user == HPA or MASTERS in identity.groups:
             return True
-        key = (identity, namespace, metric)
         with self._lock:
-            asked_at, allowed = self._reviews.get(key, (float("-inf"), False))
-        if self._now() - asked_at < REVIEW_SECONDS:
-            return allowed
+            asked_at, allowed = self._reviews.get((identity, namespace, metric), (float("-inf"), False))
+        return allowed if self._now() - asked_at < REVIEW_SECONDS else None
+
+    def may(self, identity: Identity, namespace: str, metric: str) -> bool:
+        """Whether this user may read that metric. KubernetesError when nobody can tell."""
+        known = self.known(identity, namespace, metric)
+        if known is not None:
+            return known
         answer = self._cluster.create(_REVIEWS, _review(identity, namespace, metric), timeout_seconds=ASK_SECONDS)
         allowed = (answer.get("status") or {}).get("allowed") is True
         with self._lock:
             if len(self._reviews) >= MOST_REVIEWS:
                 self._reviews.clear()
-            self._reviews[key] = (self._now(), allowed)
+            self._reviews[identity, namespace, metric] = (self._now(), allowed)
         return allowed
 
 

@@ -1,0 +1,172 @@
+"""How scaling stands: every ScalingTarget's signal from memory, and of one target what was decided, ran and was forecast lately.
+
+A signal never waits for the store: while that fails, the history is missing and says why, and what is decided now is told all the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from maibo_slo.engine.scaling.signal import ScalingSignal
+from maibo_slo.errors import StoreError
+from maibo_slo.signals.reading import Reader, Standing
+from maibo_slo.store import forecasts, replicas, rises, scaling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from maibo_slo.documents import Catalogue
+    from maibo_slo.documents.scaling_kinds import ScalingTarget
+    from maibo_slo.engine.scaling.inputs import Inputs, Override
+    from maibo_slo.engine.scaling.overrides import Overrides, Said
+    from maibo_slo.engine.scaling.signal import Signals
+    from maibo_slo.store import Store
+    from maibo_slo.store.forecasts import Forecasted
+    from maibo_slo.store.replicas import Sample
+    from maibo_slo.store.rises import Rise
+    from maibo_slo.store.scaling import Decided
+
+AHEAD_SECONDS: Final = 3600
+"""Forecasts of so long after the window are told too: a lead time is seldom longer."""
+TRAIL_SECONDS: Final = 30 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class TargetNow:
+    """One target at one moment."""
+
+    target: ScalingTarget
+    standing: Standing | None
+    """None: nothing was decided for it yet."""
+    override: Override | None
+    """In force, whether it is in the signal already or not."""
+
+    @property
+    def signal(self) -> ScalingSignal | None:
+        """The newest there was, be it fit to be acted upon or not."""
+        found = None if self.standing is None else self.standing.found
+        return found if isinstance(found, ScalingSignal) else None
+
+    @property
+    def inputs(self) -> Inputs | None:
+        """What is known of it, also where that is not enough for a signal."""
+        return None if self.standing is None else self.standing.found.inputs
+
+    @property
+    def refused(self) -> str:
+        """Why there is no signal to act upon; '' where there is one."""
+        return "nothing was decided for it yet" if self.standing is None else self.standing.refused
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingNow:
+    """Every target in force, by namespace and name."""
+
+    now: float
+    decided_at: float | None
+    """None: nothing was decided yet."""
+    targets: tuple[TargetNow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetHistory:
+    """What the store has of one target in [begin, end), unix s; each the oldest first."""
+
+    begin: float
+    end: float
+    decided: tuple[Decided, ...] = ()
+    ran: tuple[Sample, ...] = ()
+    forecast: tuple[Forecasted, ...] = ()
+    """Also of moments up to `AHEAD_SECONDS` after the end."""
+    rises: tuple[Rise, ...] = ()
+    problem: str = ""
+    """Why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetThen:
+    """One target, and how it came to that."""
+
+    now: float
+    decided_at: float | None
+    at: TargetNow
+    history: TargetHistory
+    trail: tuple[Said, ...]
+    """Overrides of the last `TRAIL_SECONDS`, the newest first."""
+
+
+class Scaling:
+    """Answers about the targets in force. `overrides` None: nobody can set any."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalogue: Callable[[], Catalogue],
+        *,
+        signals: Callable[[], Signals | None],
+        overrides: Overrides | None = None,
+    ) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._signals = signals
+        self._overrides = overrides
+
+    def targets(self, now: float) -> ScalingNow:
+        """Every target, from memory."""
+        decided_at, standings = self._standings(now)
+        said = self._said(now)
+        return ScalingNow(
+            now,
+            decided_at,
+            tuple(
+                TargetNow(target, standings.get((target.workload.namespace, target.name)), said.get(target.name))
+                for target in sorted(
+                    self._catalogue().scaling_targets.values(), key=lambda each: (each.workload.namespace, each.name)
+                )
+            ),
+        )
+
+    def target(self, namespace: str, name: str, *, begin: float, end: float, now: float) -> TargetThen | None:
+        """One target with its history in [begin, end); None when no document in force has it."""
+        target = self._catalogue().scaling_targets.get(name)
+        if target is None or target.workload.namespace != namespace:
+            return None
+        decided_at, standings = self._standings(now)
+        trail = () if self._overrides is None else self._overrides.trail(now - TRAIL_SECONDS, now + 1)
+        return TargetThen(
+            now,
+            decided_at,
+            TargetNow(target, standings.get((namespace, name)), self._said(now).get(name)),
+            self._history(target, begin, end),
+            tuple(each for each in trail if each.override.target == name),
+        )
+
+    def _standings(self, now: float) -> tuple[float | None, dict[tuple[str, str], Standing]]:
+        signals = self._signals()
+        if signals is None:
+            return None, {}
+        standings = Reader(lambda: signals, now=lambda: now).standings()
+        return signals.decided_at, {(each.namespace, each.target): each for each in standings}
+
+    def _said(self, now: float) -> dict[str, Override]:
+        said = () if self._overrides is None else self._overrides()
+        return {each.target: each for each in said if now < each.until}
+
+    def _history(self, target: ScalingTarget, begin: float, end: float) -> TargetHistory:
+        workload = target.workload
+        try:
+            return TargetHistory(
+                begin,
+                end,
+                tuple(scaling.history(self._store, workload.namespace, target.name, begin, end)),
+                tuple(replicas.history(self._store, workload, begin, end)),
+                tuple(
+                    forecasts.forecasts(
+                        self._store, workload.namespace, target.name, begin=begin, end=end + AHEAD_SECONDS
+                    )
+                ),
+                tuple(rises.history(self._store, workload, begin, end)),
+            )
+        except StoreError as error:
+            return TargetHistory(begin, end, problem=str(error))

@@ -1,0 +1,276 @@
+"""The pages of scaling over real HTTP: a real store, the real engine deciding from counted calls, and every state that a reader may find it in."""
+
+# ruff: noqa: RUF001 -- a dash for no data and a multiplication sign are typography, not typing errors
+from __future__ import annotations
+
+import doctest
+import html
+import re
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+
+from maibo_slo.documents import load
+from maibo_slo.engine.scaling.inputs import BurnSplit, Inputs, Override, Replicas
+from maibo_slo.engine.scaling.signal import Refusal, ScalingSignal, Signals
+from maibo_slo.errors import StoreError
+from maibo_slo.service.pages import scaling as pages
+from maibo_slo.store import cells, forecasts, replicas, rises, scaling
+from maibo_slo.store.cells import CellKey
+from maibo_slo.store.histogram import bin_of
+from maibo_slo.store.workload import Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WORKLOAD = Workload("shop", "Deployment", "checkout-api")
+ONE = "/scaling/shop/checkout-api"
+NAVIGATION = {"accept": "text/html"}
+
+
+@pytest.fixture(scope="module")
+def decided(service) -> ScalingSignal:
+    """A minute of 400 calls a second, decided upon as the service does it: 13 replicas, of 40 at 80 %."""
+    calls: Counter[CellKey] = Counter()
+    now = int(service.now)
+    for t in range(now // 10 * 10 - 60, now // 10 * 10, 10):
+        calls[
+            CellKey(t, "checkout", "pay", "", "checkout-api", "v1", "", "eu", "vip", "", "success", bin_of(40 * 10**6))
+        ] += 4000
+    cells.insert_cells(service.store, calls, token="calls")
+    found = service.runtime.scaler.tick(service.now).by_target["shop", "checkout-api"]
+    assert isinstance(found, ScalingSignal)
+    return found
+
+
+@pytest.fixture(scope="module")
+def history(service, decided) -> int:
+    """An hour: steady, ten minutes without a signal, then a rise that KEDA was told; its pods a minute late. When the rise was."""
+    now = int(service.now) // 10 * 10
+    rose = now - 1200
+    rows, ran = [], []
+    for t in range(now - 3600, now, 10):
+        desired = None if now - 2400 <= t < now - 1800 else 8 if t < rose else 12
+        rate = 320.0 if t < rose else 416.0
+        why = "no calls of checkout-api were seen" if desired is None else f"{desired} replicas: {rate:g} calls/s <b>"
+        rows.append(
+            scaling.Decided(
+                t, "shop", "checkout-api", desired, demand=rate, per_replica=40.0, held_by="", reason=why, ready=8
+            )
+        )
+        ready = 8 if t < rose + 60 else 12
+        ran.append(replicas.Sample(WORKLOAD, t, desired or 8, 12, ready, ready * 10_000, 10_000, 1, float(t)))
+    scaling.insert(service.store, rows, version=1)
+    replicas.insert(service.store, ran)
+    minute = now // 60 * 60
+    made = [
+        forecasts.Forecasted("shop", "checkout-api", t, t + 90, "level", why, 1.0, {0.1: 256.0, 0.5: 320.0, 0.9: 384.0})
+        for t in range(minute - 3000, minute, 60)
+        for why in ("no better than persistence" if t < minute - 1500 else "",)
+    ]
+    forecasts.insert(service.store, made)
+    told = rises.Rise("r@1", WORKLOAD, "checkout-api", rose - 2.0, float(rose), 8, 12, "more", rose + 1.5, "keda")
+    unheard = rises.Rise("r@2", WORKLOAD, "checkout-api", rose + 8.0, rose + 10.0, 12, 13, "yet more")
+    rises.append(service.store, [told, unheard])
+    return rose
+
+
+@pytest.fixture
+def signals(service, monkeypatch):
+    """``signals(found)``: what the engine is taken to have decided last, a second ago."""
+
+    def put(*found: ScalingSignal | Refusal, at: float | None = 0.0) -> None:
+        by_target = {(one.workload.namespace, one.target): one for one in found}
+        decided_at = None if at is None else service.now - at
+        monkeypatch.setattr(service.runtime.scaler, "_signals", Signals(decided_at, by_target))
+
+    return put
+
+
+@pytest.fixture
+def override(service) -> Iterator[Override]:
+    """Twenty at least, for two hours; ended afterwards."""
+    now = service.now
+    said = Override("o@1", "checkout-api", 20, None, now + 7200, "ana", "sale at <noon>", now - 60)
+    service.runtime.overrides.say(said)
+    yield said
+    service.runtime.overrides.end("o@1", who="ben", why="sale is over", at=now)
+
+
+class Reading(HTMLParser):
+    """Labels of a page's drawings, its links, and what would run."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.labels: list[str] = []
+        self.links: list[str] = []
+        self.forbidden: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = dict(attrs)
+        if said.get("role") == "img":
+            self.labels.append(said.get("aria-label") or "")
+        if tag == "a":
+            self.links.append(said.get("href") or "")
+        if "style" in said or any(name.startswith("on") for name in said) or tag in ("style", "iframe", "noon"):
+            self.forbidden.append(tag)
+
+
+def page(service, path: str, status: int = 200) -> str:
+    response = service.http.get(path, headers=NAVIGATION)
+    assert response.status_code == status, response.text
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    return response.text
+
+
+def text(of: str) -> str:
+    """What a reader sees, on one line."""
+    main = of[of.index("<main") :]
+    return " ".join(html.unescape(re.sub(r"<title>.*?</title>|<[^>]+>", " ", main)).split())
+
+
+def test_the_examples_in_the_module_hold() -> None:
+    assert doctest.testmod(pages).failed == 0
+
+
+def test_the_list_has_every_target_with_its_replicas_and_why(service, decided) -> None:
+    shown = page(service, "/scaling")
+    assert re.search(
+        r"shop/checkout-api .* fresh desired 13 .* age \d\.\d s 13 replicas: 400 calls/s ÷ \(40 a replica at 80%\)",
+        text(shown),
+    )
+    assert f"{ONE}?window=6h" in Reading(shown).links
+    assert "/scaling" in Reading(page(service, "/")).links
+    assert "without a signal" not in text(shown)
+
+
+def test_a_stale_signal_is_marked_and_its_number_is_not_shown_as_if_it_held(service, decided, signals) -> None:
+    signals(replace(decided, observed_at=service.now - 90))
+    for path in ("/scaling", ONE):
+        said = text(page(service, path))
+        assert "stale" in said
+        assert "90 s old, over 60 s" in said
+        assert "last 13" in said
+        assert re.search(r"[Dd]esired (replicas )?–", said)
+    assert "1 without a signal to act upon" in text(page(service, "/scaling"))
+    assert "scalers are refused" in text(page(service, ONE))
+
+
+def test_a_refusal_says_why_and_what_is_known_all_the_same(service, decided, signals) -> None:
+    known = Inputs(service.now, replicas=Replicas(5, 4, service.now - 1))
+    signals(Refusal("checkout-api", WORKLOAD, "nobody calls", known))
+    listed, one = text(page(service, "/scaling")), text(page(service, ONE))
+    assert re.search(r"no signal desired – ready 4 age – no signal shop/checkout-api: nobody calls", listed)
+    assert "No signal: scalers are refused" in one
+    assert "4 of 5 wanted" in one
+
+
+def test_before_the_first_decision_and_after_the_last_it_says_so(service, decided, signals) -> None:
+    signals(at=None)
+    for path in ("/scaling", ONE):
+        assert "othing was decided for it yet" in text(page(service, path))
+    signals(decided, at=42)
+    for path in ("/scaling", ONE):
+        assert "Nothing was decided for 42 s" in text(page(service, path))
+
+
+def test_an_override_is_told_with_who_why_and_until_when(service, decided, signals, override) -> None:
+    signals(decided)
+    # The engine has not heard of it yet: it is in force all the same.
+    for path in ("/scaling", ONE):
+        shown = page(service, path)
+        assert re.search(r"override: at least 20 until .* \(2 h left\), ana\s*: sale at <noon>", text(shown))
+        assert Reading(shown).forbidden == []
+    assert re.search(r"at least 20 .* in force, 2 h left", text(page(service, ONE)))
+    followed = service.runtime.scaler.decide(service.now).by_target["shop", "checkout-api"]
+    assert followed.desired_replicas == 20
+    assert "20 to 30 replicas (by the document 2 to 30)" in text(page(service, ONE))
+
+
+def test_the_trail_of_overrides_says_what_became_of_each(service, decided) -> None:
+    now = service.now
+    said = service.runtime.overrides.say
+    said(Override("t@1", "checkout-api", None, 9, now + 500, "eve", "first", now - 300))
+    said(Override("t@2", "checkout-api", 7, 7, now + 600, "dan", "second", now - 200))
+    service.runtime.overrides.end("t@2", who="fay", why="enough", at=now - 100)
+    shown = text(page(service, ONE))
+    assert re.search(r"exactly 7 .* dan : second ended .* by fay: enough", shown)
+    assert re.search(r"at most 9 .* eve : first replaced .* by dan", shown)
+
+
+def test_the_page_of_one_has_every_wish_and_what_it_was_made_from(service, decided, signals) -> None:
+    split = BurnSplit("checkout-fast", 3.2, 2.1, 0.7, 0.4, "latency rises with calls a pod")
+    inputs = replace(decided.inputs, splits=(split,))
+    signals(replace(decided, inputs=inputs))
+    shown = text(page(service, ONE))
+    assert "13 replicas: 400 calls/s ÷ (40 a replica at 80%) (reactive)" in shown
+    assert re.search(r"reactive for demand now 13 highest 400 calls/s ÷ \(40 a replica at 80%\)", shown)
+    for wish in ("feed-forward", "predictive", "correction"):
+        assert re.search(rf"{wish} for .* –", shown)
+    assert re.search(r"Demand 400/s .* calls in", shown)
+    assert "A replica carries 40.0/s fixed" in shown
+    assert re.search(r"Lead time 1 min 30 s assumed", shown)
+    assert "nobody watches its pods" in shown
+    assert "checkout-fast 3.2× 2.1× 0.70× 0.40× latency rises with calls a pod" in shown
+
+
+@pytest.mark.parametrize("window", ["1h", "6h", "1d", "nonsense"])
+def test_the_chart_shows_what_was_desired_ready_demanded_and_forecast(service, history, window: str) -> None:
+    shown = page(service, f"{ONE}?window={window}")
+    [words] = [label for label in Reading(shown).labels if label.startswith("Replicas over")]
+    assert "desired between 8 and 12, 12 at last; ready between 8 and 12, 12 at last; no signal in" in words
+    for kind in ("desired-line", "ready-area", "demand-line", "middle-line", "band", "unsure-band"):
+        assert re.search(rf'<path class="{kind}" d="M[^"]+"', shown), kind
+    assert '<rect class="refused" x="' in shown
+    assert len(re.findall('<g class="column">', shown)) <= pages.SLICES + 40
+    xs = [float(x) for path in re.findall(r' d="(M[^"]+)"', shown) for x in re.findall(r"H([\d.]+)", path)]
+    assert 0 <= min(xs) < max(xs) <= 1000
+
+
+def test_a_slice_says_itself_in_words_and_demand_is_counted_in_replicas(service, history) -> None:
+    titles = re.findall(r"<title>([^<]*desired[^<]*)</title>", page(service, f"{ONE}?window=1h"))
+    assert any("12 desired, 8 ready, demand of 13 replicas (416/s)" in title for title in titles)
+    assert any("8 desired, 8 ready, demand of 10 replicas (320/s)" in title for title in titles)
+    assert any("forecast 8.0 to 12 (P10 to P90, abstained)" in title for title in titles)
+
+
+def test_what_changed_and_which_face_told_it_first(service, history) -> None:
+    shown = page(service, f"{ONE}?window=1h")
+    assert re.search(
+        r"UTC 8 → 12 12 replicas: 416 calls/s <b> .*UTC no signal → 8 .*UTC 8 → no signal no calls", text(shown)
+    )
+    assert re.search(
+        r"12 → 13 no scaler has asked since yet more .*8 → 12 KEDA \(gRPC\), 1\.5 s later more", text(shown)
+    )
+    assert "&lt;b&gt;" in shown
+
+
+def test_a_store_that_fails_costs_the_history_and_not_the_decision(service, decided, monkeypatch) -> None:
+    def fails(*_: object) -> None:
+        raise StoreError("cannot read scaling_10s: the disk is gone")
+
+    monkeypatch.setattr(scaling, "history", fails)
+    shown = text(page(service, ONE))
+    assert "there is no history: cannot read scaling_10s: the disk is gone" in shown
+    assert "13 replicas: 400 calls/s" in shown
+
+
+def test_without_documents_the_list_shows_one_that_can_be_copied(service, decided, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(service.runtime, "_catalogue", replace(service.runtime._catalogue, scaling_targets={}))
+    shown = page(service, "/scaling")
+    assert "No ScalingTarget is in force" in shown
+    [document] = re.findall(r"<pre><code>(.*?)</code></pre>", shown, re.DOTALL)
+    (tmp_path / "target.yaml").write_text(html.unescape(document))
+    assert list(load([tmp_path / "target.yaml"]).scaling_targets) == ["checkout-api"]
+
+
+@pytest.mark.parametrize("path", ["shop/nobody", "other/checkout-api", "shop/%3Cscript%3E", "%00/%0A"])
+def test_the_page_of_none_says_so(service, decided, path: str) -> None:
+    shown = page(service, f"/scaling/{path}", 404)
+    assert "No such target" in shown
+    assert "<script>/" not in shown
+    assert "/scaling" in Reading(shown).links
