@@ -85,6 +85,18 @@ def test_a_flash_crowd_is_seen_within_two_seconds(begin: float) -> None:
     )
 
 
+@pytest.mark.parametrize("rest", [0.2, 1.0])
+def test_a_second_crowd_is_seen_as_soon_as_the_first(rest: float) -> None:
+    """The first must not count as clumps, which would hide the next."""
+    arriving = Arriving((100, 5), (104, 80), (150, 5), (154, 80), (200, 5), rest=rest)
+    found = list(arriving.looks(DemandEstimator(), 40, 190))
+    for begin in (100, 150):
+        first = min(at for at, each in found if each is not None and each.rate > 15 and at >= begin)
+        assert first - begin <= 2.0 + rest
+        held = [each.rate for at, each in found if each is not None and begin + 2.5 + rest <= at <= begin + 4]
+        assert min(held) > 40
+
+
 def test_a_crowd_that_leaves_is_dropped_by_whole_buckets() -> None:
     found = list(Arriving((100, 100), (103, 800), (200, 100)).looks(DemandEstimator(), 40, 190))
     assert max(rates(found)) > 400

@@ -18,15 +18,19 @@ and one that nobody at all was heard in, as while a collector restarts, is no da
 from __future__ import annotations
 
 import math
+import statistics
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from maibo_slo.engine.scaling import poisson
+from maibo_slo.engine.scaling.arrivals import EXPECTED_IN_A_PAUSE, Arrivals
 from maibo_slo.engine.scaling.inputs import Demand
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+
+    from maibo_slo.engine.scaling.arrivals import Look
 
 BUCKET_SECONDS: Final = 10
 GRACE_SECONDS: Final = 2.0
@@ -35,9 +39,9 @@ LOOK_BACK_SECONDS: Final = 120
 """Buckets that a look should bring: of what is older than demand may be, nothing is decided."""
 PAUSE_SECONDS: Final = 2.0
 SURGE_SPANS: Final = (2.0, 4.0)
-"""Seconds. The shortest shows how much it is, the longer ones must bear it out: a drain's rest and what it then catches up are none."""
-TIMING_SECONDS: Final = 0.3
-"""What came between two looks may have happened in so much longer a time: exporters and drains rest in between."""
+"""Seconds. All must bear a surge out: a drain's rest and what it then catches up are none."""
+LONGER_SPANS: Final = (8.0, 16.0)
+"""They tell better how much it is, once it has lasted."""
 SURE_Z: Final = 4.5
 """Of a surge: demand is looked at twice a second, so what is rare in one look is not in a day's."""
 BUCKET_Z: Final = 2.5
@@ -45,48 +49,29 @@ LIKELY_Z: Final = 1.645
 """A surge is taken for the lower end of what it may be."""
 FEWEST_CALLS: Final = 10
 """Of a surge."""
-_EXPECTED_IN_A_PAUSE: Final = 7.0
-"""That none of these comes by chance happens once in a thousand times."""
-_DISPERSION_WEIGHT: Final = 0.1
-_MOST_LOOKS: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    at: float
-    """Unix s."""
-    came: int
-    """Calls in the running and the previous bucket since the first look: rising only."""
+_FEWEST_INDICES: Final = 5
+_MOST_INDICES: Final = 30
+_MEDIAN_INDEX: Final = 0.455
+"""Of single calls: the median of a chi-squared of one degree of freedom."""
 
 
 class DemandEstimator:
     """Of one target. Not for several threads."""
 
-    def __init__(
-        self,
-        *,
-        silence_is_zero: bool = False,
-        max_age_seconds: float = 60.0,
-        bucket_seconds: int = BUCKET_SECONDS,
-        whole_buckets: int = WHOLE_BUCKETS,
-        surge_spans: Sequence[float] = SURGE_SPANS,
-    ) -> None:
-        """With other buckets and spans, of other things than calls that are counted as they come: starts of journeys by the minute."""
-        self._bucket = bucket_seconds
-        self._horizon = LOOK_BACK_SECONDS / BUCKET_SECONDS * bucket_seconds
-        self._whole = whole_buckets
-        self._spans = surge_spans
+    def __init__(self, *, silence_is_zero: bool = False, max_age_seconds: float = 60.0) -> None:
         self._silence_is_zero = silence_is_zero
         self._max_age = max_age_seconds
-        self._looks: deque[_Look] = deque(maxlen=_MOST_LOOKS)
-        self._seen: Mapping[int, int] = {}
+        self._arrivals = Arrivals(BUCKET_SECONDS)
         self._heard: Mapping[int, int] = {}
         self._heard_at = -math.inf
         self._silent_since = math.inf
         self._came_at = -math.inf
         self._wait_until = -math.inf
         self._dispersion = 1.0
-        self._measured: _Look | None = None
+        self._measured: Look | None = None
+        self._span: tuple[int, float] | None = None
+        """Calls and seconds of the span before."""
+        self._indices: deque[float] = deque(maxlen=_MOST_INDICES)
 
     def look(
         self,
@@ -104,14 +89,13 @@ class DemandEstimator:
         in. `weight`: calls that one counted event stands for, 1 where nothing is sampled. Looks are in the order of their times.
         """
         heard = counts if heard is None else heard
-        horizon = self._horizon
-        begins = sorted(t for t, n in heard.items() if n > 0 and now - horizon < t <= now)
+                begins = sorted(t for t, n in heard.items() if n > 0 and now - LOOK_BACK_SECONDS < t <= now)
         # Of clocks that are ahead, some; were it all, one span of tomorrow would be the newest for a day.
-        if any(n > self._heard.get(t, 0) for t, n in heard.items() if begins and begins[-1] <= t <= now + horizon):
+        if any(n > self._heard.get(t, 0) for t, n in heard.items() if begins and begins[-1] <= t <= now + LOOK_BACK_SECONDS):
             self._heard_at = now
         self._heard = dict(heard)
-        observed_at = min(begins[-1] + self._bucket, self._heard_at, now) if begins else -math.inf
-        elsewhere = {t for t in others if now - horizon < t <= now}
+        observed_at = min(begins[-1] + BUCKET_SECONDS, self._heard_at, now) if begins else -math.inf
+        elsewhere = {t for t in others if now - LOOK_BACK_SECONDS < t <= now}
         if self._silence_is_zero and (witnessed_at := self._witnessed(now, observed_at, elsewhere)) is not None:
             self._take(now, counts, 0.0, weight)
             return Demand(0.0, witnessed_at, 0, self._max_age)
@@ -119,21 +103,20 @@ class DemandEstimator:
             return None
         known = self._of_buckets(now, counts, begins, elsewhere, observed_at, weight * self._dispersion)
         self._take(now, counts, known.rate, weight)
+        self._measure(known.rate, weight)
         surge = self._surge(now, known.rate, weight)
         if surge is None:
-            self._measure(known.rate, weight)
             return known
         return replace(surge, observed_at=observed_at)
 
     def _witnessed(self, now: float, observed_at: float, elsewhere: Collection[int]) -> float | None:
         """Up to when others were heard while its services were silent, if that was for long enough, and no collector was away meanwhile."""
-        horizon = self._horizon
-        self._silent_since = max(observed_at, min(self._silent_since, now - horizon))
+                self._silent_since = max(observed_at, min(self._silent_since, now - LOOK_BACK_SECONDS))
         if not elsewhere:
             return None
-        at = min(max(elsewhere) + self._bucket, now)
-        since = max(at - self._max_age, now - horizon + 2 * self._bucket)
-        heard = self._bucket * sum(t + self._bucket > since for t in elsewhere)
+        at = min(max(elsewhere) + BUCKET_SECONDS, now)
+        since = max(at - self._max_age, now - LOOK_BACK_SECONDS + 2 * BUCKET_SECONDS)
+        heard = BUCKET_SECONDS * sum(t + BUCKET_SECONDS > since for t in elsewhere)
         long_enough = at - self._silent_since > self._max_age >= now - at
         return at if long_enough and min(elsewhere) <= since and heard >= (at - since) / 2 else None
 
@@ -147,13 +130,13 @@ class DemandEstimator:
         clump: float,
     ) -> Demand:
         """By the newest whole buckets that anybody was heard in; where there is none yet, by what there is of the first."""
-        bucket, first, newest = self._bucket, begins[0], begins[-1]
+        bucket, first, newest = BUCKET_SECONDS, begins[0], begins[-1]
         last = newest + bucket if any(t > newest for t in elsewhere) else newest
         end = min(int((now - GRACE_SECONDS) // bucket) * bucket, last)
         anybody = {*begins, *elsewhere}
         whole = [t for t in range(first, end, bucket) if t in anybody]
         # What is beside one without data may be half of it, and so may the first.
-        whole = ([t for t in whole if {t - bucket, t + bucket} <= anybody] or whole)[-self._whole :]
+        whole = ([t for t in whole if {t - bucket, t + bucket} <= anybody] or whole)[-WHOLE_BUCKETS :]
         if not whole:
             calls = sum(n for t, n in counts.items() if first <= t <= now)
             is_over = newest == first and now - GRACE_SECONDS >= first + bucket
@@ -167,58 +150,54 @@ class DemandEstimator:
 
     def _take(self, now: float, counts: Mapping[int, int], rate: float, weight: float) -> None:
         """What came since the last look, into the running and the previous bucket."""
-        oldest = (now // self._bucket - 1) * self._bucket
-        last = self._looks[-1] if self._looks else None
-        came = 0
-        if last is not None:
-            came = sum(
-                max(0, n - self._seen.get(t, 0)) for t, n in counts.items() if oldest <= t <= now + self._horizon
-            )
+        last = self._arrivals.looks[-1] if self._arrivals.looks else None
+        came = self._arrivals.take(now, counts, ahead=LOOK_BACK_SECONDS)
+        if came and last is not None:
             quiet = last.at - self._came_at
-            if came and quiet > PAUSE_SECONDS and quiet * rate > _EXPECTED_IN_A_PAUSE * weight * self._dispersion:
+            if quiet > PAUSE_SECONDS and quiet * rate > EXPECTED_IN_A_PAUSE * weight * self._dispersion:
                 # The next bucket is the first that begins after it; what came is then known when it is whole.
-                self._wait_until = (now // self._bucket + 2) * self._bucket + GRACE_SECONDS
+                self._wait_until = (now // BUCKET_SECONDS + 2) * BUCKET_SECONDS + GRACE_SECONDS
         if came or last is None:
             self._came_at = now
-        self._seen = dict(counts)
-        self._looks.append(_Look(now, came + (0 if last is None else last.came)))
 
     def _surge(self, now: float, rate: float, weight: float) -> Demand | None:
-        """What the last seconds surely are more than whole buckets tell."""
+        """What the last seconds surely are more than whole buckets tell: as much as it is at the least, by whichever span tells most."""
         if now < self._wait_until:
             return None
         clump = weight * self._dispersion
-        newest = self._looks[-1]
-        found: Demand | None = None
-        for span in self._spans:
-            since = self._since(now - span)
-            if since is None or now - since.at > 2 * span:
+        found = Demand(rate, now, 0, 0.0, surge=True, settled=rate)
+        for seconds in (*SURGE_SPANS, *LONGER_SPANS):
+            span = self._arrivals.span(seconds, rate / weight)
+            if span is None or span.calls < FEWEST_CALLS:
                 return None
-            calls, seconds = newest.came - since.came, now - since.at
-            if calls < FEWEST_CALLS or _lower(calls, clump, SURE_Z) <= rate * (seconds + TIMING_SECONDS):
+            within = span.seconds + span.timing
+            if seconds in SURGE_SPANS and _lower(span.calls, clump, SURE_Z) <= rate * within:
                 return None
-            if found is None:
-                likely = max(rate, _lower(calls, clump, LIKELY_Z) / seconds)
-                found = Demand(likely, now, round(calls / clump), seconds, surge=True)
+            likely = _lower(span.calls, clump, LIKELY_Z) / within
+            if likely > found.rate or not found.calls:
+                found = replace(found, rate=max(rate, likely), calls=round(span.calls / clump), seconds=span.seconds)
         return found
 
-    def _since(self, at: float) -> _Look | None:
-        """The newest look that is not after this."""
-        return next((look for look in reversed(self._looks) if look.at <= at), None)
-
     def _measure(self, rate: float, weight: float) -> None:
-        """How much more what comes in a span varies than single calls would; a surge's own is not measured."""
-        newest, since = self._looks[-1], self._measured
-        if since is None or newest.at - since.at > 2 * self._spans[0]:
-            self._measured = newest
+        """How much more what comes in a span varies than single calls would, and not by its timing, from one span to the next: the median of the last
+        minute's, so a crowd's begin and end, where demand itself changes, count for nothing.
+        """
+        newest, since = self._arrivals.looks[-1], self._measured
+        if since is None or newest.at - since.at > 2 * SURGE_SPANS[0]:
+            self._measured, self._span = newest, None
             return
-        if newest.at - since.at < self._spans[0]:
+        if newest.at - since.at < SURGE_SPANS[0]:
             return
-        self._measured = newest
-        expected = rate * (newest.at - since.at)
-        if expected > 0 and newest.at >= self._wait_until:
-            index = (newest.came - since.came - expected) ** 2 / (expected * weight)
-            self._dispersion = max(1.0, self._dispersion + _DISPERSION_WEIGHT * (index - self._dispersion))
+        span = (newest.came - since.came, newest.at - since.at)
+        before, self._measured, self._span = self._span, newest, span
+        if before is None or newest.at < self._wait_until or before[0] + span[0] == 0:
+            return
+        calls, share = before[0] + span[0], span[1] / (before[1] + span[1])
+        clumped = self._arrivals.usual_gap(rate / weight) * calls / (before[1] + span[1])
+        beyond = max(0.0, abs(span[0] - calls * share) - clumped)
+        self._indices.append(beyond**2 / (calls * share * (1 - share) * weight))
+        if len(self._indices) >= _FEWEST_INDICES:
+            self._dispersion = max(1.0, statistics.median(self._indices) / _MEDIAN_INDEX)
 
 
 def _lower(calls: float, clump: float, z: float) -> float:
