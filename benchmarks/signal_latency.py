@@ -1,6 +1,6 @@
 """From the start of a flash crowd to the changed answer, through everything: SDK, OTLP, log, cells, engine, gRPC.
 
-    python benchmarks/signal_latency.py                  # some 100 crowds in four minutes; a table
+    python benchmarks/signal_latency.py                  # 60 crowds in six minutes; a table
     python benchmarks/signal_latency.py --crowds 20      # sooner
     python benchmarks/signal_latency.py --json           # p50_s, p99_s, keda_call_p99_ms, ...
 
@@ -32,12 +32,12 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-SERVICES = 8
+SERVICES = 10
 CALM_PER_SECOND, CROWD_PER_SECOND = 5, 80
 CROWD_SECONDS = 4.0
-CALM_SECONDS = (22.0, 27.0)
-"""Between two crowds of a service, at random: long enough for its signal to fall."""
-WARM_UP_SECONDS = 15.0
+CALM_SECONDS = (34.0, 40.0)
+"""Between two crowds of a service, at random: long enough for the one before to have left what demand is made of, 30 s."""
+WARM_UP_SECONDS = 45.0
 CAPACITY = 10
 """Calls a second of a replica, of which 80 % are planned for: calm needs 1, a crowd 10."""
 BUCKET_SECONDS = 10
@@ -96,7 +96,7 @@ class Answers:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="How soon a flash crowd changes what scalers are told.")
-    parser.add_argument("--crowds", type=int, default=100, help="at least so many [default: 100]")
+    parser.add_argument("--crowds", type=int, default=60, help="at least so many [default: 60]")
     parser.add_argument("--seed", type=int, default=1, help="of the moments")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--serve-journeys", nargs=3, metavar=("NAME", "ENDPOINT", "SCHEDULE"), help=argparse.SUPPRESS)

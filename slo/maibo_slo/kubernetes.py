@@ -531,7 +531,9 @@ def _path(config: str) -> str | None:
     if config != AUTO:
         missing = [each for each in config.split(os.pathsep) if each and not Path(each).expanduser().is_file()]
         if missing:
-            raise KubernetesSettingsError(f"there is no kubeconfig {missing[0]}: give the path of one, or 'auto'")
+            raise KubernetesSettingsError(
+                f"there is no kubeconfig {missing[0]}: give --kubernetes the path of one, or 'auto'"
+            )
         return config
     told = os.environ.get("KUBECONFIG", "")
     if told:
@@ -543,5 +545,5 @@ def _path(config: str) -> str | None:
         return str(own)
     raise KubernetesSettingsError(
         f"no cluster was found: KUBECONFIG is not set, this is no pod ({_SERVICE_HOST} is not set), and there is no {own}; "
-        "give the path of a kubeconfig"
+        "--kubernetes says which cluster: give it the path of a kubeconfig"
     )

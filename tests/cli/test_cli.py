@@ -67,6 +67,19 @@ def test_the_help_of_generate_shows_the_options_of_rules() -> None:
     assert all(option in examples for option in ("--dialect", "--format", "--windows"))
 
 
+def test_the_help_of_generate_says_whose_each_option_is() -> None:
+    sections = re.split(r"\n(?=\S)", run("generate", "--help").output)
+    [own] = [each for each in sections if each.startswith("Options:")]
+    assert "--out" in own
+    assert "--help" in own
+    assert "--dialect" not in own
+    of = {each.split(":")[0]: each for each in sections if each.startswith("Options of ")}
+    assert "--dialect" in of["Options of rules"]
+    assert "--cpu" not in of["Options of rules"]
+    assert "--replicas" in of["Options of burst-pool"]
+    assert "--dialect" not in of["Options of burst-pool"]
+
+
 ADDING = ("correction", "add", "drill", "--from", "2026-11-23 02:00", "--for", "2h", "--kind", "chaos", "--why", "w")
 
 

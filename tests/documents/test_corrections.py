@@ -90,7 +90,7 @@ def test_an_end_is_as_far_away_as_time_passes_whatever_clocks_do(corrected):
         ("2026-01-04 02:00:00", "2026-02-30 02:00:00", "spec.start: '2026-02-30 02:00:00' is not a date and time (write it as 2026-01-01 02:00:00)"),
         ("2026-01-04 02:00:00", "2026-01-04", "spec.start: '2026-01-04' is not a date and time (write it as 2026-01-01 02:00:00)"),
         ("2026-01-04 02:00:00", "0026-01-04 02:00:00", "spec.start: must be between 1970 and 2199 (write it as 2026-01-01 02:00:00)"),
-        ("duration: 2h", "duration: 2 hours", "spec.duration: '2 hours' is not a duration from 1us to 11d (write it as '2h'; units are us, ms, s, m (minutes), h, d)"),
+        ("duration: 2h", "duration: 2 hours", "spec.duration: '2 hours' is not a duration from 1s to 11d (write it as '2h'; units are s, m (minutes), h, d)"),
         ("duration: 2h", "duration: 1500ms", "spec.duration: must be whole seconds (write it as '2h')"),
         ("  duration: 2h\n", "", "spec.end: give exactly one of end and duration (such as duration: 2h)"),
         ("duration: 2h", "duration: 2h\n  end: 2026-01-04 03:00:00", "spec.end: give exactly one of end and duration (such as duration: 2h)"),

@@ -614,9 +614,7 @@ CASES = [
     (
         "timeout: 30m",
         "timeout: 30",
-        [
-            "14:12: error: spec.timeout: must be text, not a number (write it as '30m'; units are us, ms, s, m (minutes), h, d)"
-        ],
+        ["14:12: error: spec.timeout: must be text, not a number (write it as '30m'; units are s, m (minutes), h, d)"],
     ),
     (
         "timeout: 30m",

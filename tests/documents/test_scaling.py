@@ -95,7 +95,7 @@ def test_a_workload_and_a_most_are_enough(target):
     assert found.services == ("checkout-api",)
     assert (found.journeys, found.slos, found.environments, found.expected) == ((), (), (), ())
     assert found.capacity == CapacitySpec(None, None, None, 0.8)
-    assert (found.least, found.most, found.dead_band) == (1, 40, 0.1)
+    assert (found.least, found.most, found.dead_band) == (1, 40, 0.03)
     assert (found.scale_down_seconds, found.max_age_seconds, found.silence) == (300, 60, "hold")
     assert found.forecast == ForecastSpec(enabled=True, quantile=0.9, lead_seconds=None)
     assert (found.burst_pool, found.fast_lane) == (None, None)
@@ -112,7 +112,7 @@ def test_a_forecast_is_switched_off_in_a_word(target, written, enabled):
 def test_what_is_usual_is_switched_on_in_a_word(target):
     found = target(f"{LEAST}  burstPool: true\n  fastLane: {{}}\n  capacity: {{learned: true}}\n")
     assert found.burst_pool == BurstPool(0.99, None, "capacity_buffer")
-    assert found.fast_lane == FastLaneSpec(1, 10, 15)
+    assert found.fast_lane == FastLaneSpec(1, 20, 5)
     assert found.capacity == CapacitySpec()
     off = target(f"{LEAST}  burstPool: false\n  fastLane: false\n  capacity: {{fixed: 40}}\n")
     assert (off.burst_pool, off.fast_lane, off.capacity.fixed) == (None, None, 40)
@@ -134,6 +134,9 @@ def test_what_is_usual_is_switched_on_in_a_word(target):
         ("floor: 20", "floor: 0", "spec.capacity.learned.floor: must be calls a second above 0 (such as 40: what one replica carries while its SLOs hold)"),
         ("floor: 20", "floor: 100", "spec.capacity.learned.floor: is above the ceiling (swap them, or mend one of them)"),
         ("utilisation: 75%", "utilisation: 75", "spec.capacity.utilisation: must be between 1 % and 100 % of the capacity (write it as 75%)"),
+        ("utilisation: 75%", "utilisation: 120%", "spec.capacity.utilisation: must be between 1 % and 100 % of the capacity (write it as 80%)"),
+        ("utilisation: 75%", "utilisation: 1.2", "spec.capacity.utilisation: must be between 1 % and 100 % of the capacity (write it as 80%)"),
+        ("deadBand: 0.05", "deadBand: 120%", "spec.deadBand: must be between 0 % and 100 % of the replicas (write it as 10%)"),
         ("utilisation: 75%", "utilization: 75%", "spec.capacity.utilization: unknown field (did you mean 'utilisation'?)"),
         ("min: 2, max: 40", "min: 2", "spec.replicas.max: is required (such as 40)"),
         ("min: 2, max: 40", "min: 41, max: 40", "spec.replicas.min: is above max, which is 40 (swap them, or mend one of them)"),
@@ -142,7 +145,9 @@ def test_what_is_usual_is_switched_on_in_a_word(target):
         ("deadBand: 0.05", "deadBand: -1%", "spec.deadBand: must be between 0 % and 100 % of the replicas (write it as 10%)"),
         ("deadBand: 0.05", "deadBand: some", "spec.deadBand: 'some' is not a share of the replicas (write it as 10%)"),
         ("maxAge: 45s", "maxAge: 500ms", "spec.maxAge: must be whole seconds (write it as '60s')"),
-        ("maxAge: 45s", "maxAge: 0s", "spec.maxAge: '0s' is not a duration from 1us to 11d (write it as '60s'; units are us, ms, s, m (minutes), h, d)"),
+        ("maxAge: 45s", "maxAge: 0s", "spec.maxAge: '0s' is not a duration from 1s to 11d (write it as '60s'; units are s, m (minutes), h, d)"),
+        ("scaleDown: 0s", "scaleDown: 5", "spec.scaleDown: must be text, not a number (write it as '5m'; units are s, m (minutes), h, d)"),
+        ("scaleDown: 0s", "scaleDown: soon", "spec.scaleDown: 'soon' is not a duration from 0s to 11d (write it as '5m'; units are s, m (minutes), h, d)"),
         ("silence: zero", "silence: zer0", "spec.silence: 'zer0' is not one of hold, zero (did you mean 'zero'?)"),
         ("quantile: 95%", "quantile: 1", "spec.forecast.quantile: must be between 1 % and 99.9 % of all forecasts (write it as 0.9)"),
         ("leadTime", "leadtime", "spec.forecast.leadtime: unknown field (did you mean 'leadTime'?)"),
@@ -153,7 +158,7 @@ def test_what_is_usual_is_switched_on_in_a_word(target):
         ("form: balloon", "form: ballon", "spec.burstPool.form: 'ballon' is not one of CapacityBuffer, balloon (did you mean 'balloon'?)"),
         ("max: 10, form", "max: 0, form", "spec.burstPool.max: must be a whole number from 1 to 100000 (such as 2)"),
         ("step: 2", "step: 7", "spec.fastLane.step: is above max, which is 6: no write would be allowed (lower it)"),
-        ("every: 20s", "every: 20", "spec.fastLane.every: must be text, not a number (write it as '15s'; units are us, ms, s, m (minutes), h, d)"),
+        ("every: 20s", "every: 20", "spec.fastLane.every: must be text, not a number (write it as '5s'; units are s, m (minutes), h, d)"),
         ("silence: zero", "silent: zero", "spec.silent: unknown field (did you mean 'silence'?)"),
     ],
 )  # fmt: skip

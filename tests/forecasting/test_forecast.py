@@ -84,7 +84,8 @@ def test_noise_around_a_level_is_known_for_noise() -> None:
         (np.zeros(0), "no demand is known yet"),
         (np.full(DAY, np.nan), "no demand is known yet"),
         (np.full(30, 10.0), "is short: 0.5 h are known"),
-        (np.full(5 * 60, 10.0), "is short: 5.0 h are known"),
+        (np.full(5 * 60, 10.0), "is short: 5.0 h are known, 12 h are needed"),
+        (np.full(11 * 60, 10.0), "is short: 11.0 h are known, 12 h are needed"),
         (np.r_[np.full(3 * DAY, 10.0), np.full(10, np.nan)], "is stale: the newest known minute is 10 minutes old"),
         (np.r_[np.full(2 * DAY, 10.0), np.tile([10.0, np.nan], DAY // 2)], "has gaps: only 50% of the last day is known"),
         (
@@ -100,6 +101,37 @@ def test_a_history_to_learn_nothing_from_is_refused_in_words(history, words) -> 
 
     assert words in said.abstained
     assert all(np.isfinite(list(said.quantiles.values())))
+
+
+@pytest.mark.parametrize(
+    "history",
+    [np.full(59, 10.0), np.r_[np.full(3 * DAY, 10.0), np.full(13, np.nan)], np.full(DAY, np.nan)],
+    ids=["short", "stale", "unknown"],
+)
+def test_where_there_is_no_spread_or_no_fresh_minute_no_number_is_told(history) -> None:
+    """A line that is drawn on, as wide as nothing, would look like certainty."""
+    said = forecast(history, now=NOW, lead_seconds=60)
+
+    assert said.abstained
+    assert said.quantiles == {}
+
+
+def test_a_short_history_of_hours_abstains_with_a_spread_that_was_measured(random_walk) -> None:
+    said = forecast(random_walk(2)[: 4 * 60], now=NOW, lead_seconds=60)
+
+    assert "is short: 4.0 h are known" in said.abstained
+    assert said.quantiles[0.1] < said.quantiles[0.5] < said.quantiles[0.9]
+
+
+def test_why_it_abstains_is_of_now_and_not_of_when_the_gate_was_made(day_curve) -> None:
+    gate = gate_of(np.full(DAY, np.nan), now=NOW, lead_seconds=60)
+    assert gate.abstained == "no demand is known yet"
+
+    said = forecast(np.full(3, 99.7), now=NOW, lead_seconds=60, gate=gate)
+    long = forecast(day_curve(3), now=NOW, lead_seconds=60, gate=gate)
+
+    assert "is short: 0.1 h are known" in said.abstained
+    assert "no model was tried yet" in long.abstained
 
 
 def test_a_gate_of_this_morning_does_not_act_on_a_history_that_went_stale(day_curve) -> None:
@@ -145,7 +177,7 @@ def test_a_known_event_acts_on_what_abstains_too() -> None:
 
 def test_within_an_event_its_factor_is_not_taken_twice() -> None:
     """The sale has begun: demand is trebled already, and stays so until it ends."""
-    history = np.r_[np.full(10, 20.0), np.full(20, 60.0)]
+    history = np.r_[np.full(100, 20.0), np.full(20, 60.0)]
     sale = ExpectedLoad(NOW - 1200, NOW + 600, 3.0)
 
     within = forecast(history, now=NOW, lead_seconds=300, expected=[sale])
@@ -267,6 +299,9 @@ def test_quantiles_ascend_and_are_never_negative_whatever_the_history(history, l
 
     said = forecast(history, now=NOW, lead_seconds=lead, expected=expected)
 
+    assert said.quantiles or (said.abstained and said.expected_factor == 1)
+    if not said.quantiles:
+        return
     rates = [said.quantiles[level] for level in LEVELS]
     assert all(np.isfinite(rates))
     assert min(rates) >= 0

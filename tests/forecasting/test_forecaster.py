@@ -11,6 +11,7 @@ from maibo_slo.documents.scaling_kinds import ExpectedLoad, ForecastSpec
 from maibo_slo.engine.forecasting import Asked, Forecaster
 from maibo_slo.engine.forecasting.forecaster import IN_USE_SECONDS, LOOK_BACK_MINUTES, REFIT_SECONDS
 from maibo_slo.engine.forecasting.gate import LEARNED_MINUTES
+from maibo_slo.engine.scaling.inputs import Lead
 from maibo_slo.errors import StoreError
 from maibo_slo.store.forecasts import forecasts
 
@@ -108,7 +109,7 @@ def test_a_history_that_was_refused_is_looked_at_again_before_the_hour_is_over(d
 
     said = [forecaster.refresh(asked, now=NOW + 60 * minute)[KEY].abstained for minute in range(1, 6)]
 
-    assert "stale" in said[-2]
+    assert "no model was tried yet" in said[-2]
     assert said[-1] == ""
 
 
@@ -241,6 +242,20 @@ def test_each_forecast_is_kept_and_what_came_is_written_beside_it(demand, target
     assert [each.made_at for each in kept] == [NOW + 60 * minute for minute in range(6)]
     # The first is of the third minute, whose end is two minutes ago now: what it came to is settled.
     assert [each.came for each in kept] == [pytest.approx(rates[2]), None, None, None, None, None]
+
+
+def test_what_has_no_number_is_not_kept_but_told_with_its_lead_time(demand, target, store) -> None:
+    demand.rates = np.full(10 * DAY, np.nan)
+    demand.rates[-30:] = 20.0
+    forecaster = Forecaster(demand, store=store)
+
+    forecaster.refresh([Asked(target("young"), 90, "assumed")], now=NOW)
+
+    said = forecaster.forecast("shop", "young", now=NOW)
+    assert said is not None
+    assert "is short: 0.5 h are known" in said.abstained
+    assert forecasts(store, "shop", "young", begin=NOW - DAY * 60, end=NOW + DAY * 60) == []
+    assert forecaster.lead("shop", "young") == Lead(90, "assumed")
 
 
 def test_what_came_during_an_outage_is_written_after_it(demand, target, store) -> None:

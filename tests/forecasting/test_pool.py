@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from maibo_slo.engine.scaling.pool import PoolHeld, growth, pool_report, pool_size
+from maibo_slo.engine.scaling.pool import PoolHeld, growth, growth_refusal, pool_report, pool_size
 from maibo_slo.store.scaleups import PodState, PodTimes, ScaleUp, ScaleUpState
 from maibo_slo.store.workload import Workload
 
@@ -66,10 +66,26 @@ def test_a_pool_is_never_negative_nor_more_than_its_most(
         (0, 3.0, None, 0),
         (3, 1.01, None, 1),
         (20, 3.0, 8, 8),
+        (39, 6.574, 21, 21),
+        (60, 6.574, -3, 0),
     ],
 )
 def test_pods_are_rounded_up_and_floats_do_not_add_one(current: int, grown: float, most: int | None, pods: int) -> None:
     assert pool_size(current, grown, most) == pods
+
+
+@pytest.mark.parametrize(
+    ("history", "words"),
+    [
+        (np.full(12, 10.0), "its history is short: 0.2 h are known, 12 h are needed"),
+        (np.full(60, np.nan), "no demand is known yet"),
+        (np.r_[np.full(1440, 10.0), np.full(1440, np.nan)], "its history has gaps: only 0% of the last day is known"),
+        (np.r_[np.full(1440, 10.0), np.full(10, np.nan)], ""),
+    ],
+    ids=["short", "unknown", "gaps", "a drain that is behind"],
+)
+def test_growth_is_told_of_a_history_as_long_and_as_whole_as_a_forecasts(history: np.ndarray, words: str) -> None:
+    assert growth_refusal(history, 90) == words
 
 
 def test_the_report_counts_warm_scale_ups_and_pod_hours() -> None:

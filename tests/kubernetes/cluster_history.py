@@ -79,7 +79,14 @@ class History:
             self.running(f"old{n}" if self.kind != "StatefulSet" else str(n), at, seen)
 
     def _workload(
-        self, at: float, *, listed: bool = False, manager: str = "", subresource: str = "", type_: str = "MODIFIED"
+        self,
+        at: float,
+        *,
+        listed: bool = False,
+        manager: str = "",
+        subresource: str = "",
+        type_: str = "MODIFIED",
+        noted: float | None = None,
     ):
         metadata: Json = {
             "name": self.name,
@@ -100,7 +107,7 @@ class History:
                     "manager": manager,
                     "operation": "Update",
                     "subresource": subresource,
-                    "time": stamp(at),
+                    "time": stamp(at if noted is None else noted),
                     "fieldsV1": {"f:spec": {"f:replicas": {}}},
                 },
             ]
@@ -117,10 +124,11 @@ class History:
         manager: str = "kube-controller-manager",
         listed: bool = False,
         writes: int = 1,
+        noted: float | None = None,
     ):
-        """Somebody writes /scale; without a `manager`, nobody notes who."""
+        """Somebody writes /scale; without a `manager`, nobody notes who. `noted`: when, as the API server has it."""
         self.replicas, self.generation = replicas, self.generation + writes
-        self._workload(at, listed=listed, manager=manager, subresource="scale")
+        self._workload(at, listed=listed, manager=manager, subresource="scale", noted=noted)
 
     def remove(self, at: float):
         self._workload(at, type_="DELETED")

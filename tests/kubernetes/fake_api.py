@@ -458,7 +458,7 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
             except KeyError:
                 return self._status(404, "NotFound", f'{plural} "{place.name}" not found')
             if verb == "patch":
-                return self._patch(place, found, body)
+                return self._patch(place, query, found, body)
             if place.subresource == "scale":
                 found = api.scale(place.plural, place.name, place.namespace)
             return self._answer(200, found)
@@ -492,28 +492,19 @@ def _handler(api: FakeApi) -> type[BaseHTTPRequestHandler]:
             named = merged(body, {"metadata": {"namespace": place.namespace}} if place.namespace else {})
             return self._answer(201, api.put(place.plural, named))
 
-        def _patch(self, place: _Place, found: Json, body: Json) -> None:
+        def _patch(self, place: _Place, query: dict[str, str], found: Json, body: Json) -> None:
             said = body.get("metadata", {}).get("resourceVersion")
             if said not in (None, found["metadata"]["resourceVersion"]):
                 return self._status(409, "Conflict", "the object has been modified; apply your changes to the latest")
             if place.subresource == "scale":
                 wanted = merged(api.scale(place.plural, place.name, place.namespace), body)["spec"]["replicas"]
-                metadata = {"managedFields": [*_others(found), self._manager(found)]}
+                metadata = found["metadata"]
+                if wanted != found.get("spec", {}).get("replicas", 1):
+                    manager = query.get("fieldManager") or self.headers.get("user-agent", "").partition("/")[0]
+                    metadata = {"managedFields": [*_others(found), _manager(manager, found)]}
                 api.put(place.plural, merged(found, {"spec": {"replicas": wanted}, "metadata": metadata}))
                 return self._answer(200, api.scale(place.plural, place.name, place.namespace))
             return self._answer(200, api.put(place.plural, merged(found, body)))
-
-        def _manager(self, scaled: Json) -> Json:
-            """Who owns ``spec.replicas`` from now on: without a field manager, whoever the agent says."""
-            return {
-                "manager": self.headers.get("user-agent", "").partition("/")[0],
-                "operation": "Update",
-                "subresource": "scale",
-                "apiVersion": scaled["apiVersion"],
-                "time": stamp(time.time()),
-                "fieldsType": "FieldsV1",
-                "fieldsV1": {"f:spec": {"f:replicas": {}}},
-            }
 
         def _watch(self, place: _Place, query: dict[str, str]) -> None:
             ends = time.monotonic() + float(query.get("timeoutSeconds", 1800))
@@ -589,10 +580,27 @@ class _Place:
         return cls(group, version, namespace, plural, name, subresource)
 
 
+def _manager(name: str, scaled: Json) -> Json:
+    """Who has written ``/scale``, and so owns ``spec.replicas`` from now on."""
+    return {
+        "manager": name,
+        "operation": "Update",
+        "subresource": "scale",
+        "apiVersion": scaled["apiVersion"],
+        "time": stamp(time.time()),
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:spec": {"f:replicas": {}}},
+    }
+
+
 def _others(item: Json) -> list[Json]:
-    """Managers of other fields than ``spec.replicas``."""
-    managed = item["metadata"].get("managedFields", [])
-    return [each for each in managed if "f:replicas" not in each["fieldsV1"].get("f:spec", {})]
+    """Who owns other fields than ``spec.replicas``."""
+    kept = []
+    for each in copy.deepcopy(item["metadata"].get("managedFields", [])):
+        each["fieldsV1"].get("f:spec", {}).pop("f:replicas", None)
+        if any(each["fieldsV1"].values()):
+            kept.append(each)
+    return kept
 
 
 def line(type_: str, said: Json) -> bytes:

@@ -51,6 +51,8 @@ def test_an_object_is_had_and_its_scale_is_patched(api: Any, cluster: Cluster) -
     assert (answer["kind"], answer["spec"]["replicas"]) == ("Scale", 5)
     assert api.object("deployments", "checkout", "shop")["spec"]["replicas"] == 5
     assert api.requests[-1].headers["content-type"] == "application/merge-patch+json"
+    [noted] = api.object("deployments", "checkout", "shop")["metadata"]["managedFields"]
+    assert (noted["manager"], noted["operation"], noted["subresource"]) == ("maibo", "Update", "scale")
     with pytest.raises(KubernetesRefused, match=r"patch deployments/scale checkout in namespace shop") as conflict:
         cluster.patch(DEPLOYMENTS, "checkout", patch, namespace="shop", subresource="scale")
     assert (conflict.value.status, conflict.value.reason) == (409, "Conflict")
@@ -298,7 +300,7 @@ def test_a_wrong_kubeconfig_says_what_is_wrong(
     monkeypatch.delenv("KUBECONFIG")
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(KubernetesSettingsError, match="no cluster was found"):
+    with pytest.raises(KubernetesSettingsError, match=r"no cluster was found: .*; --kubernetes says which cluster"):
         Cluster()
 
 

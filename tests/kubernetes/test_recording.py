@@ -15,13 +15,16 @@ from maibo_collectors.kubernetes.plugin import plugin
 from maibo_collectors.kubernetes.watched import WATCHED
 from maibo_slo.documents import Catalogue
 from maibo_slo.errors import MaiboError
+from maibo_slo.kubernetes import DEPLOYMENTS, Cluster
 from maibo_slo.plugins import Context
-from maibo_slo.store import Store, replicas, scaleups
+from maibo_slo.store import Store, events, replicas, scaleups, writes
 from maibo_slo.store.workload import Workload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+    from maibo_slo.store.scaleups import ScaleUp
 
 CHECKOUT = Workload("shop", "Deployment", "checkout")
 
@@ -122,6 +125,34 @@ def test_what_runs_is_in_the_store_and_in_the_metrics(api: Any, kubeconfig: Path
         assert (rose.before, rose.after) == (2, 3)
 
     shop(api, ready=2)
+    asyncio.run(main())
+
+
+def test_what_the_fast_lane_wrote_is_told_as_its_own(api: Any, kubeconfig: Path, store: Store, tmp_path: Path) -> None:
+    def found() -> list[ScaleUp]:
+        return scaleups.scaleups(store, time.time() - 60, time.time() + 60, CHECKOUT)
+
+    async def main() -> None:
+        service = Service(store, tmp_path, kubernetes=str(kubeconfig))
+        async with service.running():
+            await asyncio.to_thread(api.watching, "deployments")
+            now, detail = time.time(), {"before": 2, "after": 5, "reason": "5 replicas: a crowd"}
+            events.append(store, [events.Event("w", writes.KIND, str(CHECKOUT), now, now, detail)])
+            api.change("deployments", "checkout", "shop", spec={"replicas": 5})  # its managedFields stay as they were
+            await until(found)
+            with Cluster(str(kubeconfig)) as cluster:
+                body = {"spec": {"replicas": 6}}
+                await asyncio.to_thread(
+                    cluster.patch, DEPLOYMENTS, "checkout", body, namespace="shop", subresource="scale"
+                )
+            await until(lambda: len(found()) == 2)
+        told = [(each.before, each.after, each.by, each.reason) for each in found()]
+        assert told == [(2, 5, "fast_lane", "5 replicas: a crowd"), (5, 6, "fast_lane", "")]
+
+    shop(api, ready=2)
+    stale = {"manager": "kube-controller-manager", "time": "2026-01-01T00:00:00Z"}
+    managed = [{**stale, "fieldsV1": {"f:spec": {"f:replicas": {}}}}]
+    api.change("deployments", "checkout", "shop", metadata={"managedFields": managed})
     asyncio.run(main())
 
 

@@ -190,6 +190,35 @@ def test_a_workload_that_goes_has_its_last_word_and_no_more() -> None:
     assert cluster.due(T + 20) == []
 
 
+def test_a_new_workload_looks_at_its_own_pods_alone_and_what_goes_leaves_nothing() -> None:
+    cluster = Cluster()
+    for n in range(20):
+        cluster.pod(T, f"other-{n}", ready=True, hash_="other")
+    cluster.pod(T, "one", ready=True)
+    cluster.set(T)
+    looked: list[Any] = []
+
+    class Pods(dict[Any, Any]):
+        def __getitem__(self, name: Any) -> Any:
+            looked.append(name)
+            return super().__getitem__(name)
+
+        def values(self) -> Any:
+            raise AssertionError("it looks at all")
+
+    sampler: Any = cluster.sampler
+    sampler._pods = Pods(sampler._pods)
+    cluster.workload(T, 2)
+    assert looked == [("shop", "one")]
+    assert cluster.due(T + 10) == [row(T)]
+    for name, hash_ in (("one", "a"), *((f"other-{n}", "other") for n in range(20))):
+        cluster.pod(T + 11, name, ready=True, hash_=hash_, phase="Succeeded")
+    cluster.set(T + 11, type_="DELETED")
+    cluster.workload(T + 11, 2, type_="DELETED")
+    kept = sampler._pods, sampler._of, sampler._sets, sampler._owners, sampler._tallies
+    assert [len(each) for each in kept] == [0] * 5
+
+
 def test_only_the_chosen_are_sampled_and_without_any_so_many() -> None:
     sampler = Sampler()
     for resource in ("deployments", "replicasets", "pods"):

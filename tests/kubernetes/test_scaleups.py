@@ -11,6 +11,7 @@ import pytest
 from maibo_collectors.kubernetes.scaleups import Assembly
 from maibo_slo.store.rises import Rise
 from maibo_slo.store.scaleups import Moment, PodState, ScaleUp, ScaleUpState, Stage
+from maibo_slo.store.writes import Write
 
 LATER = 120.0
 
@@ -169,6 +170,15 @@ def test_steps_of_one_rise_have_one_trigger_and_a_rise_to_what_there_was_is_none
     assert triggers(h, a_rise(h, 97, 8)) == [(96.6, 96.6)] * 2
     assert triggers(h, a_rise(h, 97, 6)) == [(96.6, 96.6), None]
     assert triggers(h, a_rise(h, 97, 4)) == [None, None]
+
+
+def test_a_rise_to_fewer_than_there_were_triggered_nothing_however_new_it_is(history: Any):
+    h = history(events=False)
+    h.begin(4)
+    h.scale(7, 56.2)
+    h.scale(9, 110.2)
+    assert triggers(h, a_rise(h, 41, 3), a_rise(h, 62, 4)) == [None, None]
+    assert triggers(h, a_rise(h, 41, 3), a_rise(h, 62, 8)) == [None, (61.6, 61.6)]
 
 
 def test_a_rise_comes_before_we_heard_of_the_decision_whatever_clock_wrote_its_second(history: Any):
@@ -398,6 +408,55 @@ def test_who_decided_is_what_the_api_server_noted(history: Any, manager: str, by
     moment = scaleup.moments[Stage.DECIDED]
     expected = ("managedFields", (100.0, 101.0)) if manager else ("watch", (100.22, 100.22))
     assert (moment.source, seconds(h, moment)) == expected
+
+
+def test_what_the_fast_lane_wrote_is_its_own_whatever_the_api_server_noted(history: Any):
+    h = history(events=False)
+    h.hpa()
+    h.begin(7)
+    h.scale(9, 110.2)
+    for after, at in ((12, 127.2), (22, 142.2), (32, 158.2)):
+        h.scale(after, at, noted=110.2)
+    h.scale(36, 170.2)
+    written = [Write(h.zero + 142.18, 12, 22, "a crowd"), Write(h.zero + 127.25, 9, 12, "the begin of a crowd")]
+    asked: list[Any] = []
+
+    def writes(workload: Any, begin: float, end: float) -> list[Write]:
+        asked.append(workload)
+        return [write for write in written if begin <= write.at < end]
+
+    assembly = Assembly(writes=writes)
+    scaleups = told(h, 171, assembly)
+    assert {*asked} == {h.workload}
+    assert [(each.after, each.by, each.reason) for each in scaleups] == [
+        (9, "hpa", ""),
+        (12, "fast_lane", "the begin of a crowd"),
+        (22, "fast_lane", "a crowd"),
+        (32, "somebody", ""),
+        (36, "hpa", ""),
+    ]
+    assert [seconds(h, each.moments[Stage.DECIDED]) for each in scaleups] == [
+        (110, 111),
+        (127.22, 127.22),
+        (142.22, 142.22),
+        (158.22, 158.22),
+        (170, 171),
+    ]
+    written.append(Write(h.zero + 158.3, 22, 32, "told late"))
+    [mended] = [each for each in assembly.due(h.zero + 182) if each.after == 32]
+    assert (mended.by, mended.reason) == ("fast_lane", "told late")
+
+
+def test_a_write_of_the_fast_lane_is_no_other_s_and_one_in_a_gap_is_known_by_its_number(history: Any):
+    h = history(events=False)
+    h.begin(4)
+    h.scale(8, 100.2)
+    h.scale(4, 200)
+    h.scale(8, 300.2)
+    h.scale(10, 430.2, manager="", listed=True)
+    written = [Write(h.zero + 100.19, 4, 8, "first"), Write(h.zero + 400, 9, 10, "in the gap")]
+    scaleups = told(h, 440, writes=lambda workload, begin, end: [write for write in written if begin <= write.at < end])
+    assert [(each.after, each.by) for each in scaleups] == [(8, "fast_lane"), (8, "hpa"), (10, "fast_lane")]
 
 
 def test_an_hpa_that_writes_under_another_name_says_so_in_its_event(history: Any):

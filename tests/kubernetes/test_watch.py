@@ -300,10 +300,38 @@ def test_a_kind_that_is_not_installed_is_looked_for_now_and_then(api: Any, begin
     watching.resume()
     assert watching.hears(2) == [("ADDED", "checkout", "listed"), ("seen",)]
     api.watching("rollouts")
+
+
+def until_absent(watching: Watching) -> float:
+    """The pause when it has seen that a kind is not served; before that, its connection ended at once."""
+    while (pause := watching.until_paused()) < 1:
+        watching.resume()
+    return pause
+
+
+def test_a_kind_that_is_not_served_for_a_while_has_lost_nothing(
+    api: Any, begin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.install("rollouts")
+    api.put("rollouts", pod("checkout"))
+    watching = begin(OF["rollouts"])
+    assert watching.hears(2) == [("ADDED", "checkout", "listed"), ("seen",)]
+    api.watching("rollouts")
+    kept = api.object("rollouts", "checkout")
     api.uninstall("rollouts")
-    watching.until_paused()
+    assert until_absent(watching) <= 30
+    assert "does not serve rollouts any more" in watching.watch.problem
+    api.install("rollouts")
+    api.put("rollouts", kept | {"spec": {"replicas": 2}})
     watching.resume()
-    assert watching.hears(4)[2:] == [("DELETED", "checkout", "listed"), ("not seen",)]
+    assert watching.hears(5)[2:] == [("not seen",), ("MODIFIED", "checkout", "listed"), ("seen",)]
+    assert watching.watch.problem is None
+    api.watching("rollouts", 2)
+    monkeypatch.setattr("maibo_collectors.kubernetes.watch.GONE_SECONDS", 0.0)
+    api.uninstall("rollouts")
+    assert until_absent(watching) >= 150
+    assert watching.hears(7)[5:] == [("not seen",), ("DELETED", "checkout", "listed")]
+    assert watching.watch.problem is None
 
 
 def test_events_are_told_once_and_not_kept(api: Any, begin: Any) -> None:

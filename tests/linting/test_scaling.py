@@ -102,7 +102,7 @@ def test_a_signal_that_is_stale_between_two_counts(shop):
 
 def test_a_fast_lane_without_a_most(shop):
     finding = shop.found(target("fastLane: {every: 20s}"))["SLO053"]
-    assert "up to 10 replicas more, every 20 s" in finding.message
+    assert "up to 20 replicas more, every 20 s" in finding.message
     assert shop.at(finding) == "{every: 20s}"
     assert shop.found(target("fastLane: {max: 10}")) == {}
     assert set(shop.found(target("fastLane: true"))) == {"SLO053"}

@@ -82,6 +82,8 @@ def test_one_that_was_ended_is_not_in_force_and_cannot_be_ended_again(service) -
     ("changed", "status", "text"),
     [
         ({"target": "checkout-ap"}, 404, "did you mean 'checkout-api'?"),
+        ({"target": "shop/checkout-ap"}, 404, "did you mean 'shop/checkout-api'?"),
+        ({"target": "ops/checkout-api"}, 404, "did you mean 'shop/checkout-api'?"),
         ({"least": None}, 422, "give least, most or both"),
         ({"least": 9, "most": 8}, 422, "least is more than most"),
         ({"least": -1}, 422, "least"),
@@ -114,6 +116,19 @@ def test_an_override_may_last_for_thirty_days(service) -> None:
     assert said_so.exit_code == 0, said_so.output
     service.now += 29 * 86_400
     assert in_force(service) == [("checkout-api", 3, None)]
+
+
+def test_a_target_may_be_named_with_its_namespace_as_the_list_of_targets_names_it(service) -> None:
+    said_so = run(
+        service, "scale", "shop/checkout-api", "--min", "5", "--for", "1h", "--who", "ana", "--why", "named in full"
+    )
+    assert said_so.exit_code == 0, said_so.output
+    assert in_force(service) == [("checkout-api", 5, None)]
+    assert "shop/checkout-api" in said_so.output
+    elsewhere = run(service, "end", "ops/checkout-api", "--who", "ben", "--why", "over")
+    assert "no override of ops/checkout-api is in force; there is shop/checkout-api" in elsewhere.output
+    assert run(service, "end", "shop/checkout-api", "--who", "ben", "--why", "over").exit_code == 0
+    assert in_force(service) == []
 
 
 def test_the_command_line_says_lists_and_ends(service) -> None:

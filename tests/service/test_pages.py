@@ -454,6 +454,8 @@ def test_the_window_asked_for_is_the_window_shown_and_an_unknown_one_is_five_min
     current = [attributes for _, attributes in Elements(html).found if attributes.get("aria-current")]
     assert len(current) == 1
     assert links.WINDOWS[parse_qs(urlsplit(current[0]["href"]).query)["window"][0]] == seconds
+    assert ("This page has no window" in html) is (asked not in {"", *links.WINDOWS})
+    assert "<bdi><b>" not in html
 
 
 def test_no_script_style_or_address_of_others_is_in_any_page():

@@ -324,6 +324,11 @@ def test_a_page_that_is_asked_for_nonsense_shows_what_it_has(service, history, a
     page(service, f"/scaleups?{asked}")
 
 
+def test_a_window_that_the_page_does_not_have_is_told_and_another_shown(service, history) -> None:
+    assert "This page has no window <bdi>1h</bdi>: it shows 7d." in page(service, "/scaleups?window=1h")
+    assert "This page has no window" not in page(service, "/scaleups?window=30d")
+
+
 def test_a_workload_that_was_scaled_to_nothing_known_has_no_sentence(make_scaleup) -> None:
     bare = replace(make_scaleup(1_800_000_000, [], added=2), pods=())
     assert answers.one_answer(bare, now=1_800_000_000).where == ""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from maibo_slo.documents import load
-from maibo_slo.engine.scaling.inputs import BurnSplit, Inputs, Override, Replicas
+from maibo_slo.engine.scaling.inputs import BurnSplit, Forecast, Inputs, Override, Replicas
 from maibo_slo.engine.scaling.signal import Refusal, ScalingSignal, Signals
 from maibo_slo.errors import StoreError
 from maibo_slo.service.pages import scaling as pages
@@ -216,6 +216,13 @@ def test_the_page_of_one_has_every_wish_and_what_it_was_made_from(service, decid
     assert re.search(r"Lead time 1 min 30 s assumed", shown)
     assert "nobody watches its pods" in shown
     assert "checkout-fast 3.2× 2.1× 0.70× 0.40× latency rises with calls a pod" in shown
+
+
+def test_a_forecast_without_a_number_is_none_and_says_why(service, decided, signals) -> None:
+    now, why = decided.inputs.now, "its history is short: 0.1 h are known, 12 h are needed"
+    signals(replace(decided, inputs=replace(decided.inputs, forecast=Forecast(now, now + 90, {}, "persistence", why))))
+    shown = text(page(service, ONE))
+    assert re.search(rf"Forecast – (abstains )?{why}", shown), shown
 
 
 @pytest.mark.parametrize("window", ["1h", "6h", "1d", "nonsense"])

@@ -52,7 +52,7 @@ def make_signal() -> Callable[..., ScalingSignal]:
             upper=desired + 2,
             least=0,
             most=40,
-            reason=f"{desired} replicas: 410 calls/s ÷ 36 a replica (reactive)",
+            reason=f"{desired} replicas: 410 calls/s ÷ (45 a replica at 80%) (reactive)",
             observed_at=at - age,
             decided_at=at,
             max_age_seconds=60.0,
@@ -178,7 +178,7 @@ class KedaFace:
         except grpc.RpcError as error:
             if error.code() is not grpc.StatusCode.UNAVAILABLE:
                 raise
-            return Answer(None, error.details())
+            return Answer(None, error.details() or "")
         (value,) = said.metricValues
         assert value.metricValue == value.metricValueFloat
         return Answer(value.metricValueFloat, active=active.result)

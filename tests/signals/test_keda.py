@@ -169,8 +169,8 @@ def test_a_stream_tells_transitions_alone_and_nothing_while_nobody_knows(
     assert stream.code() is grpc.StatusCode.OK
 
 
-def test_streams_of_a_target_that_is_not_there_yet_wait_for_it(keda_face, make_signal, make_signals, keda_ref) -> None:
-    keda_face.put(make_signals(make_signal(12, target="other")))
+def test_streams_before_the_first_decision_wait_for_it(keda_face, make_signal, make_signals, keda_ref) -> None:
+    keda_face.put(make_signals(at=None))
     active, spec = (keda_face.stream(name, keda_ref()) for name in ("StreamIsActive", "StreamMetricSpec"))
     keda_face.put(make_signals(make_signal(12)))
     assert next(active) == proto.is_active(True)
@@ -178,6 +178,24 @@ def test_streams_of_a_target_that_is_not_there_yet_wait_for_it(keda_face, make_s
     keda_face.stop()
     assert [*active, *spec] == []
     assert (active.code(), spec.code()) == (grpc.StatusCode.OK, grpc.StatusCode.OK)
+
+
+@pytest.mark.parametrize("method", ["StreamIsActive", "StreamMetricSpec"])
+def test_a_stream_of_a_target_that_is_not_known_or_no_more_ends_with_words(
+    keda_face, make_signal, make_signals, keda_ref, method
+) -> None:
+    keda_face.put(make_signals(make_signal(12)))
+    known, unknown = (keda_face.stream(method, keda_ref(name)) for name in ("checkout-api", "ghost"))
+    with pytest.raises(grpc.RpcError) as error:
+        next(unknown)
+    said = grpc.StatusCode.UNAVAILABLE, "no ScalingTarget 'ghost' in namespace 'shop'; there are: shop/checkout-api"
+    assert refused(error) == said
+    assert next(known)
+    if method == "StreamIsActive":
+        keda_face.put(make_signals(make_signal(12, target="other")))
+        with pytest.raises(grpc.RpcError) as error:
+            next(known)
+        assert refused(error)[0] is grpc.StatusCode.UNAVAILABLE
 
 
 def wait_for(true: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -293,8 +311,9 @@ def test_streams_end_with_ok_when_the_service_stops(service, make_signal, make_s
             service.signals = make_signals(make_signal(3, at=at), at=at)
             channel = grpc.aio.insecure_channel(service.announced["keda"])
             stream = channel.unary_stream(f"{SERVICE}StreamIsActive")(keda_ref(), timeout=20)
-            assert await stream.read() == proto.is_active(True)
-        assert await stream.read() is grpc.aio.EOF
+            told = aiter(stream)
+            assert await anext(told) == proto.is_active(True)
+        assert [each async for each in told] == []
         code: grpc.StatusCode = await stream.code()
         await channel.close()
         return code

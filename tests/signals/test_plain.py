@@ -11,13 +11,18 @@ import httpx2
 import jsonschema
 import pytest
 
+from maibo_slo.documents.scaling_kinds import ForecastSpec
+from maibo_slo.engine.scaling.decide import Memory, decide
+from maibo_slo.engine.scaling.inputs import Capacity, Demand, Forecast, Inputs, Lead, Replicas
+from maibo_slo.signals import plain
+
 
 def test_one_target_is_explained(json_face, board, make_signal, make_signals, override) -> None:
     board.signals = make_signals(replace(make_signal(20), override=override, least=20))
     said = json_face.get("/v1/scaling/shop/checkout-api").json()
     assert said["workload"] == "shop/Deployment/checkout-api"
     assert (said["desired_replicas"], said["min_replicas"], said["max_replicas"]) == (20, 20, 40)
-    assert said["reason"] == "20 replicas: 410 calls/s ÷ 36 a replica (reactive)"
+    assert said["reason"] == "20 replicas: 410 calls/s ÷ (45 a replica at 80%) (reactive)"
     assert [(wish["kind"], wish["replicas"]) for wish in said["wishes"]] == [("reactive", 20), ("predictive", None)]
     assert said["wishes"][0]["figures"] == {"demand": 410.0}  # JSON has no infinity
     assert said["inputs"]["demand_calls_per_second"] == 410.0
@@ -73,6 +78,27 @@ def test_openapi_has_a_valid_example_of_every_answer(json_face, board, make_sign
         live = json_face.get(path.format(namespace="shop", target="checkout-api"))
         jsonschema.Draft202012Validator(schema).validate(live.json())
         assert "503" in item["get"]["responses"]
+
+
+def test_the_example_is_worded_as_the_engine_does(make_target) -> None:
+    now = plain.EXAMPLE.decided_at.timestamp()
+    said = plain.EXAMPLE.inputs
+    inputs = Inputs(
+        now,
+        demand=Demand(said.demand_calls_per_second or 0, now, 4100, 10.0),
+        capacity=Capacity(said.capacity_calls_per_second or 0, 47.0, 49.0, learned=True, why=said.capacity_why),
+        forecast=Forecast(now, now + 40, {0.6: 372.0}, "trend"),
+        replicas=Replicas(10, 10, now),
+        lead=Lead(40.0, "P90 of 14 scale-ups"),
+    )
+    target = make_target(least=10, most=40, forecast=ForecastSpec(quantile=0.6))
+    decision, _ = decide(target, inputs, Memory())
+    assert (decision.desired, decision.reason) == (plain.EXAMPLE.desired_replicas, plain.EXAMPLE.reason)
+    wishes = {wish.kind: wish for wish in decision.wishes}
+    for example in plain.EXAMPLE.wishes:
+        wish = wishes[example.kind]
+        assert (example.replicas, example.why) == (wish.replicas, wish.why)
+        assert example.figures == pytest.approx(wish.figures, abs=0.01)
 
 
 def test_it_answers_while_every_thread_waits_for_a_store_that_hangs(

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from maibo_slo.documents import Catalogue
+from maibo_slo.engine.scaling.inputs import Demand
+from maibo_slo.engine.scaling.scaler import Scaler, _Seen
+
 GONE_WHEN_STALE = (
     "desired_replicas",
     "lower_replicas",
@@ -30,7 +34,33 @@ def test_of_a_stale_signal_only_its_bounds_and_age_remain(prometheus_face, board
     assert [prometheus_face.value(name) for name in lasting] == [0, 40, 0, 94.0, 1]
 
 
-def test_a_refused_target_is_stale_without_an_age(prometheus_face, board, make_signals) -> None:
+def test_of_a_refused_target_its_bounds_age_and_override_remain(
+    prometheus_face, board, store, make_target, override
+) -> None:
+    """As the engine makes it: a minute of calls, then ten of silence, beside a target that was never heard of."""
+    targets = {
+        "checkout-api": make_target(),
+        "ghost": make_target("ghost", least=3, most=9),
+    }
+    scaler = Scaler(
+        store, lambda: Catalogue(scaling_targets=targets), overrides=lambda: [override], now=lambda: board.now
+    )
+    looked_at = board.now
+    seen = Demand(410.0, looked_at - 2, 4100, 10.0)
+    scaler._seen = _Seen({("shop", "checkout-api"): seen})
+    board.signals = scaler.decide(looked_at)
+    assert prometheus_face.value("signal_age_seconds") == 2.0
+    scaler._seen = _Seen()
+    for _ in range(2):
+        board.now += 300
+        board.signals = scaler.decide(board.now)
+    assert prometheus_face.value("desired_replicas") is None
+    lasting = ("min_replicas", "max_replicas", "override", "signal_age_seconds", "signal_stale")
+    assert [prometheus_face.value(name) for name in lasting] == [20, 30, 1, 602.0, 1]
+    assert [prometheus_face.value(name, target="ghost") for name in lasting] == [3, 9, 0, None, 1]
+
+
+def test_a_refused_target_of_which_nothing_is_known_is_stale(prometheus_face, board, make_signals) -> None:
     board.signals = make_signals(refused="never any demand seen")
     assert prometheus_face.value("signal_stale") == 1
     assert prometheus_face.value("signal_age_seconds") is None

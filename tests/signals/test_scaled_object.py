@@ -12,6 +12,7 @@ import yaml
 
 from maibo_slo.documents import Catalogue
 from maibo_slo.errors import MaiboError
+from maibo_slo.signals.external_metrics.manifests import manifests
 from maibo_slo.signals.scaled_object import ADDRESSES, scaled_objects
 from maibo_slo.store.workload import Workload
 
@@ -19,11 +20,11 @@ CRDS = Path(os.environ.get("MAIBO_CRDS", Path(__file__).parents[3] / "shared" / 
 TRIGGERS = list(ADDRESSES)
 
 
-def made(*targets: Any, trigger: str = "external", address: str = "") -> list[dict[str, Any]]:
+def made(*targets: Any, trigger: str = "external", address: str = "", tolerance: str = "") -> list[dict[str, Any]]:
     catalogue = Catalogue(scaling_targets={target.name: target for target in targets})
     return [
         each
-        for artefact in scaled_objects(catalogue, trigger=trigger, address=address)
+        for artefact in scaled_objects(catalogue, trigger=trigger, address=address, tolerance=tolerance)
         for each in yaml.safe_load_all(artefact.text)
     ]
 
@@ -52,10 +53,10 @@ def unknown(written: Any, schema: dict[str, Any], path: str = "") -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("least", [0, 2])
+@pytest.mark.parametrize(("least", "tolerance"), [(0, ""), (2, "0")])
 @pytest.mark.parametrize("trigger", TRIGGERS)
-def test_the_objects_are_what_kedas_schemas_say(make_target, trigger, least) -> None:
-    objects = made(make_target(least=least), trigger=trigger)
+def test_the_objects_are_what_kedas_schemas_say(make_target, trigger, least, tolerance) -> None:
+    objects = made(make_target(least=least), trigger=trigger, tolerance=tolerance)
     assert [each["kind"] for each in objects] == ["ScaledObject", "TriggerAuthentication"][
         : 1 if trigger == "prometheus" else 2
     ]
@@ -77,10 +78,31 @@ def test_a_scaled_object_says_what_the_target_says(make_target, trigger) -> None
     assert all(isinstance(value, str) for value in asked["metadata"].values())
 
 
-def test_any_number_of_pods_may_be_added_at_once(make_target) -> None:
-    behavior = made(make_target(most=30))[0]["spec"]["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
-    assert behavior["scaleUp"]["policies"] == [{"type": "Pods", "value": 30, "periodSeconds": 15}]
-    assert behavior["scaleUp"]["stabilizationWindowSeconds"] == 0
+@pytest.mark.parametrize("tolerance", ["", "0.05"])
+def test_an_hpa_moves_it_alike_whoever_made_the_hpa(make_target, tolerance) -> None:
+    target = make_target(most=30)
+    of_keda = made(target, tolerance=tolerance)[0]["spec"]["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    files = manifests(
+        Catalogue(scaling_targets={target.name: target}),
+        namespace="monitoring",
+        service="maibo-signals",
+        service_account="maibo",
+        ca="",
+        tolerance=tolerance,
+    )
+    (of_hpa,) = (yaml.safe_load(each.text)["spec"]["behavior"] for each in files if each.path.startswith("hpa/"))
+    assert of_keda == of_hpa
+    up, down = of_keda["scaleUp"], of_keda["scaleDown"]
+    assert up["policies"] == [{"type": "Pods", "value": 30, "periodSeconds": 15}]
+    assert down["policies"] == [{"type": "Percent", "value": 100, "periodSeconds": 15}]
+    assert (up["stabilizationWindowSeconds"], down["stabilizationWindowSeconds"]) == (0, 60)
+    assert [each.get("tolerance", "") for each in (up, down)] == [tolerance, tolerance]
+
+
+@pytest.mark.parametrize("tolerance", ["-0.1", "1", "10 %", "1e-3", ".", "nan"])
+def test_a_tolerance_that_is_none_is_told_with_an_example(make_target, tolerance) -> None:
+    with pytest.raises(MaiboError, match="is no share from 0 to below 1, such as 0 or"):
+        made(make_target(), tolerance=tolerance)
 
 
 def test_a_target_that_may_have_none_sleeps_without_waiting_twice(make_target) -> None:
@@ -165,7 +187,7 @@ def test_the_same_documents_give_the_same_bytes(make_target) -> None:
         [
             a.text
             for a in scaled_objects(
-                Catalogue(scaling_targets={t.name: t for t in order}), trigger="external", address=""
+                Catalogue(scaling_targets={t.name: t for t in order}), trigger="external", address="", tolerance=""
             )
         ]
         for order in (targets, targets[::-1])

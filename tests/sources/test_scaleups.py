@@ -13,6 +13,7 @@ from maibo_slo.documents.kinds import ScaleupSli
 from maibo_slo.engine.counts import GoodBad
 from maibo_slo.engine.evaluate import Engine
 from maibo_slo.engine.feeding import LOOK_BACK_SECONDS, Feeder, SourceError
+from maibo_slo.engine.state import Assessment, assess, left_and_burn
 from maibo_slo.errors import StoreError
 from maibo_slo.sources.scaleups import SETTLE_SECONDS, Scaleups, is_good
 from maibo_slo.store import scaleups
@@ -78,6 +79,15 @@ class World:
         [one] = self.engine.snapshot().observed
         return one.own.good, one.own.bad
 
+    def assessed(self) -> Assessment:
+        [one] = self.engine.snapshot().observed
+        return assess(one, now=self.now, evaluated_at=self.engine.snapshot().evaluated_at)
+
+    def left(self) -> float | None:
+        """Of the budget, as a policy has it."""
+        [one] = self.engine.snapshot().observed
+        return left_and_burn(one, 21_600, now=self.now)[0]
+
 
 @pytest.fixture
 def world(store: Store, tmp_path: Path) -> World:
@@ -98,6 +108,37 @@ def test_a_history_is_judged_as_by_hand(world: World, make_scaleup: Callable[...
     [told] = world.engine.snapshot().observed
     assert (told.objective.target, told.slo.name) == (0.99, "scales-in-time")
     assert world.problems == {"scaleups": None}
+
+
+def test_what_happened_is_judged_and_no_rate_of_it_is_made_up(
+    store: Store, tmp_path: Path, make_scaleup: Callable[..., ScaleUp]
+) -> None:
+    world = World(store, tmp_path, replace(SLO, objectives=(Objective("0.9", 0.9),), window_seconds=28 * 86_400))
+    world.write(make_scaleup(NOW - 900, pods(12)), *(make_scaleup(NOW - 800 + 60 * n, pods(50)) for n in range(6)))
+    world.turn()
+    world.turn()
+    told = world.assessed()
+    assert (told.good, told.bad, told.state) == (1, 6, "exhausted")
+    assert told.budget.projected == told.budget.remaining == pytest.approx(1 - 6 / 0.7)
+    assert world.left() == told.budget.projected
+
+
+def test_one_that_was_late_is_told_and_moves_no_policy(world: World, make_scaleup: Callable[..., ScaleUp]) -> None:
+    world.write(make_scaleup(NOW - 900, pods(12)), make_scaleup(NOW - 300, pods(50)))
+    world.turn()
+    world.turn()
+    assert world.assessed().state == "exhausted"
+    assert world.left() == 1.0
+
+
+def test_a_day_without_scale_ups_makes_nothing_stale(world: World, make_scaleup: Callable[..., ScaleUp]) -> None:
+    world.write(make_scaleup(NOW - 86_400, pods(12)))
+    world.turn()
+    world.turn()
+    told = world.assessed()
+    assert (told.good, told.bad, told.state) == (1, 0, "ok")
+    assert told.age_seconds is not None
+    assert told.age_seconds > 80_000
 
 
 def test_a_second_that_nobody_knows_makes_nothing_better(make_scaleup: Callable[..., ScaleUp]) -> None:

@@ -23,7 +23,7 @@ from maibo_collectors.kubernetes.watch import Watch
 from maibo_collectors.kubernetes.watched import WATCHED
 from maibo_slo.errors import MaiboError, StoreError
 from maibo_slo.kubernetes import Cluster
-from maibo_slo.store import replicas, rises, scaleups, served
+from maibo_slo.store import replicas, rises, scaleups, served, writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -121,6 +121,7 @@ def _assembly(store: Store) -> Assembly:
         rises=partial(rises.newest, store),
         served=partial(served.first_served, store),
         resumed=resumed,
+        writes=partial(writes.writes, store),
     )
 
 

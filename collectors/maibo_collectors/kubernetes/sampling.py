@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from maibo_slo.store.replicas import SECONDS, Sample
 from maibo_slo.store.workload import Workload
@@ -33,6 +33,7 @@ _TEMPLATE_LABELS: Final = ("pod-template-hash", "rollouts-pod-template-hash", "c
 _BUCKET_MS: Final = SECONDS * 1000
 _Named = tuple[str, str]
 """Namespace and name."""
+K = TypeVar("K")
 
 
 class Sampler:
@@ -42,8 +43,10 @@ class Sampler:
         self._pods: dict[_Named, _Pod] = {}
         self._owners: dict[_Named, Workload] = {}
         """By ReplicaSet."""
-        self._of_set: dict[_Named, set[_Named]] = {}
-        """Pods by ReplicaSet."""
+        self._sets: dict[Workload, set[_Named]] = {}
+        """The other way about."""
+        self._of: dict[_Named | Workload, set[_Named]] = {}
+        """Pods by what controls them: a ReplicaSet, or a workload without one."""
         self._tallies: dict[Workload, _Tally] = {}
         self._seen: dict[tuple[str, str], bool] = {}
         """By plural and namespace, '' all."""
@@ -105,9 +108,9 @@ class Sampler:
             return
         if tally is None:
             tally = self._tallies[workload] = _Tally(workload, _ms(change.received))
-            for pod in self._pods.values():
-                if self._workload_of(pod) == workload:
-                    tally.count(pod, 1)
+            for owner in (workload, *self._sets.get(workload, ())):
+                for pod in self._of.get(owner, ()):
+                    tally.count(self._pods[pod], 1)
         self._advance(tally, change.received)
         replicas = (change.object.get("spec") or {}).get("replicas")
         tally.wanted = replicas if isinstance(replicas, int) else 1  # as the API server defaults it
@@ -116,16 +119,19 @@ class Sampler:
         name = _named(change.object)
         owner = None if change.type == "DELETED" else _controller(change.object)
         found = Workload(name[0], *owner) if owner is not None and owner[0] in KINDS.values() else None
-        if self._owners.get(name) == found:
+        former = self._owners.get(name)
+        if former == found:
             return
         # Its pods may have been told before it: two watches, two connections.
-        pods = [self._pods[each] for each in self._of_set.get(name, ())]
+        pods = [self._pods[each] for each in self._of.get(name, ())]
         for pod in pods:
             self._count(pod, -1, change.received)
-        if found is None:
-            self._owners.pop(name, None)
-        else:
+        if former is not None:
+            del self._owners[name]
+            _drop(self._sets, former, name)
+        if found is not None:
             self._owners[name] = found
+            self._sets.setdefault(found, set()).add(name)
         for pod in pods:
             self._count(pod, 1, change.received)
 
@@ -134,17 +140,12 @@ class Sampler:
         former = self._pods.pop(name, None)
         if former is not None:
             self._count(former, -1, change.received)
-            if former.set_name is not None:
-                members = self._of_set[former.set_name]
-                members.discard(name)
-                if not members:
-                    del self._of_set[former.set_name]
+            _drop(self._of, former.owner, name)
         pod = None if change.type == "DELETED" else _pod_of(change.object)
         if pod is None:
             return
         self._pods[name] = pod
-        if pod.set_name is not None:
-            self._of_set.setdefault(pod.set_name, set()).add(name)
+        self._of.setdefault(pod.owner, set()).add(name)
         self._count(pod, 1, change.received)
 
     def _count(self, pod: _Pod, sign: int, received: float) -> None:
@@ -158,7 +159,7 @@ class Sampler:
         self._finished += tally.until(_ms(received), observed=self._observed(tally.workload))
 
     def _workload_of(self, pod: _Pod) -> Workload | None:
-        return pod.workload if pod.set_name is None else self._owners.get(pod.set_name)
+        return pod.owner if isinstance(pod.owner, Workload) else self._owners.get(pod.owner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +168,8 @@ class _Pod:
 
     ready: bool
     template: str
-    set_name: _Named | None
-    """Of its ReplicaSet."""
-    workload: Workload | None
-    """Without one."""
+    owner: _Named | Workload
+    """Its ReplicaSet; without one, the workload itself."""
 
 
 @dataclass(slots=True)
@@ -256,8 +255,7 @@ def _pod_of(whole: Mapping[str, Any]) -> _Pod | None:
             each.get("type") == "Ready" and each.get("status") == "True" for each in status.get("conditions") or ()
         ),
         template=next((str(labels[each]) for each in _TEMPLATE_LABELS if each in labels), ""),
-        set_name=(namespace, name) if kind == "ReplicaSet" else None,
-        workload=Workload(namespace, kind, name) if kind in KINDS.values() else None,
+        owner=(namespace, name) if kind == "ReplicaSet" else Workload(namespace, kind, name),
     )
 
 
@@ -267,6 +265,13 @@ def _controller(whole: Mapping[str, Any]) -> tuple[str, str] | None:
         if each.get("controller"):
             return str(each.get("kind", "")), str(each.get("name", ""))
     return None
+
+
+def _drop(index: dict[K, set[_Named]], key: K, name: _Named) -> None:
+    """Out of a set, which goes with its last."""
+    index[key].discard(name)
+    if not index[key]:
+        del index[key]
 
 
 def _named(whole: Mapping[str, Any]) -> _Named:

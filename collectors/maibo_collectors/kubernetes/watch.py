@@ -43,6 +43,12 @@ DENIED_PAUSE_SECONDS: Final = 15.0
 """At least, after a 401 or 403: a role is bound by hand, and nobody should have to restart anything then."""
 ABSENT_PAUSE_SECONDS: Final = 300.0
 """Between two looks whether a kind has been installed."""
+GONE_SECONDS: Final = 600.0
+"""A kind that is not served for so long has been taken away, and its objects with it. Sooner it may be that a definition is replaced, or that
+the server has just begun: then all is there as it was.
+"""
+GONE_PAUSE_SECONDS: Final = 30.0
+"""Between two looks whether it is served again."""
 SHORT_SECONDS: Final = 1.0
 """A watch that ends sooner, and told nothing, failed: without a pause it would be begun for ever."""
 LONG_SECONDS: Final = 20.0
@@ -119,6 +125,8 @@ class Watch:
         self._expired = False
         """What it was to follow from was gone, and nothing came since."""
         self._broke_at = 0.0
+        self._absent_since: float | None = None
+        """By when its kind was not served any more, though there were objects of it."""
         self._complete_at: float | None = None
         """All that happened up to then is told; None: nothing was listed yet."""
         self._watching: Watching | None = None
@@ -136,7 +144,7 @@ class Watch:
                 self._absent(None if self.watched.optional else str(error))
             except KubernetesDenied as error:
                 if self._forgiven:
-                    self._absent(None)
+                    self._absent(None, until_gone=str(error))
                     log.info("%s is not watched: %s", self.watched.plural, error)
                 else:
                     self._failed(error, at_once=True)
@@ -235,7 +243,7 @@ class Watch:
         self._tell(Change(self.watched.plural, type_, whole, received, listed, since))
 
     def _sees(self) -> None:
-        self.problem = None
+        self.problem = self._absent_since = None
         if not self.seen:
             self.seen = True
             self._tell(Sight(self.watched.plural, self.namespace, seen=True, at=self._clock()))
@@ -276,14 +284,25 @@ class Watch:
             least = min(error.retry_after, LONGEST_PAUSE_SECONDS)
         self._pause(least + longest * self._chance())
 
-    def _absent(self, problem: str | None) -> None:
-        """There is nothing of the kind, and it cannot be made."""
+    def _absent(self, problem: str | None, *, until_gone: str = "") -> None:
+        """There is nothing of the kind, and it cannot be made; or there was until now, and nobody says what became of it: `until_gone` is then
+        the problem.
+        """
         self._version = None
         self.problem = problem
-        received = self._clock()
+        now = self._clock()
+        self._blind(now)
+        if len(self._mirror):
+            self._absent_since = now if self._absent_since is None else self._absent_since
+            if now - self._absent_since < GONE_SECONDS:
+                self.problem = (
+                    problem or until_gone or f"{self._cluster.address} does not serve {self.watched.plural} any more"
+                )
+                self._pause(GONE_PAUSE_SECONDS * (0.5 + self._chance() / 2))
+                return
         for type_, whole in self._mirror.listed(()):
-            self._changed(type_, whole, received, listed=True)
-        self._blind(received)
+            self._changed(type_, whole, now, listed=True, since=self._complete_at)
+        self._absent_since = None
         self._pause(ABSENT_PAUSE_SECONDS * (0.5 + self._chance() / 2))
 
 

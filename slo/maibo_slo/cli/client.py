@@ -28,6 +28,15 @@ _BODY: Final = re.compile(r"(^|; )body (\w+)")
 """How it names what it was told."""
 _NO_OPTIONS: Final[Mapping[str, str]] = MappingProxyType({})
 
+
+class AnsweredError(ServiceError):
+    """The service answered with a problem: `members` is all that it said, beyond the text."""
+
+    def __init__(self, message: str, members: Mapping[str, object]) -> None:
+        super().__init__(message)
+        self.members = members
+
+
 url_option = click.option(
     "--url",
     default="http://127.0.0.1:8080",
@@ -85,7 +94,7 @@ def _asked(
         wrong = _PARAMETER.sub(r"\1--\2: ", _problem(response))
         raise click.UsageError(_BODY.sub(lambda found: found[1] + options.get(found[2], found[2]), wrong))
     if response.status_code not in {200, 201}:
-        raise ServiceError(f"{address}: {_problem(response)}")
+        raise AnsweredError(f"{address}: {_problem(response)}", _members(response))
     try:
         return model.model_validate_json(response.content)
     except ValidationError as error:
@@ -123,6 +132,12 @@ def _version(service: str) -> str | None:
 
 
 def _problem(response: httpx2.Response) -> str:
-    if response.headers.get("content-type", "").startswith("application/problem+json"):
-        return str(response.json().get("detail", response.status_code))
-    return f"answered {response.status_code}"
+    return str(_members(response).get("detail", f"answered {response.status_code}"))
+
+
+def _members(response: httpx2.Response) -> dict[str, object]:
+    """Of a problem; {} where it is none."""
+    if not response.headers.get("content-type", "").startswith("application/problem+json"):
+        return {}
+    said = response.json()
+    return said if isinstance(said, dict) else {}

@@ -78,7 +78,7 @@ def validate(documents: tuple[str, ...], *, strict: bool, standard: bool, output
 
 
 class _Generate(click.Command):
-    """Its help lists what the installed plugins know to make; it takes the options of each."""
+    """Its help lists what the installed plugins know to make, with the options of each; it takes the options of all."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Its own, and those of the generators; of two with one name, the first."""
@@ -86,11 +86,19 @@ class _Generate(click.Command):
         return [*super().get_params(ctx), *map(_parameter, brought.values())]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The options, and after them the generators."""
-        super().format_options(ctx, formatter)
-        if known := _generators():
+        """Its own options, the generators, and then what each of them takes: one of another is refused."""
+        own = [param.get_help_record(ctx) for param in super().get_params(ctx) if isinstance(param, click.Option)]
+        with formatter.section("Options"):
+            formatter.write_dl([record for record in own if record is not None])
+        known = _generators().values()
+        if known:
             with formatter.section("Generators"):
-                formatter.write_dl([(one.name, one.help) for one in known.values()])
+                formatter.write_dl([(one.name, one.help) for one in known])
+        for one in known:
+            records = [_parameter(option).get_help_record(ctx) for option in one.options]
+            if records:
+                with formatter.section(f"Options of {one.name}"):
+                    formatter.write_dl([record for record in records if record is not None])
 
 
 @click.command(

@@ -44,7 +44,7 @@ def override() -> None:
 @override.command(
     epilog=examples(
         'maibo override scale checkout-api --min 40 --for 2h --why "sale at noon"',
-        'maibo override scale checkout-api --min 10 --max 10 --for 30m --why "INC-17: hold still"',
+        'maibo override scale shop/checkout-api --min 10 --max 10 --for 30m --why "INC-17: hold still"',
     )
 )
 @click.argument("target")
@@ -59,7 +59,10 @@ def override() -> None:
 def scale(
     *, target: str, least: int | None, most: int | None, seconds: int, who: str, why: str, url: str, output: str
 ) -> None:
-    """Give a ScalingTarget other bounds from now on, in the place of an earlier override of it."""
+    """Give a ScalingTarget other bounds from now on, in the place of an earlier override of it.
+
+    TARGET is its name, or NAMESPACE/NAME.
+    """
     from maibo_slo.engine.scaling.overrides import LONGEST_SECONDS
     from maibo_slo.service.overrides import OverrideAnswer
 
@@ -96,7 +99,7 @@ def list_(*, begin: str | None, end: str | None, url: str, output: str) -> None:
     rows = table("target", "min", "max", "said (UTC)", "until", "state", "who", "why", numbers=("min", "max"))
     for each in answer.overrides:
         rows.add_row(
-            shown(each.target),
+            shown(_named(each)),
             _replicas(each.least),
             _replicas(each.most),
             f"{each.said_at:{TIME}}",
@@ -114,13 +117,13 @@ def list_(*, begin: str | None, end: str | None, url: str, output: str) -> None:
 @url_option
 @output_option
 def end(*, target: str, who: str, why: str, url: str, output: str) -> None:
-    """End the override of a target before it expires."""
+    """End the override of a target before it expires. TARGET is its name, NAMESPACE/NAME, or the override's id."""
     from maibo_slo.service.overrides import OverrideAnswer
 
     there = [each for each in _overrides(url, {}).overrides if each.in_force]
-    found = next((each for each in there if target in {each.target, each.id}), None)
+    found = next((each for each in there if target in {each.target, each.id, _named(each)}), None)
     if found is None:
-        names = ", ".join(shown(each.target) for each in there) or "none at all"
+        names = ", ".join(shown(_named(each)) for each in there) or "none at all"
         raise ServiceError(f"no override of {shown(target)} is in force; there is {names}")
     path = f"/v1/overrides/{escaped(found.id)}/end"
     _print(tell(url, path, OverrideAnswer, {"who": who, "why": why}), output=output)
@@ -138,7 +141,7 @@ def _print(answer: OverrideAnswer, *, output: str) -> None:
         return
     out = console()
     bounds = f"at least {_replicas(answer.least)}, at most {_replicas(answer.most)} replicas"
-    out.print(styled(shown(answer.target), "bold"), bounds)
+    out.print(styled(shown(_named(answer)), "bold"), bounds)
     out.print(
         f"from {answer.said_at:{TIME}} until {answer.until:{TIME}} UTC, said by {shown(answer.who)}: {shown(answer.why)}"
     )
@@ -147,6 +150,11 @@ def _print(answer: OverrideAnswer, *, output: str) -> None:
         out.print(styled(shown(f"ended {gone.at:{TIME}} UTC by {gone.who}: {gone.why}"), "magenta"))
     for note in answer.notes:
         out.print(styled(f"note: {shown(note)}", "yellow"))
+
+
+def _named(answer: OverrideAnswer) -> str:
+    """As `maibo scaling list` names it."""
+    return f"{answer.namespace}/{answer.target}" if answer.namespace else answer.target
 
 
 def _replicas(bound: int | None) -> str:

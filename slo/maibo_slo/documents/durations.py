@@ -101,9 +101,11 @@ def latency_us(fields: Fields, name: str) -> int | None:
 
 def whole_seconds(fields: Fields, name: str, default: int, *, example: str, zero: bool = False) -> int:
     """How long something takes, in an optional field; 0 where that is allowed."""
-    if zero and _NONE.fullmatch(fields.text(name, default="", mend=f"such as {example}")):
+    mend = f"write it as {example!r}; units are s, m (minutes), h, d"
+    text = fields.text(name, default="", mend=mend)
+    if zero and _NONE.fullmatch(text):
         return 0
-    microseconds = time_us(fields, name, example=example)
+    microseconds = _elapsed(fields, name, text, least="0s" if zero else "1s", mend=mend)
     if microseconds is None:
         return default
     if microseconds % 1_000_000:
@@ -115,11 +117,15 @@ def whole_seconds(fields: Fields, name: str, default: int, *, example: str, zero
 def time_us(fields: Fields, name: str, *, example: str) -> int | None:
     """How long something takes, in an optional field."""
     mend = f"write it as {example!r}; units are us, ms, s, m (minutes), h, d"
-    text = fields.text(name, default="", mend=mend)
+    return _elapsed(fields, name, fields.text(name, default="", mend=mend), least="1us", mend=mend)
+
+
+def _elapsed(fields: Fields, name: str, text: str, *, least: str, mend: str) -> int | None:
+    """None when it is absent or wrong, which is told: once, since the text was read once."""
     if not text:
         return None
     try:
         return elapsed_us(text)
     except ValueError:
-        fields.error(name, f"{text!r} is not a duration from 1us to 11d", mend)
+        fields.error(name, f"{text!r} is not a duration from {least} to 11d", mend)
         return None

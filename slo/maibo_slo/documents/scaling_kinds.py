@@ -82,9 +82,9 @@ class FastLaneSpec:
     step: int = STEP
     """Least difference that it acts on."""
     most: int = MOST_ADDED
-    """Replicas added by one write, at most."""
+    """Replicas that all writes of `every_seconds` add together, at most."""
     every_seconds: int = EVERY_SECONDS
-    """Least time between two writes."""
+    """The time that `most` is for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from maibo_slo.documents.fields import Fields
 
 _PERCENT: Final = re.compile(r"(-?[0-9]{1,4}(?:\.[0-9]{1,6})?) ?%")
+_LEAST_MEANT: Final = 2
+"""A lesser number without a sign may be a share as well."""
 
 
 def share(fields: Fields, name: str, *, of: str, least: Decimal, most: Decimal, example: str) -> Decimal | None:
@@ -26,7 +28,9 @@ def share(fields: Fields, name: str, *, of: str, least: Decimal, most: Decimal, 
         return None
     number = Decimal(found[1]) / 100 if found else fields.number(name)
     if number is not None and not least <= number <= most:
-        near = f"write it as {number}%" if 1 < number <= 100 else mend
+        # 80 was meant as 80%; of 1.2 and of 120% nobody knows what was.
+        meant = found is None and number >= _LEAST_MEANT and least <= number / 100 <= most
+        near = f"write it as {number}%" if meant else mend
         fields.error(name, f"must be between {percent(least)} and {percent(most)} of {of}", near)
         return None
     return number

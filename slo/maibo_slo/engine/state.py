@@ -3,8 +3,9 @@
 * ``no_data``: nothing was counted in the SLO's window.
 * ``stale``: the newest minute with data ended more than 10 minutes ago, or the engine itself has not evaluated for a minute. What
   was true then may not be true now. An exhausted budget stays exhausted in a quiet night: it is a fact about the whole window.
-  Time that a correction excludes makes nothing stale.
-* ``exhausted``: even if the part of the window that was not observed had been flawless, the budget is spent.
+  Time that a correction excludes makes nothing stale. Nor does a time without scale-ups an SLO that is counted from them: they are rare.
+* ``exhausted``: even if the part of the window that was not observed had been flawless, the budget is spent. Of scale-ups, which come when load
+  rises and not at a rate, nothing is made up for that part: what happened is all there was.
 * ``burning_fast``: 2 % of the budget went within 1 h and it goes on (5 min), or 5 % within 6 h and it goes on (30 min); by the rule that
   pages (`burning`).
 * ``burning``: faster than the budget lasts over 6 h, and still over 30 min.
@@ -18,9 +19,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
+from maibo_slo.documents import ScaleupSlo
 from maibo_slo.engine import burning, composite
 from maibo_slo.engine.budget import Budget, budget, error_budget
-from maibo_slo.engine.burn import BURN_WINDOWS, Counts, Pair, alerted_pairs, burn_rate, fast_pairs, slow_pair
+from maibo_slo.engine.burn import (
+    BURN_WINDOWS,
+    MIN_BAD_EVENTS,
+    Counts,
+    Pair,
+    alerted_pairs,
+    burn_rate,
+    fast_pairs,
+    slow_pair,
+)
 from maibo_slo.engine.burning import ABOVE, MINUTE, Evidence
 from maibo_slo.engine.certainty import Interval, credible_interval
 from maibo_slo.engine.excluded import NOTHING_EXCLUDED, Excluded
@@ -249,9 +260,12 @@ def left_and_burn(observed: Observed, seconds: int, *, now: float) -> tuple[floa
     """What is left of the budget (projected) and the burn over so long a window: what a policy goes by.
 
     The burn is of a whole window, as if its minutes without data had had as many events; and fewer than three bad events are none: a policy is
-    no more to be moved by a cold start than a pager.
+    no more to be moved by a cold start than a pager. Nor is it by one or two scale-ups, of whose budget nothing is projected.
     """
-    return _budget(observed, now=now).projected, _whole_burn(observed, seconds, now=now)
+    left = _budget(observed, now=now).projected
+    if left is not None and _is_rare(observed.slo) and _counts(observed, observed.own).bad < MIN_BAD_EVENTS:
+        left = 1.0
+    return left, _whole_burn(observed, seconds, now=now)
 
 
 def _state(
@@ -265,8 +279,8 @@ def _state(
     if spent.projected <= 0:
         return "exhausted"
     silent = now - (last + MINUTE) - observed.excluded.seconds(last + MINUTE, now)
-    if silent > STALE_AFTER_SECONDS + _grain_seconds(observed) - MINUTE:  # a slice is counted once it is over
-        return "stale"
+    if silent > STALE_AFTER_SECONDS + _grain_seconds(observed) - MINUTE and not _is_rare(observed.slo):
+        return "stale"  # a slice is counted once it is over
     worst = next((rule for rule in rules if rule.reached), None)
     return "ok" if worst is None else worst.state
 
@@ -357,9 +371,16 @@ def _last_t(observed: Observed) -> int | None:
     return max(known, default=None)
 
 
+def _is_rare(slo: Slo | FedSlo) -> bool:
+    """Whether its events come now and then, and not at a rate: silence tells nothing of how they are, and no rate what a whole window has."""
+    return isinstance(slo, ScaleupSlo)
+
+
 def _elapsed(observed: Observed, *, now: float) -> float:
-    """How much of the SLO's window the counts are of, in (0, 1]: what has passed since the first minute with data; a minute at least."""
-    if observed.first_t is None:
+    """How much of the SLO's window the counts are of, in (0, 1]: what has passed since the first minute with data; a minute at least. Where they
+    have no rate, all of it.
+    """
+    if observed.first_t is None or _is_rare(observed.slo):
         return 1.0
     if observed.period is None:
         return min(1.0, max(MINUTE, now - observed.first_t) / observed.slo.window_seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -14,7 +14,7 @@ from pydantic import Field
 from maibo_slo.documents import Catalogue
 from maibo_slo.documents.scaling_kinds import BurstPool
 from maibo_slo.engine.forecasting import Forecaster, Gate
-from maibo_slo.engine.scaling.pool import PoolHeld, growth, pool_report, pool_size
+from maibo_slo.engine.scaling.pool import PoolHeld, growth, growth_refusal, pool_report, pool_size
 from maibo_slo.service.answers import Answer, Span
 from maibo_slo.service.api import StrictRoute
 from maibo_slo.service.flows import utc
@@ -26,8 +26,13 @@ from maibo_slo.store.forecasts import Accuracy, Forecasted, accuracy_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from maibo_slo.documents.scaling_kinds import ScalingTarget
+    import numpy as np
+    from numpy.typing import NDArray
 
+    from maibo_slo.documents.scaling_kinds import ScalingTarget
+    from maibo_slo.engine.scaling.inputs import Forecast, Lead
+
+_UNWATCHED: Final = "nobody watches its pods (--kubernetes), so it is not known how many run"
 POINTS: Final = 300
 """Of a series; of more, every so many are shown."""
 _AHEAD_SECONDS: Final = 86_400
@@ -43,7 +48,7 @@ class LevelAnswer(Answer):
     """One level of the forecasts: what it says, and how it did in the window."""
 
     level: float
-    rate: float | None = Field(description="calls a second, by the newest forecast")
+    rate: float | None = Field(description="calls a second, by the newest forecast; null where it has no number")
     pinball: float | None = Field(description="mean pinball loss, calls a second; less is better")
     coverage: float | None = Field(description="share of minutes that came to no more; the level itself would be right")
     under_share: float | None = Field(description="share of all calls that came beyond it")
@@ -85,6 +90,8 @@ class ForecastAnswer(Answer):
     quantile: float = Field(description="the level that is acted upon")
     made_at: datetime | None
     at: datetime | None = Field(description="the moment that the newest is of")
+    lead_seconds: float | None = Field(description="how long a scale-up takes; null before the first round")
+    lead_why: str = Field(description="where that is from", examples=["P90 of 14 scale-ups", "said", "assumed"])
     model: str
     abstained: str = Field(description="why it is not acted upon; '' when it is", examples=[""])
     expected_factor: float
@@ -105,12 +112,17 @@ class BurstPoolAnswer(Answer):
     target: str
     declared: bool = Field(description="false: the document has no burstPool; this is what one would be")
     quantile: float
-    lead_seconds: float | None
+    lead_seconds: float | None = Field(description="how long a scale-up takes; null before the first round")
+    lead_why: str = Field(description="where that is from", examples=["P90 of 14 scale-ups", "said", "assumed"])
     growth: float | None = Field(
         description="of busy minutes over the lead time, at that quantile; null where not known"
     )
-    replicas: int | None = Field(description="that run now")
-    pods: int | None = Field(description="ceil((growth - 1) x replicas), at most the document's")
+    replicas: int | None = Field(description="that run now: ready, and of them what grows")
+    max_replicas: int = Field(description="by the document: room beyond is never used")
+    pods: int | None = Field(
+        description="ceil((growth - 1) x replicas), at most the document's and at most max_replicas - replicas"
+    )
+    abstained: str = Field(description="why there is no number of pods; '' when there is", examples=[""])
     scale_ups: int
     warm: int = Field(description="scale-ups none of whose pods had to wait for a node")
     warm_share: float | None
@@ -140,9 +152,7 @@ def router(
         at = now()
         begin, end = asked.at(at)
         made = forecasts.forecasts(store, namespace, target, begin=begin, end=max(end, at + _AHEAD_SECONDS))
-        known = forecaster()
-        gate = None if known is None else known.gate(namespace, target)
-        return _forecast(of, made, gate, begin=begin, end=end, now=at, series=series)
+        return _forecast(of, made, _known(forecaster(), of, at), begin=begin, end=end, now=at, series=series)
 
     @routes.get("/burst-pools/{namespace}/{target}", responses=_answers(BURST_POOL))
     def burst_pool(namespace: str, target: str, asked: DayOf) -> BurstPoolAnswer:
@@ -150,9 +160,28 @@ def router(
         of = _target(catalogue(), namespace, target)
         at = now()
         begin, end = asked.at(at)
-        return _burst_pool(store, of, forecaster(), begin=begin, end=end, now=at)
+        return _burst_pool(store, of, _known(forecaster(), of, at), begin=begin, end=end, now=at)
 
     return routes
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the forecaster has in memory of one target; None before the first round."""
+
+    forecast: Forecast | None = None
+    gate: Gate | None = None
+    lead: Lead | None = None
+    history: NDArray[np.float64] | None = None
+
+
+def _known(forecaster: Forecaster | None, target: ScalingTarget, now: float) -> _Known:
+    if forecaster is None:
+        return _Known()
+    key = (target.workload.namespace, target.name)
+    return _Known(
+        forecaster.forecast(*key, now=now), forecaster.gate(*key), forecaster.lead(*key), forecaster.history(*key)
+    )
 
 
 def _target(documents: Catalogue, namespace: str, name: str) -> ScalingTarget:
@@ -168,14 +197,18 @@ def _target(documents: Catalogue, namespace: str, name: str) -> ScalingTarget:
 def _forecast(
     target: ScalingTarget,
     made: Sequence[Forecasted],
-    gate: Gate | None,
+    known: _Known,
     *,
     begin: int,
     end: int,
     now: float,
     series: bool,
 ) -> ForecastAnswer:
-    newest = max(made, key=lambda each: each.made_at, default=None)
+    stored = max(made, key=lambda each: each.made_at, default=None)
+    # The store has only what has a number; what is in memory may say why there is none.
+    newest: Forecast | Forecasted | None = known.forecast
+    if newest is None or (stored is not None and stored.made_at > newest.made_at):
+        newest = stored
     past = [each for each in made if begin <= each.at < end]
     accuracy = accuracy_of(past)
     level = target.forecast.quantile
@@ -189,7 +222,9 @@ def _forecast(
         made_at=None if newest is None else utc(newest.made_at),
         at=None if newest is None else utc(newest.at),
         model="" if newest is None else newest.model,
-        abstained="no forecast was made yet" if newest is None else newest.abstained,
+        lead_seconds=known.lead.seconds if known.lead else None,
+        lead_why=known.lead.why if known.lead else "",
+        abstained=_without(target) if newest is None else newest.abstained,
         expected_factor=1.0 if newest is None else newest.expected_factor,
         levels=_levels(newest, accuracy),
         forecasts=0 if accuracy is None else accuracy.forecasts,
@@ -203,13 +238,18 @@ def _forecast(
                 minutes=score.minutes,
                 won=score.won,
             )
-            for score in (gate.scores if gate else ())
+            for score in (known.gate.scores if known.gate else ())
         ],
         series=[_point(each, level) for each in past[:: ceil(len(past) / POINTS)]] if series and past else [],
     )
 
 
-def _levels(newest: Forecasted | None, accuracy: Accuracy | None) -> list[LevelAnswer]:
+def _without(target: ScalingTarget) -> str:
+    """Why there is no forecast at all."""
+    return "no forecast was made yet" if target.forecast.enabled else "its forecast is switched off in the document"
+
+
+def _levels(newest: Forecast | Forecasted | None, accuracy: Accuracy | None) -> list[LevelAnswer]:
     said = {} if newest is None else newest.quantiles
     judged = {} if accuracy is None else asdict(accuracy)
     names = ("pinball", "coverage", "under_share", "compared_pinball", "persistence_pinball")
@@ -234,15 +274,19 @@ def _point(made: Forecasted, level: float) -> ForecastPoint:
 
 
 def _burst_pool(
-    store: Store, target: ScalingTarget, forecaster: Forecaster | None, *, begin: int, end: int, now: float
+    store: Store, target: ScalingTarget, known: _Known, *, begin: int, end: int, now: float
 ) -> BurstPoolAnswer:
-    pool, workload = target.burst_pool or BurstPool(), target.workload
-    key = (workload.namespace, target.name)
-    history, lead = (None, None) if forecaster is None else (forecaster.history(*key), forecaster.lead_seconds(*key))
-    grown = None if history is None or lead is None else growth(history, lead, pool.quantile)
+    pool, workload, lead = target.burst_pool or BurstPool(), target.workload, known.lead
+    grown, abstained = _growth(target, known, pool.quantile)
     sample = replicas.newest(store, {workload}).get(workload)
-    room = replicas.history(store, workload._replace(kind="Deployment", name=f"{target.name}-burst-pool"), begin, end)
-    held = [PoolHeld(each.t, each.t + replicas.SECONDS, each.ready) for each in room]
+    runs = None if sample is None else sample.ready
+    if runs is None:
+        abstained = "; ".join(filter(None, (abstained, _UNWATCHED)))
+    room = target.most - (runs or 0)
+    balloon = replicas.history(
+        store, workload._replace(kind="Deployment", name=f"{target.name}-burst-pool"), begin, end
+    )
+    held = [PoolHeld(each.t, each.t + replicas.SECONDS, each.ready) for each in balloon]
     report = pool_report(scaleups.scaleups(store, begin, end, workload), held)
     return BurstPoolAnswer(
         now=utc(now),
@@ -251,15 +295,28 @@ def _burst_pool(
         target=target.name,
         declared=target.burst_pool is not None,
         quantile=pool.quantile,
-        lead_seconds=lead,
+        lead_seconds=lead.seconds if lead else None,
+        lead_why=lead.why if lead else "",
         growth=grown,
-        replicas=None if sample is None else sample.wanted,
-        pods=None if grown is None or sample is None else pool_size(sample.wanted, grown, pool.most),
+        replicas=runs,
+        max_replicas=target.most,
+        pods=None
+        if grown is None or runs is None
+        else pool_size(runs, grown, room if pool.most is None else min(room, pool.most)),
+        abstained=abstained,
         scale_ups=report.scale_ups,
         warm=report.warm,
         warm_share=report.warm_share,
         pod_hours=report.pod_hours if held else None,
     )
+
+
+def _growth(target: ScalingTarget, known: _Known, level: float) -> tuple[float | None, str]:
+    """At this level, and '' ; or None, and why."""
+    if known.history is None or known.lead is None:
+        return None, "no history was read yet" if target.forecast.enabled else _without(target)
+    refusal = growth_refusal(known.history, known.lead.seconds)
+    return (None, refusal) if refusal else (growth(known.history, known.lead.seconds, level), "")
 
 
 def _span(begin: int, end: int) -> Span:
@@ -277,6 +334,8 @@ FORECAST: Final = ForecastAnswer(
     quantile=0.9,
     made_at=_NOW - timedelta(seconds=44),
     at=_NOW + timedelta(seconds=116),
+    lead_seconds=90.0,
+    lead_why="P90 of 14 scale-ups",
     model="day",
     abstained="",
     expected_factor=1.0,
@@ -310,9 +369,12 @@ BURST_POOL: Final = BurstPoolAnswer(
     declared=True,
     quantile=0.99,
     lead_seconds=90.0,
+    lead_why="P90 of 14 scale-ups",
     growth=1.26,
     replicas=20,
+    max_replicas=60,
     pods=6,
+    abstained="",
     scale_ups=14,
     warm=11,
     warm_share=11 / 14,

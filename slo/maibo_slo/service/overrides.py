@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import Field, StringConstraints, model_validator
@@ -25,6 +25,9 @@ from maibo_slo.service.flows import utc
 from maibo_slo.service.parameters import LONGEST_WINDOW_SECONDS, invalid, unix_seconds
 from maibo_slo.service.problems import Problem, near
 
+if TYPE_CHECKING:
+    from maibo_slo.documents.scaling_kinds import ScalingTarget
+
 MOST_REPLICAS: Final = 100_000
 DAY: Final = 86_400
 log = logging.getLogger(__name__)
@@ -34,7 +37,9 @@ _Replicas = Annotated[int | None, Field(None, ge=0, le=MOST_REPLICAS, strict=Tru
 class OverrideSaid(Body):
     """Bounds for a target, from now on."""
 
-    target: Annotated[str, StringConstraints(min_length=1, max_length=253)] = Field(examples=["checkout-api"])
+    target: Annotated[str, StringConstraints(min_length=1, max_length=317)] = Field(
+        description="its name, or namespace/name", examples=["checkout-api", "shop/checkout-api"]
+    )
     least: _Replicas = Field(None, description="replicas at least", examples=[40])
     most: _Replicas = Field(None, description="replicas at most")
     for_seconds: int = Field(ge=60, le=LONGEST_SECONDS, strict=True, description="when it expires", examples=[7200])
@@ -70,6 +75,7 @@ class OverrideAnswer(Answer):
     """One override, with its trail."""
 
     id: str
+    namespace: str = Field("", description="of its workload; '' where no document in force has the target any more")
     target: str
     least: int | None = None
     most: int | None = None
@@ -119,13 +125,10 @@ def router(overrides: Overrides, catalogue: Callable[[], Catalogue], *, now: Cal
     def say(said: OverrideSaid) -> OverrideAnswer:
         """Set bounds for a target from now on, in the place of those that another override gave it."""
         documents, at = catalogue(), now()
-        targets = documents.scaling_targets
-        if said.target not in targets:
-            hint = near(said.target, targets) if targets else "; no document of kind ScalingTarget is in force"
-            raise HTTPException(404, f"no ScalingTarget {said.target!r} is in force{hint}")
+        target = _named(said.target, documents)
         wanted = Override(
-            id=f"{said.target}@{round(at * 1000)}",
-            target=said.target,
+            id=f"{target}@{round(at * 1000)}",
+            target=target,
             least=said.least,
             most=said.most,
             until=at + said.for_seconds,
@@ -133,7 +136,7 @@ def router(overrides: Overrides, catalogue: Callable[[], Catalogue], *, now: Cal
             why=said.why,
             said_at=at,
         )
-        log.info("override of %s said by %s: %s", said.target, said.who, said.why)
+        log.info("override of %s said by %s: %s", target, said.who, said.why)
         return _answer(overrides.say(wanted), documents, now=at)
 
     @changing.post("/overrides/{id}/end", responses=_answers(ENDED_EXAMPLE, 403, 404, 413, 415))
@@ -154,10 +157,31 @@ def router(overrides: Overrides, catalogue: Callable[[], Catalogue], *, now: Cal
     return both
 
 
+def _named(said: str, documents: Catalogue) -> str:
+    """The name of the target that is meant by its name, or by its namespace and name."""
+    targets = documents.scaling_targets
+    _, slash, name = said.rpartition("/")
+    known = {_full(each): each.name for each in targets.values()} if slash else {each: each for each in targets}
+    if said in known:
+        return known[said]
+    # Of the right name in another namespace, that one is meant.
+    hint = near(said, [_full(targets[name])] if slash and name in targets else known)
+    raise HTTPException(
+        404,
+        f"no ScalingTarget {said!r} is in force{hint if targets else '; no document of kind ScalingTarget is in force'}",
+    )
+
+
+def _full(target: ScalingTarget) -> str:
+    return f"{target.workload.namespace}/{target.name}"
+
+
 def _answer(said: Said, catalogue: Catalogue, *, now: float) -> OverrideAnswer:
     override, ended = said.override, said.ended
+    target = catalogue.scaling_targets.get(override.target)
     return OverrideAnswer(
         id=override.id,
+        namespace=target.workload.namespace if target else "",
         target=override.target,
         least=override.least,
         most=override.most,
@@ -194,6 +218,7 @@ def _notes(said: Said, catalogue: Catalogue) -> list[str]:
 
 EXAMPLE: Final = OverrideAnswer(
     id="checkout-api@1795000000000",
+    namespace="shop",
     target="checkout-api",
     least=40,
     most=None,

@@ -4,8 +4,9 @@ One metric a target, the desired replicas, of which each replica should have 1: 
 refused or not known is UNAVAILABLE with words, never 0: the HPA holds, and KEDA's ``fallback`` counts it. GetMetricSpec answers for
 every known target, for a metric does not change with the age of its value; and an HPA made without metrics would scale by CPU.
 
-A stream sends transitions alone (each ``true`` restarts KEDA's cool-down), and nothing while there is no signal. It ends with OK when maibo
-stops: an error would leave KEDA waiting for up to a minute.
+A stream sends transitions alone (each ``true`` restarts KEDA's cool-down), and nothing while there is no signal: it waits for one, and for the first decision.
+It ends with OK when maibo stops, for an error doubles KEDA's pause before it comes again, to a minute at most, and only an OK resets it. Of a target that is
+not known it ends with an error nevertheless: a name that is wrong must be seen, and what is deployed before its documents is woken by KEDA's polls.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 import grpc
 import grpc.aio
 
-from maibo_slo.engine.scaling.signal import NoSignal
+from maibo_slo.engine.scaling.signal import NoSignal, UnknownTarget
 from maibo_slo.errors import MaiboError
 from maibo_slo.signals import proto
 from maibo_slo.signals.proto import NotAsked
@@ -79,12 +80,14 @@ class ExternalScaler:
         return proto.metrics(metric_name(asked.target), signal.desired_replicas)
 
     async def stream_is_active(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
-        """Transitions, the first from inactive."""
+        """Transitions, the first from inactive. Before the first decision, and while the signal is stale or refused, nothing."""
         asked = await _understood(proto.asked, request, context)
         told = False
         while not self._latest.closed:
             try:
                 active = self._active(asked)
+            except UnknownTarget as error:
+                await _refuse(context, error)
             except NoSignal:
                 active = told  # nobody knows: KEDA's next poll is told so
             if active is not told:
@@ -94,13 +97,15 @@ class ExternalScaler:
                 await self._latest.change()
 
     async def stream_metric_spec(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
-        """The metric at once (or as soon as the target is known). It never changes."""
+        """The metric, once: it never changes. Before the first decision nothing."""
         asked = await _understood(proto.asked, request, context)
         told = False
         while not self._latest.closed:
             if not told:
                 try:
                     spec = self._spec(asked)
+                except UnknownTarget as error:
+                    await _refuse(context, error)
                 except NoSignal as error:
                     log.debug("%s", error)
                 else:

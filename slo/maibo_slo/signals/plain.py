@@ -8,13 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Final
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from maibo_slo.engine.scaling.inputs import Demand, Inputs, Override, Wish
-from maibo_slo.engine.scaling.signal import NoSignal, ScalingSignal, UnknownTarget
+from maibo_slo.engine.scaling.signal import NoSignal, Refusal, ScalingSignal, UnknownTarget
 from maibo_slo.signals.reading import Reader, Standing
 
 FACE: Final = "json"
@@ -80,6 +82,20 @@ class ScalingAnswer(Answer):
     override: OverrideAnswer | None
 
 
+class KnownAnswer(Answer):
+    """What is known of a target that has no signal to act upon. Never a number of replicas to have."""
+
+    namespace: str
+    target: str
+    workload: str
+    min_replicas: int | None = Field(description="the bounds in force")
+    max_replicas: int | None
+    inputs: InputsAnswer | None = Field(description="null: nothing was looked at")
+    services_heard: list[str] = Field(description="that calls were counted of lately, its own or not")
+    age_seconds: float | None = Field(description="null: nothing of it was heard since the start")
+    override: OverrideAnswer | None
+
+
 class StandingAnswer(Answer):
     """One target in the list of all."""
 
@@ -89,7 +105,7 @@ class StandingAnswer(Answer):
     desired_replicas: int | None = Field(description="null: there is no signal to act upon")
     refused: str = Field(description="why there is none; '' where there is one")
     reason: str
-    age_seconds: float | None = Field(description="null: it never had a signal")
+    age_seconds: float | None = Field(description="null: nothing of it was heard since the start")
     ready_replicas: int | None = Field(None, description="null: nobody watches its pods")
     override: OverrideAnswer | None = Field(None, description="in force, whether there is a signal or not")
 
@@ -116,15 +132,23 @@ def router(reader: Reader, served: Callable[[str, str, int, str], None]) -> APIR
             targets=[_standing(one) for one in reader.standings()],
         )
 
-    @routes.get("/scaling/{namespace}/{target}", responses=_answers(EXAMPLE, 404, 503))
-    async def one(namespace: str, target: str) -> ScalingAnswer:
-        """How many replicas one target should have, and why. 503 where the signal is stale: never 0, never an old number."""
+    @routes.get("/scaling/{namespace}/{target}", response_model=ScalingAnswer, responses=_answers(EXAMPLE, 404, 503))
+    async def one(request: Request, namespace: str, target: str) -> ScalingAnswer | JSONResponse:
+        """How many replicas one target should have, and why. 503 where the signal is stale: never 0, never an old number.
+
+        The problem's member `known` tells what is known all the same.
+        """
         try:
             signal = reader.get(namespace, target)
         except UnknownTarget as error:
             raise HTTPException(404, str(error)) from error
         except NoSignal as error:
-            raise HTTPException(503, str(error), headers={"Retry-After": "5"}) from error
+            known = next(
+                (each for each in reader.standings() if (each.namespace, each.target) == (namespace, target)), None
+            )
+            if known is None:
+                raise HTTPException(503, str(error), headers={"Retry-After": "5"}) from error
+            return _refused(request, str(error), known)
         served(namespace, target, signal.desired_replicas, FACE)
         return _answer(namespace, signal, now=reader.now())
 
@@ -150,6 +174,36 @@ def _answer(namespace: str, signal: ScalingSignal, *, now: float) -> ScalingAnsw
         age_seconds=signal.age_seconds(now),
         max_age_seconds=signal.max_age_seconds,
         override=None if signal.override is None else _override(signal.override),
+    )
+
+
+def _refused(request: Request, why: str, known: Standing) -> JSONResponse:
+    """RFC 9457, with an extension member."""
+    said = {
+        "type": "about:blank",
+        "title": HTTPStatus.SERVICE_UNAVAILABLE.phrase,
+        "status": 503,
+        "detail": why,
+        "instance": request.url.path,
+        "known": _known(known).model_dump(mode="json"),
+    }
+    headers = {"Retry-After": "5", "Cache-Control": "no-store"}
+    return JSONResponse(said, 503, headers, media_type="application/problem+json")
+
+
+def _known(one: Standing) -> KnownAnswer:
+    inputs = one.found.inputs
+    override = None if inputs is None else inputs.override
+    return KnownAnswer(
+        namespace=one.namespace,
+        target=one.target,
+        workload=str(one.found.workload),
+        min_replicas=one.found.least,
+        max_replicas=one.found.most,
+        inputs=None if inputs is None else _inputs(inputs),
+        services_heard=list(one.found.heard) if isinstance(one.found, Refusal) else [],
+        age_seconds=one.age_seconds,
+        override=None if override is None else _override(override),
     )
 
 
@@ -215,7 +269,12 @@ _PROBLEMS: Final[Mapping[int, str]] = {
     404: "There is no such target",
     503: "There is no signal to act upon: it is stale, refused, or nothing was decided yet",
 }
-_PROBLEM: Final = {"type": "object", "required": ["title", "status", "detail"], "description": "RFC 9457"}
+_PROBLEM: Final = {
+    "type": "object",
+    "required": ["title", "status", "detail"],
+    "properties": {"known": {"type": "object", "description": "of 503: what is known of the target all the same"}},
+    "description": "RFC 9457",
+}
 
 
 def _answers(example: Answer, *problems: int) -> dict[int | str, dict[str, Any]]:
@@ -229,7 +288,7 @@ def _answers(example: Answer, *problems: int) -> dict[int | str, dict[str, Any]]
 
 
 _NOW: Final = datetime(2026, 1, 31, 12, 0, 4, tzinfo=UTC)
-_REASON: Final = "12 replicas: 410 calls/s ÷ 36 a replica (reactive)"
+_REASON: Final = "12 replicas: 410 calls/s ÷ (45 a replica at 80%) (reactive)"
 # Examples without null: FastAPI would leave it out.
 EXAMPLE: Final = ScalingAnswer(
     namespace="shop",
@@ -246,10 +305,15 @@ EXAMPLE: Final = ScalingAnswer(
         WishAnswer(
             kind="reactive",
             replicas=12,
-            why="410 calls/s ÷ 36 a replica",
-            figures={"demand": 410.0, "per_replica": 45.0, "utilisation": 0.8},
+            why="410 calls/s ÷ (45 a replica at 80%)",
+            figures={"rate": 410.0, "per_replica": 45.0, "utilisation": 0.8, "needed": 11.39},
         ),
-        WishAnswer(kind="predictive", replicas=11, why="372 calls/s in 40 s (P90)", figures={"demand": 372.0}),
+        WishAnswer(
+            kind="predictive",
+            replicas=11,
+            why="372 calls/s in 40 s (P60 of trend), lead time 40 s (P90 of 14 scale-ups) ÷ (45 a replica at 80%)",
+            figures={"rate": 372.0, "per_replica": 45.0, "utilisation": 0.8, "needed": 10.33},
+        ),
     ],
     inputs=InputsAnswer(
         demand_calls_per_second=410.0,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from maibo_slo.plugins import Artefact, Context, Generator, Option, Plugin
 from maibo_slo.signals import pool
+from maibo_slo.signals.behavior import TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,6 +54,7 @@ def plugin() -> Plugin:
                         "Where KEDA asks: HOST:PORT of maibo's gRPC, or the URL of maibo or of a Prometheus. "
                         "[default: maibo or prometheus in the namespace monitoring]",
                     ),
+                    TOLERANCE,
                 ),
             ),
             pool.generator(),
@@ -73,7 +75,7 @@ def _routes(context: Context) -> APIRouter:
     return router(Reader(context.signals), context.served)
 
 
-def _scaled_objects(catalogue: Catalogue, *, trigger: str, address: str) -> Iterable[Artefact]:
+def _scaled_objects(catalogue: Catalogue, *, trigger: str, address: str, tolerance: str) -> Iterable[Artefact]:
     from maibo_slo.signals.scaled_object import scaled_objects
 
-    return scaled_objects(catalogue, trigger=trigger, address=address)
+    return scaled_objects(catalogue, trigger=trigger, address=address, tolerance=tolerance)

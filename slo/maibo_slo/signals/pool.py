@@ -183,9 +183,9 @@ def _name(target: ScalingTarget) -> str:
 
 
 def _text(made: Mapping[str, Any]) -> str:
-    import yaml  # not above: every command of the command line loads this module
+    from maibo_slo.signals import objects  # not above: every command of the command line loads this module
 
-    return _HEAD + yaml.safe_dump(dict(made), sort_keys=False, allow_unicode=True, width=1_000)
+    return _HEAD + objects.text([made])
 
 
 def _place(target: ScalingTarget) -> str:

@@ -1,7 +1,7 @@
 """Scaling on ``/metrics``: the signals, and how old they are.
 
-Of a signal that is stale or refused only its bounds, its age and that it is stale remain: an old number of replicas must not look like a
-new one, and a missing series makes a query empty. Names of namespaces are in ``target_namespace``: Prometheus would replace a label
+Of a signal that is stale or refused only its bounds, an override, its age and that it is stale remain: an old number of replicas must not look like a
+new one, and a missing series makes a query empty. Of one that nothing was heard of since the start there is no age. Names of namespaces are in ``target_namespace``: Prometheus would replace a label
 ``namespace`` with that of maibo's own pod.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from maibo_slo.engine.scaling.signal import ScalingSignal
+from maibo_slo.engine.scaling.signal import Refusal, ScalingSignal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -36,10 +36,10 @@ _FRESH: Final[Sequence[tuple[str, str, Callable[[ScalingSignal], float | None]]]
         lambda one: None if one.inputs.capacity is None else one.inputs.capacity.per_replica,
     ),
 )
-_LASTING: Final[Sequence[tuple[str, str, Callable[[ScalingSignal], float | None]]]] = (
+_LASTING: Final[Sequence[tuple[str, str, Callable[[ScalingSignal | Refusal], float | None]]]] = (
     ("min_replicas", "Lower bound in force, an override's among them.", lambda one: one.least),
     ("max_replicas", "Upper bound in force, an override's among them.", lambda one: one.most),
-    ("override", "1 while a person's override is in force, else 0.", lambda one: float(one.override is not None)),
+    ("override", "1 while a person's override is in force, else 0.", lambda one: _overridden(one)),  # noqa: PLW0108 -- it is defined below
 )
 
 
@@ -51,11 +51,11 @@ class ScalingCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         standings = self._reader.standings()
-        signals = [(one, one.found) for one in standings if isinstance(one.found, ScalingSignal)]
-        fresh = [(one, found) for one, found in signals if not one.refused]
-        for those, numbers in ((fresh, _FRESH), (signals, _LASTING)):
-            for name, text, number in numbers:
-                yield _gauge(name, text, ((_labels(one), number(found)) for one, found in those))
+        fresh = [(one, one.found) for one in standings if isinstance(one.found, ScalingSignal) and not one.refused]
+        for name, text, number in _FRESH:
+            yield _gauge(name, text, ((_labels(one), number(found)) for one, found in fresh))
+        for name, text, lasting in _LASTING:
+            yield _gauge(name, text, ((_labels(one), lasting(one.found)) for one in standings))
         yield _gauge(
             "wish_replicas",
             "What each of the wishes asks for, of which the highest counts; without a say it is absent.",
@@ -64,7 +64,7 @@ class ScalingCollector(Collector):
         )
         yield _gauge(
             "signal_age_seconds",
-            "Time since the newest events that the signal follows.",
+            "Time since the newest events that the signal follows, or followed.",
             ((_labels(one), one.age_seconds) for one in standings),
         )
         yield _gauge(
@@ -82,6 +82,12 @@ def _gauge(
         if value is not None:
             family.add_metric(labels, value)
     return family
+
+
+def _overridden(found: ScalingSignal | Refusal) -> float | None:
+    if isinstance(found, ScalingSignal):
+        return float(found.override is not None)
+    return None if found.inputs is None else float(found.inputs.override is not None)
 
 
 def _labels(one: Standing) -> tuple[str, str]:

@@ -27,7 +27,7 @@ class Standing:
     refused: str
     """'' where the signal is fit to be acted upon."""
     age_seconds: float | None
-    """None: it never had a signal."""
+    """Of the newest events that it follows or followed. None: there were none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,7 @@ class Reader:
                 signals.get(namespace, target, now=now)
             except NoSignal as error:
                 refused = str(error)
-            age = one.age_seconds(now) if isinstance(one, ScalingSignal) else None
-            found.append(Standing(namespace, target, one, refused, age))
+            found.append(Standing(namespace, target, one, refused, one.age_seconds(now)))
         return found
 
     def _decided(self) -> Signals:

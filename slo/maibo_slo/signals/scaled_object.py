@@ -1,7 +1,7 @@
 """`maibo generate keda`: for each ScalingTarget a ScaledObject that does what the target says, and a TriggerAuthentication where one is needed.
 
 What KEDA or its admission webhook would refuse is refused here already. The objects avoid the known traps: an HPA that adds four pods in
-15 s from one replica, a failure that counts as 0, a scale-down that waits twice.
+15 s from one replica, a failure that counts as 0, a scale-down that waits twice (behavior.py).
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-import yaml
-
 from maibo_slo.errors import MaiboError
 from maibo_slo.loopback import is_loopback
 from maibo_slo.plugins import Artefact
+from maibo_slo.signals import objects
+from maibo_slo.signals.behavior import CALM_SECONDS, TOLERATED, behavior
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,18 +39,16 @@ LONGEST_NAME: Final = 63
 """The ScaledObject's name is the value of a label of the HPA and of its metric."""
 POLL_SECONDS: Final = 15
 FAILURES: Final = 3
-CALM_SECONDS: Final = 60
-"""Before a scale-down: maibo has waited already, and this bears a restart of it."""
 MTLS_SECRET: Final = "maibo-keda-tls"  # noqa: S105 -- the name of one
 TOKEN_SECRET: Final = "maibo-read-token"  # noqa: S105 -- the name of one
 
 
-def scaled_objects(catalogue: Catalogue, *, trigger: str, address: str) -> Iterator[Artefact]:
+def scaled_objects(catalogue: Catalogue, *, trigger: str, address: str, tolerance: str) -> Iterator[Artefact]:
     """One file a target. The same documents and options give the same bytes. MaiboError for what KEDA would refuse."""
     where = _address(trigger, address or ADDRESSES[trigger])
     for target in one_a_workload(catalogue, "KEDA takes one ScaledObject a workload"):
         _require_accepted(target)
-        yield _file(target, trigger, where)
+        yield _file(target, trigger, where, tolerance)
 
 
 def one_a_workload(catalogue: Catalogue, why: str) -> list[ScalingTarget]:
@@ -92,24 +90,16 @@ def _place(target: ScalingTarget) -> str:
     return f"{target.origin.file}:{target.origin.line}: ScalingTarget {target.name}"
 
 
-def _file(target: ScalingTarget, trigger: str, address: str) -> Artefact:
-    workload = target.workload
-    objects = [_scaled_object(target, trigger, address), *_authentication(target, trigger, address)]
-    text = _HEAD + "---\n".join(
-        yaml.safe_dump(each, sort_keys=False, allow_unicode=True, width=1_000) for each in objects
-    )
-    return Artefact(f"keda/{workload.namespace}/{target.name}.yaml", text, _notes(trigger, address))
+def _file(target: ScalingTarget, trigger: str, address: str, tolerance: str) -> Artefact:
+    made = [_scaled_object(target, trigger, address, tolerance), *_authentication(target, trigger, address)]
+    text = _HEAD + ("" if tolerance else TOLERATED) + objects.text(made)
+    return Artefact(f"keda/{target.workload.namespace}/{target.name}.yaml", text, _notes(trigger, address))
 
 
-_HEAD: Final = """\
-# Made by `maibo generate keda`; change the ScalingTarget instead.
-#
-# The HPA does not act on differences of 10 % or less, so 11 replicas instead of 10 are not had. Kubernetes that has HPAConfigurableTolerance, and a
-# KEDA that knows the field, take `tolerance: "0"` in scaleUp and in scaleDown below.
-"""
+_HEAD: Final = "# Made by `maibo generate keda`; change the ScalingTarget instead.\n"
 
 
-def _scaled_object(target: ScalingTarget, trigger: str, address: str) -> dict[str, Any]:
+def _scaled_object(target: ScalingTarget, trigger: str, address: str, tolerance: str) -> dict[str, Any]:
     workload = target.workload
     asked: dict[str, Any] = {
         "type": trigger,
@@ -138,22 +128,7 @@ def _scaled_object(target: ScalingTarget, trigger: str, address: str) -> dict[st
                 "replicas": max(1, target.least),
                 "behavior": "currentReplicasIfHigher",
             },
-            "advanced": {
-                "horizontalPodAutoscalerConfig": {
-                    "behavior": {
-                        "scaleUp": {
-                            "stabilizationWindowSeconds": 0,
-                            "selectPolicy": "Max",
-                            # In one step to any number: from one replica, the default adds four pods in 15 s.
-                            "policies": [{"type": "Pods", "value": target.most, "periodSeconds": POLL_SECONDS}],
-                        },
-                        "scaleDown": {
-                            "stabilizationWindowSeconds": CALM_SECONDS,
-                            "policies": [{"type": "Percent", "value": 100, "periodSeconds": POLL_SECONDS}],
-                        },
-                    }
-                }
-            },
+            "advanced": {"horizontalPodAutoscalerConfig": {"behavior": behavior(target, tolerance)}},
             "triggers": [asked],
         },
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from maibo_slo.documents.scaling_kinds import CapacitySpec, ScalingTarget
+from maibo_slo.documents.scaling_kinds import CapacitySpec, ForecastSpec, ScalingTarget
 from maibo_slo.engine.scaling.decide import Memory, decide
 from maibo_slo.engine.scaling.inputs import Capacity, Demand, Inputs
 from maibo_slo.store.workload import Workload
@@ -29,12 +29,15 @@ TARGET = ScalingTarget(
     capacity=CapacitySpec(fixed=10.0, utilisation=1.0),
     least=1,
     most=100,
+    dead_band=0.1,
+    scale_down_seconds=300,
+    forecast=ForecastSpec(quantile=0.9),
 )
 
 
 @pytest.fixture
 def make_target() -> Callable[..., ScalingTarget]:
-    """``make_target(most=5)``: 10 calls a second of a replica, 1 to 100 of them."""
+    """``make_target(most=5)``: 10 calls a second of a replica, 1 to 100 of them; a wide band and a long memory, whatever the defaults are."""
 
     def make(**changed: Any) -> ScalingTarget:
         return replace(TARGET, **changed)

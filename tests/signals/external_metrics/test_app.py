@@ -118,7 +118,8 @@ def test_probes_need_no_certificate(face: Any, path: str) -> None:
 
 
 def test_identity_headers_are_lies_without_the_front_proxys_certificate(face: Any) -> None:
-    for how in ({"name": None}, {"name": "somebody-else"}, {"user": None}):
+    forgers: tuple[dict[str, Any], ...] = ({"name": None}, {"name": "somebody-else"}, {"user": None})
+    for how in forgers:
         status, said = value(face, groups=("system:masters",), **how)
         assert (status, said["reason"]) == (401, "Unauthorized"), how
 

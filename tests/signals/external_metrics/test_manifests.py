@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from maibo_slo.plugins import Artefact
+
 
 def a_target(name: str = "checkout-api", kind: str = "Deployment", least: int = 2) -> ScalingTarget:
     return ScalingTarget(
@@ -26,10 +28,14 @@ def a_target(name: str = "checkout-api", kind: str = "Deployment", least: int = 
     )
 
 
-def made(*targets: ScalingTarget, ca: str = "") -> dict[str, list[dict[str, Any]]]:
+def artefacts(*targets: ScalingTarget, ca: str = "") -> list[Artefact]:
     catalogue = Catalogue(scaling_targets={each.name: each for each in targets})
-    files = manifests(catalogue, namespace="monitoring", service="maibo-signals", service_account="maibo", ca=ca)
-    return {each.path: list(yaml.safe_load_all(each.text)) for each in files}
+    where = {"namespace": "monitoring", "service": "maibo-signals", "service_account": "maibo"}
+    return list(manifests(catalogue, **where, ca=ca, tolerance=""))
+
+
+def made(*targets: ScalingTarget, ca: str = "") -> dict[str, list[dict[str, Any]]]:
+    return {each.path: list(yaml.safe_load_all(each.text)) for each in artefacts(*targets, ca=ca)}
 
 
 def test_every_target_has_an_hpa_that_asks_for_its_own_signal() -> None:
@@ -44,6 +50,13 @@ def test_every_target_has_an_hpa_that_asks_for_its_own_signal() -> None:
     assert metric["target"] == {"type": "AverageValue", "averageValue": "1"}
     assert (hpa["spec"]["minReplicas"], hpa["spec"]["maxReplicas"]) == (2, 30)
     assert files["hpa/shop/cart.yaml"][0]["spec"]["minReplicas"] == 1
+
+
+def test_that_an_hpa_keeps_one_where_the_document_allows_none_is_noted() -> None:
+    notes = {each.path: list(each.notes) for each in artefacts(a_target(), a_target("cart", least=0))}
+    assert notes["hpa/shop/checkout-api.yaml"] == []
+    (note,) = notes["hpa/shop/cart.yaml"]
+    assert note.startswith("shop/Deployment/cart: minReplicas is 1, though the document says min: 0")
 
 
 def test_the_service_and_the_api_service_name_the_same_port_and_authority(tmp_path: Path) -> None:

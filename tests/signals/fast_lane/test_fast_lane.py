@@ -27,7 +27,7 @@ from maibo_slo.service.listen import listen
 from maibo_slo.signals.fast_lane import audit as auditing
 from maibo_slo.signals.fast_lane import loop
 from maibo_slo.signals.fast_lane.audit import Audit
-from maibo_slo.signals.fast_lane.lane import Running, step
+from maibo_slo.signals.fast_lane.lane import Raised, Running, step
 from maibo_slo.signals.fast_lane.loop import Lane
 from maibo_slo.signals.fast_lane.roles import roles
 from maibo_slo.store.events import every
@@ -99,22 +99,48 @@ def an_override(most: int) -> Override:
     ],
 )
 def test_it_writes_upwards_alone_and_within_bounds(desired: int, running: Running, written: int | None) -> None:
-    assert step(signal(desired), SPEC, running, last_write=None, now=NOW).after == written
+    assert step(signal(desired), SPEC, running, now=NOW).after == written
 
 
-def test_it_writes_seldom_enough() -> None:
-    assert step(signal(8), SPEC, Running(1), last_write=NOW - 14.9, now=NOW).after is None
-    assert step(signal(8), SPEC, Running(1), last_write=NOW - 15, now=NOW).after == 8
+@pytest.mark.parametrize(
+    ("raised", "desired", "written"),
+    [
+        ([Raised(NOW - 1, 3)], 30, 8),
+        ([Raised(NOW - 1, 3)], 4, 4),
+        ([Raised(NOW - 14.9, 10)], 30, None),
+        ([Raised(NOW - 15, 10)], 30, 11),
+        ([Raised(NOW - 15, 10), Raised(NOW - 9, 4), Raised(NOW - 1, 4)], 30, 3),
+        ([Raised(NOW - 9, 5), Raised(NOW - 1, 4)], 30, None),
+    ],
+    ids=["the rest", "less than the rest", "used up", "long ago", "in part", "less than a step is left"],
+)
+def test_max_is_what_writes_of_every_may_add_together(raised: list[Raised], desired: int, written: int | None) -> None:
+    assert step(signal(desired), SPEC, Running(1), raised=raised, now=NOW).after == written
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 20), st.integers(0, 60)), max_size=40), st.integers(1, 20), st.integers(1, 20))
+def test_in_no_time_of_every_more_than_max_is_added(
+    looks: list[tuple[float, int]], most: int, every_seconds: int
+) -> None:
+    spec = FastLaneSpec(step=1, most=most, every_seconds=every_seconds)
+    now, raised = NOW, []
+    for pause, desired in looks:
+        now += pause
+        after = step(signal(desired), spec, Running(5), raised=raised, now=now).after
+        if after is not None:
+            raised.append(Raised(now, after - 5))
+    for first in raised:
+        assert sum(each.added for each in raised if 0 <= each.at - first.at < every_seconds) <= most
 
 
 def test_an_override_that_allows_less_makes_it_idle() -> None:
-    assert "override by ana" in step(signal(8, override=an_override(5)), SPEC, Running(1), last_write=None, now=NOW).why
+    assert "override by ana" in step(signal(8, override=an_override(5)), SPEC, Running(1), now=NOW).why
 
 
 @given(st.integers(0, 80), st.integers(0, 80), st.integers(1, 20), st.integers(1, 20))
 def test_never_downwards_never_beyond(desired: int, running: int, least: int, most: int) -> None:
     spec = FastLaneSpec(step=least, most=most, every_seconds=1)
-    after = step(signal(desired), spec, Running(running), last_write=None, now=NOW).after
+    after = step(signal(desired), spec, Running(running), now=NOW).after
     assert after is None or running < after <= min(desired, 50, running + most)
 
 
@@ -215,6 +241,18 @@ def test_a_big_rise_goes_by_steps_as_often_as_is_allowed(cell: Cell) -> None:
         assert cell.look(wanted) == replicas
 
 
+def test_a_first_guess_leaves_the_rest_of_max_for_a_second_later(cell: Cell) -> None:
+    assert cell.look(signal(4)) == 4
+    cell.now += 1
+    assert cell.look(signal(24, at=cell.now)) == 11
+    cell.now = NOW + 14
+    assert cell.look(signal(24, at=cell.now)) == 11
+    cell.now = NOW + 15
+    assert cell.look(signal(24, at=cell.now)) == 14
+    cell.now = NOW + 16
+    assert cell.look(signal(24, at=cell.now)) == 21
+
+
 def test_a_stale_signal_writes_nothing(cell: Cell) -> None:
     assert cell.look(signal(8, at=NOW - 61)) == 1
     assert cell.look() == 1
@@ -275,12 +313,12 @@ def test_a_kill_before_the_store_had_it_loses_no_write_and_a_restart_writes_no_s
 ) -> None:
     assert cell.look(signal(30)) == 11
     again = Audit(store, tmp_path, now=lambda: cell.now)  # the one before was killed
-    written_at = again.recall()
-    assert written_at == {"shop/Deployment/api": NOW}
+    recalled = again.recall()
+    assert recalled == {"shop/Deployment/api": [Raised(NOW, 10)]}
     again.record()
     assert [each.detail["after"] for each in every(store, "scale_write")] == [11]
-    assert Audit(store, tmp_path, now=lambda: cell.now).recall() == written_at, "the store knows it too"
-    restarted = replace(cell.lane, written_at=written_at, _lanes={})
+    assert Audit(store, tmp_path, now=lambda: cell.now).recall() == recalled, "the store knows it too"
+    restarted = replace(cell.lane, recalled=recalled, _lanes={})
     for later, replicas in ((14, 11), (15, 21)):
         cell.now = NOW + later
         restarted.look(lambda: Signals(cell.now, {("shop", "api"): signal(30, at=cell.now)}))
@@ -422,12 +460,12 @@ def test_roles_allow_the_named_workloads_alone_and_nothing_but_scale() -> None:
         each.path: list(yaml.safe_load_all(each.text))
         for each in roles(catalogue, namespace="monitoring", service_account="maibo")
     }
-    role, binding = files["shop.yaml"]
+    role, binding = files["fast-lane/shop.yaml"]
     assert role["rules"] == [
         {"apiGroups": ["apps"], "resourceNames": ["api"], "resources": ["deployments"], "verbs": ["get"]},
         {"apiGroups": ["apps"], "resourceNames": ["api"], "resources": ["deployments/scale"], "verbs": ["patch"]},
     ]
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "maibo", "namespace": "monitoring"}]
-    assert files["web.yaml"][0]["rules"][1]["resources"] == ["rollouts/scale"]
+    assert files["fast-lane/web.yaml"][0]["rules"][1]["resources"] == ["rollouts/scale"]
     with pytest.raises(MaiboError, match="no ScalingTarget has a fastLane"):
         list(roles(Catalogue(), namespace="monitoring", service_account="maibo"))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from maibo_slo.store.rises import Rise
     from maibo_slo.store.scaleups import ScaleUp
     from maibo_slo.store.workload import Workload
+    from maibo_slo.store.writes import Write
 
 LATE_SECONDS: Final = 600.0
 """So long after its end a scale-up still takes in late events and first journeys."""
@@ -54,10 +55,12 @@ class Assembly:
         served: Callable[[str, Collection[str]], Mapping[str, float]] | None = None,
         resumed: Iterable[ScaleUp] = (),
         *,
+        writes: Callable[[Workload, float, float], Iterable[Write]] | None = None,
         longest_seconds: float = LONGEST_SECONDS,
     ) -> None:
         """`rises`: a workload's newest rise up to a time (unix s), to so many replicas at least if there is one. `served`: when pods of a
         namespace first served, by name, of those that did. `resumed`: what the store has as running from before a restart.
+        `writes`: what the fast lane wrote for a workload within a time.
         """
         self.unreadable = 0
         """Objects that could not be understood."""
@@ -65,7 +68,7 @@ class Assembly:
         """Questions to the store that failed; they are asked again."""
         self.pods_by_cause: Counter[str] = Counter()
         """Pods that no scale-up made, by why they were made."""
-        self._rises, self._served = rises, served
+        self._rises, self._served, self._writes = rises, served, writes
         self._longest_seconds = longest_seconds
         self._cluster = Cluster()
         self._resting: dict[Workload, float] = {}
@@ -115,7 +118,8 @@ class Assembly:
         found = []
         for decision in list(scaled.decisions):
             account = self._cluster.deciders.account(scaled.workload, decision)
-            self._ask(scaled, decision, attribution, account.decided.latest, now)
+            if self._ask(scaled, decision, attribution, account.decided.latest, now):
+                account = self._cluster.deciders.account(scaled.workload, decision)
             told = scale_up(decision, account, setting)
             if told != decision.told:
                 decision.told = told
@@ -129,15 +133,17 @@ class Assembly:
             self._resting[scaled.workload] = now + _REST_SECONDS
         return found
 
-    def _ask(self, scaled: Scaled, decision: Decision, attribution: Attribution, decided: float, now: float) -> None:
-        """The store, for what it alone knows."""
+    def _ask(self, scaled: Scaled, decision: Decision, attribution: Attribution, decided: float, now: float) -> bool:
+        """The store, for what it alone knows; whether it was asked."""
         if decision.asked_at is not None and now - decision.asked_at < max(_ASK_SECONDS, _SELDOM * (now - decided)):
-            return
+            return False
         early = decision.asked_at is None or decision.asked_at < decided + _RISE_SECONDS
         decision.asked_at = now
         pods = [scaled.pods[uid] for uid, whose in attribution.decisions.items() if whose is decision]
         waiting = {pod.name: pod for pod in pods if pod.journey is None and Stage.STARTED in pod.moments()}
         try:
+            if self._writes is not None and (early or decision.by != "fast_lane"):
+                decision.own(self._writes(scaled.workload, *decision.heard_within))
             if self._rises is not None and (early or decision.rise is None or decision.rise.served_at is None):
                 # By our own clock, as the rise is: when we heard of it.
                 heard = decided if decision.decided.received is None else decision.decided.received
@@ -151,6 +157,7 @@ class Assembly:
                         waiting[name].journey = at
         except MaiboError:
             self.unanswered += 1
+        return True
 
     def _count(self, scaled: Scaled, attribution: Attribution, now: float) -> None:
         """Each pod once, when what explains it has had time to come."""

@@ -10,16 +10,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from maibo_collectors.kubernetes.scaleups.reading import part, text, whole
-from maibo_collectors.kubernetes.scaleups.writers import writer
+from maibo_collectors.kubernetes.scaleups.writers import NOBODY, writer
 from maibo_slo.store.scaleups import Moment, PodTimes, ScaleUp, ScaleUpState, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from maibo_collectors.kubernetes.changes import Change
     from maibo_collectors.kubernetes.scaleups.pods import Pod
+    from maibo_collectors.kubernetes.scaleups.writers import Writer
     from maibo_slo.store.rises import Rise
     from maibo_slo.store.workload import Workload
+    from maibo_slo.store.writes import Write
 
 MOST_DECISIONS: Final = 32
 """Of one workload at a time; the oldest is then told as it is."""
@@ -29,6 +31,8 @@ RUN_SECONDS: Final = 120.0
 """Decisions that follow each other sooner are steps of one rise: policies throttle it."""
 _PLAUSIBLE_SECONDS: Final = 600.0
 """What somebody wrote that far from when we heard of it was not this write."""
+_LATE_SECONDS: Final = 60.0
+_ANSWER_SECONDS: Final = 5.0
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +64,20 @@ class Decision:
     def added(self) -> int:
         return self.after - self.before
 
+    @property
+    def heard_within(self) -> tuple[float, float]:
+        """By our own clock, unix s: when whoever made it may say so. A watch tells late, and the API server may answer after it has told."""
+        if self.decided.received is None:
+            return self.decided.earliest - _ANSWER_SECONDS, self.decided.latest + _ANSWER_SECONDS
+        return self.decided.received - _LATE_SECONDS, self.decided.received + _ANSWER_SECONDS
+
+    def own(self, writes: Iterable[Write]) -> None:
+        """The fast lane made it, if it was one of its writes, whatever the API server notes. What a list shows may be several in one."""
+        in_one = self.decided.received is None
+        for write in writes:
+            if write.after == self.after and (in_one or write.before == self.before):
+                self.by, self.reason = "fast_lane", write.reason
+
 
 @dataclass(slots=True, eq=False)
 class Scaled:
@@ -86,6 +104,8 @@ class Scaled:
     """In which order they were; 0: nobody said."""
     pods: dict[str, Pod] = field(default_factory=dict)
     gone: bool = False
+    _wrote: Writer = NOBODY
+    """Who wrote ``spec.replicas`` last, and when, as its newest object notes it."""
     _step: int = 0
     _run_from: int = 0
     _run_at: float = 0.0
@@ -129,7 +149,7 @@ class Scaled:
             self._go_on(change, replicas)
         elif replicas != self.replicas:
             self._move(change, replicas)
-        self.uid, self.seen = uid, change.received
+        self.uid, self.seen, self._wrote = uid, change.received, self._writer(change)
         self.generation = whole(change.object, "metadata", "generation") or 0
         self.first_ordinal = whole(spec, "ordinals", "start") or 0
 
@@ -151,7 +171,9 @@ class Scaled:
 
     def _move(self, change: Change, replicas: int) -> None:
         before, self.replicas = self.replicas or 0, replicas
-        wrote = writer(change.object, None if change.listed else change.received)
+        wrote = self._writer(change)
+        if (wrote.manager, _second(wrote)) == (self._wrote.manager, _second(self._wrote)):
+            wrote = NOBODY  # what is noted is an earlier write
         generation = whole(change.object, "metadata", "generation") or 0
         at = self._when(change, wrote.moment, alone=generation == self.generation + 1)
         self.levels = [*self.levels[-MOST_LEVELS:], (at.earliest, replicas)]
@@ -169,6 +191,9 @@ class Scaled:
 
     def _when(self, change: Change, wrote: Moment | None, *, alone: bool) -> Moment:
         heard = change.received
+        last = _second(self._wrote)
+        if wrote is not None and last is not None and wrote.earliest <= last:
+            wrote = None  # no newer than an earlier write, so it is not when this one was
         if not change.listed:
             plausible = wrote is not None and abs(wrote.earliest - heard) <= _PLAUSIBLE_SECONDS
             return wrote if wrote is not None and plausible else Moment(heard, heard, heard, "watch")
@@ -178,6 +203,10 @@ class Scaled:
             return gap
         # Of several writes that nobody saw, the last alone has a time.
         return wrote if alone else gap._replace(latest=max(gap.earliest, min(gap.latest, wrote.latest)))
+
+    @staticmethod
+    def _writer(change: Change) -> Writer:
+        return writer(change.object, None if change.listed else change.received)
 
     def _decide(self, change: Change, at: Moment, by: str, reason: str, before: int) -> None:
         ids = {decision.id for decision in self.decisions}
@@ -220,6 +249,11 @@ class Scaled:
 
 def _now(change: Change) -> Moment:
     return Moment(change.received, change.received, None if change.listed else change.received, "watch")
+
+
+def _second(writer: Writer) -> float | None:
+    """When it wrote, as it is noted."""
+    return None if writer.moment is None else writer.moment.earliest
 
 
 def is_open(scaleup: ScaleUp) -> bool:

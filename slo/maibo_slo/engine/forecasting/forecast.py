@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from maibo_slo.engine.forecasting.gate import Gate, fit, history_refusal
+from maibo_slo.engine.forecasting.gate import LEARNED_MINUTES, Gate, fit, gaps, history_refusal, short, stale
 from maibo_slo.engine.forecasting.series import (
     DAY_MINUTES,
     STALE_MINUTES,
@@ -48,7 +48,8 @@ def forecast(
     earlier `gate_of`, made some hours ago at most, with the same lead time and levels, which makes this a matter of a millisecond;
     without one the model is chosen and fitted here (some 0.1 s for two weeks).
 
-    Never raises for what the history holds: `Forecast.abstained` says what is wrong with it. ValueError for a lead time under 0 s or over 12 h,
+    Never raises for what the history holds: `Forecast.abstained` says what is wrong with it, and `quantiles` are {} where there is not
+    even persistence to tell, for want of a fresh minute or of the hour that its spread is from; unless a known event acts on what is there. ValueError for a lead time under 0 s or over 12 h,
     and for a gate of another lead time or other levels.
     """
     minutes = lead_minutes(lead_seconds)
@@ -58,12 +59,14 @@ def forecast(
         raise ValueError(f"the gate is of {gate.fitted.minutes} minutes ahead and levels {gate.fitted.levels}")
     factor = factor_at(expected, now + lead_seconds)
     rates = _clean(history[-ASKED_MINUTES:], now=now, expected=expected)
-    abstained = gate.abstained or history_refusal(~np.isnan(rates))
-    found = _quantiles(rates, gate)
+    known = ~np.isnan(rates)
+    abstained = history_refusal(known) or (gate.abstained if gate.scores else _untried(~np.isnan(history), minutes))
+    told = factor != 1 or (gate.fitted.has_spread and not stale(known))
+    found = _quantiles(rates, gate) if told else ()
     return Forecast(
         made_at=now,
         at=now + lead_seconds,
-        quantiles={level: float(value) * factor for level, value in zip(levels, found, strict=True)},
+        quantiles={level: float(value) * factor for level, value in zip(levels, found, strict=False)},
         model=gate.model,
         abstained=abstained,
         expected_factor=factor,
@@ -88,6 +91,16 @@ def _clean(history: NDArray[np.float64], *, now: float, expected: Sequence[Expec
     """Without known events; what cannot be a rate is not known."""
     rates = np.where(np.isfinite(history) & (history >= 0), history, np.nan)
     return without_expected(rates, now=now, expected=expected)
+
+
+def _untried(known: NDArray[np.bool_], minutes: int) -> str:
+    """Why to abstain where no model could be tried when the gate was made, by what is known since."""
+    known = known[-LEARNED_MINUTES:]
+    return (
+        short(known, minutes)
+        or gaps(known)
+        or "no model was tried yet: its history has only now become fit to learn from"
+    )
 
 
 def _quantiles(rates: NDArray[np.float64], gate: Gate) -> NDArray[np.float64]:

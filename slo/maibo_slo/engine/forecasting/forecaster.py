@@ -22,6 +22,7 @@ from maibo_slo.engine.forecasting.forecast import LEVELS, forecast, gate_of
 from maibo_slo.engine.forecasting.gate import LEARNED_MINUTES, Gate, Score
 from maibo_slo.engine.forecasting.models import Fitted
 from maibo_slo.engine.forecasting.series import MINUTE, MOST_LEAD_SECONDS, lead_minutes
+from maibo_slo.engine.scaling.inputs import Lead
 from maibo_slo.errors import StoreError
 from maibo_slo.store import forecasts
 
@@ -71,6 +72,12 @@ class Asked:
 
     target: ScalingTarget
     lead_seconds: float
+    lead_why: str = ""
+    """Where that is from, as of `Lead`."""
+
+    @property
+    def lead(self) -> Lead:
+        return Lead(self.lead_seconds, self.lead_why)
 
     @property
     def ahead_seconds(self) -> float:
@@ -125,7 +132,7 @@ class Forecaster:
         self._rates: dict[Key, tuple[int, NDArray[np.float64]]] = {}
         self._of: dict[Key, tuple[tuple[str, ...], ...]] = {}
         """Whose calls the histories are of."""
-        self._leads: Mapping[Key, float] = {}
+        self._leads: Mapping[Key, Lead] = {}
         self._made: Mapping[Key, Forecast] = {}
         self._failed: dict[Key, str] = {}
         self._filled = False
@@ -148,7 +155,7 @@ class Forecaster:
         known = self._rates.get((namespace, target))
         return known[1] if known else None
 
-    def lead_seconds(self, namespace: str, target: str) -> float | None:
+    def lead(self, namespace: str, target: str) -> Lead | None:
         """That the last refresh was asked for."""
         return self._leads.get((namespace, target))
 
@@ -158,25 +165,17 @@ class Forecaster:
         Never raises for one target: what fails is told in the log, once, and in the forecast when it gets old.
         """
         end = int(now) // MINUTE * MINUTE
-        self._leads = {each.key: each.lead_seconds for each in asked}
-        keys = set(self._leads)
-        made = {key: each for key, each in self._made.items() if key in keys}
-        for each in asked:
-            of = each.target.services, each.target.journeys, each.target.environments
-            if self._of.setdefault(each.key, of) != of:
-                self._of[each.key] = of
-                self._gates.pop(each.key, None)
-                self._rates.pop(each.key, None)
-        for kept in (self._gates, self._rates, self._failed, self._of):
-            for key in [key for key in kept if key not in keys]:
-                del kept[key]
+        self._leads = {each.key: each.lead for each in asked}
+        made = {key: each for key, each in self._made.items() if key in self._leads}
+        self._forget(asked)
         fitted = self._fit([each for each in asked if each.target.forecast.enabled], end)
         new: list[forecasts.Forecasted] = []
         for each in asked:
             found = self._one(each, end) if each.target.forecast.enabled else None
             if found is not None:
                 made[each.key] = found
-                new.append(_row(each, found))
+                if found.quantiles:
+                    new.append(_row(each, found))
             elif not each.target.forecast.enabled:
                 made.pop(each.key, None)
         self._made = made
@@ -185,6 +184,18 @@ class Forecaster:
         if self._store is not None:
             self._write(self._store, new, end)
         return made
+
+    def _forget(self, asked: Sequence[Asked]) -> None:
+        """What is of targets that are not asked for, or is of other calls than theirs are now."""
+        for each in asked:
+            of = each.target.services, each.target.journeys, each.target.environments
+            if self._of.setdefault(each.key, of) != of:
+                self._of[each.key] = of
+                self._gates.pop(each.key, None)
+                self._rates.pop(each.key, None)
+        for kept in (self._gates, self._rates, self._failed, self._of):
+            for key in [key for key in kept if key not in self._leads]:
+                del kept[key]
 
     def _fit(self, asked: Sequence[Asked], end: int) -> bool:
         """Choose and fit models where there is none that fits, or it is old; whether any was."""

@@ -36,6 +36,7 @@ _LEAST_TESTED: Final = 60
 """Minutes in a fold."""
 LEARNED_MINUTES: Final = 15 * DAY_MINUTES
 """Of history; what is older is not looked at."""
+_THIN: Final = "its history is too thin to try a model on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Gate:
 
     fitted: Fitted
     abstained: str
-    """Why not to; '' to act."""
+    """Why not to, by the history that it was fitted on; '' to act."""
     scores: tuple[Score, ...] = ()
     """Of every model that could be tried, persistence first; () where there was too little history to try any."""
 
@@ -82,15 +83,15 @@ def fit(rates: NDArray[np.float64], *, minutes: int, levels: Sequence[float], qu
     logs = Logs.of(rates, offset_of(rates))
     known = ~np.isnan(logs.values)
     rows = _rows(known, minutes)
-    refusal = history_refusal(known)
+    refusal = history_refusal(known) or short(known, minutes)
     if len(rows) < NEEDS_MINUTES["persistence"]:
-        return Gate(_flat(logs, minutes, levels), refusal or _short(int(known.sum())))
+        return Gate(_flat(logs, minutes, levels), refusal or _THIN)
     persistence = fit_model("persistence", logs, rows, minutes, levels)
     if refusal:
         return Gate(persistence, refusal)
     scores = _backtest(logs, rows, minutes, levels, quantile)
     if len(scores) < 2:
-        return Gate(persistence, _short(int(known.sum())), tuple(scores))
+        return Gate(persistence, _THIN, tuple(scores))
     best = scores[1]
     for score in scores[2:]:
         if score.pinball < best.pinball * (1 - SIMPLER):
@@ -101,15 +102,32 @@ def fit(rates: NDArray[np.float64], *, minutes: int, levels: Sequence[float], qu
 
 def history_refusal(known: NDArray[np.bool_]) -> str:
     """Why this history, True where a minute is known, is nothing to forecast from; '' when it is."""
+    return stale(known) or gaps(known)
+
+
+def stale(known: NDArray[np.bool_]) -> str:
+    """Why there is no minute to go on from; '' when there is."""
     if not known.any():
         return "no demand is known yet"
-    first, last = int(np.argmax(known)), len(known) - 1 - int(np.argmax(known[::-1]))
-    if len(known) - 1 - last > STALE_MINUTES:
-        return f"its history is stale: the newest known minute is {len(known) - 1 - last} minutes old"
+    age = int(np.argmax(known[::-1]))
+    return f"its history is stale: the newest known minute is {age} minutes old" if age > STALE_MINUTES else ""
+
+
+def gaps(known: NDArray[np.bool_]) -> str:
+    """Why too much of this history is missing, which has a known minute; '' when it is not."""
+    first = int(np.argmax(known))
     for name, part in (("last day", known[max(first, len(known) - DAY_MINUTES) :]), ("history", known[first:])):
         if part.mean() < LEAST_KNOWN:
             return f"its history has gaps: only {part.mean():.0%} of the {name} is known"
     return ""
+
+
+def short(known: NDArray[np.bool_], minutes: int) -> str:
+    """Why this history is too short to learn growth over so many minutes, and to see whether that was worth anything; '' when it is not."""
+    tested = max(FOLDS * _LEAST_TESTED / _TESTED, (NEEDS_MINUTES["trend"] + minutes) / (1 - _TESTED))
+    if known.sum() >= tested + minutes:
+        return ""
+    return f"its history is short: {known.sum() / 60:.1f} h are known, {(tested + minutes) / 60:.0f} h are needed"
 
 
 def pinball(came: NDArray[np.float64], quantile: NDArray[np.float64], level: float) -> NDArray[np.float64]:
@@ -126,11 +144,6 @@ def _rows(known: NDArray[np.bool_], minutes: int) -> NDArray[np.int64]:
 def _flat(logs: Logs, minutes: int, levels: Sequence[float]) -> Fitted:
     spread = (0.0,) * len(levels)
     return Fitted("persistence", minutes, tuple(levels), logs.offset, (), (), (), (spread,))
-
-
-def _short(minutes: int) -> str:
-    needs = NEEDS_MINUTES["trend"] * 1.5 / 60
-    return f"its history is short: {minutes / 60:.1f} h are known, {needs:.0f} h are needed"
 
 
 def _backtest(

@@ -55,6 +55,11 @@ class Fitted:
     spreads: tuple[tuple[float, ...], ...]
     """For each bucket, level by level and in it slope by slope: quantiles of what is left over, in logarithms."""
 
+    @property
+    def has_spread(self) -> bool:
+        """Whether any was learned; else every level is the last minute."""
+        return len(self.spreads) > 1
+
     def quantiles(self, logs: Logs, at: NDArray[np.int64]) -> NDArray[np.float64]:
         """Rates `minutes` after each of `at`, a column for each of `levels`; ascending, never negative. NaN where `at` is not known."""
         base = logs.values[at]

@@ -9,22 +9,26 @@ Pure: no clock, no store, so that a simulation decides exactly as the service do
    ready, and for `SETTLE_SECONDS` after, latency that is still bad asks for no more.
 3. Dead band: no change while what is needed is within it, unless fewer pods would be kept than demand needs at the whole of their capacity, or a
    surge needs one more where the band is smaller than one replica.
-4. Scale-down: never below the highest need of the last `scale_down_seconds`. Where nothing was decided for long, what was held counts as needed.
+4. Scale-down: never below the highest need of the last `scale_down_seconds` (see `needs`). Where nothing was decided for long, what was held counts as
+   needed.
 5. Bounds, and last an override's bounds, which win over the document's.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from maibo_slo.engine.scaling import poisson, wording
+from maibo_slo.engine.scaling import needs, poisson, wording
 from maibo_slo.engine.scaling.correction import correction, unsettled
 from maibo_slo.engine.scaling.inputs import Decision, HeldBy, Wish, WishKind
 from maibo_slo.engine.scaling.remembered import ROUNDING, Memory, bounds, whole
 from maibo_slo.engine.scaling.signal import NoSignal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from maibo_slo.documents.scaling_kinds import ScalingTarget
     from maibo_slo.engine.scaling.inputs import Capacity, Demand, Inputs, Override
 
@@ -52,17 +56,20 @@ def decide(target: ScalingTarget, inputs: Inputs, memory: Memory) -> tuple[Decis
         return _fixed(least, inputs.override), memory
     memory = unsettled(inputs, _seeded(target, inputs, memory))
     corrected = correction(target, inputs, memory)
+    fed = _plausible(inputs.fed_forward, demand)
     wishes = (
         _of_demand("reactive", demand, capacity, target),
-        _of_demand("feed_forward", _plausible(inputs.fed_forward, demand), capacity, target),
+        _of_demand("feed_forward", fed, capacity, target),
         _predictive(inputs, capacity, target),
         corrected.wish,
     )
     needed = _needed(wishes)
     at_capacity = _at_capacity(inputs, capacity, corrected.wish)
     after_band = _dead_band(target, needed, at_capacity, memory.held, surge=demand.surge)
-    needs = _remembered(memory.needs, inputs.now, needed, target.scale_down_seconds)
-    after_down = _scale_down(target, after_band, needs, memory.held)
+    settled = _needed(wishes, {"reactive": demand, "feed_forward": fed})
+    remembered = needs.held(memory, inputs.now, needed, settled, target.scale_down_seconds)
+    highest = needs.highest(*remembered)
+    after_down = _scale_down(target, after_band, highest, memory.held)
     own = min(max(after_down, target.least), target.most)
     desired = min(max(own, least), most)
     held_by = _held_by(
@@ -75,18 +82,20 @@ def decide(target: ScalingTarget, inputs: Inputs, memory: Memory) -> tuple[Decis
         upper,
         wishes,
         held_by,
-        wording.reason(desired, wishes, held_by, target, inputs.override, needs[0][1]),
+        wording.reason(desired, wishes, held_by, target, inputs.override, highest),
     )
     rose = memory.held is not None and own > memory.held
     return decision, Memory(
         inputs.now,
         own,
-        needs,
+        remembered[0],
         corrected.asked,
         inputs.now if rose else memory.unsettled_at,
         memory.unready_since,
         corrected.burn,
         corrected.futile,
+        remembered[1],
+        remembered[2],
     )
 
 
@@ -108,7 +117,8 @@ def _plausible(fed: Demand | None, demand: Demand) -> Demand | None:
     """Calls a start were measured in the last half an hour: when more clients come to tell starts, that many are too many."""
     if fed is None or demand.calls <= 0:
         return fed
-    return replace(fed, rate=min(fed.rate, MOST_FED * demand.rate))
+    most = MOST_FED * demand.rate
+    return replace(fed, rate=min(fed.rate, most), settled=None if fed.settled is None else min(fed.settled, most))
 
 
 def _predictive(inputs: Inputs, capacity: Capacity, target: ScalingTarget) -> Wish:
@@ -140,9 +150,15 @@ def _wish(kind: WishKind, rate: float, what: str, capacity: Capacity, target: Sc
     )
 
 
-def _needed(wishes: tuple[Wish, ...]) -> float:
-    """Replicas, a fraction: what the wishes were before they were rounded up."""
-    return max(wish.figures.get("needed", float(wish.replicas)) for wish in wishes if wish.replicas is not None)
+def _needed(wishes: tuple[Wish, ...], settled: Mapping[WishKind, Demand | None] = MappingProxyType({})) -> float:
+    """Replicas, a fraction: what the wishes were before they were rounded up. `settled`: of these, what is known by more than a surge's seconds."""
+    found: list[float] = []
+    for wish in wishes:
+        if wish.replicas is not None:
+            needed, of = wish.figures.get("needed", float(wish.replicas)), settled.get(wish.kind)
+            share = 1.0 if of is None or of.settled is None or of.rate <= 0 else min(1.0, of.settled / of.rate)
+            found.append(needed * share)
+    return max(found)
 
 
 def _at_capacity(inputs: Inputs, capacity: Capacity, correction: Wish) -> int:
@@ -163,7 +179,8 @@ def _seeded(target: ScalingTarget, inputs: Inputs, memory: Memory) -> Memory:
         return memory
     # What a clock that was ahead remembered would hold until it comes true.
     unsettled_at = min(memory.unsettled_at, inputs.now)
-    return replace(memory, held=held, needs=((inputs.now, float(held)),), unsettled_at=unsettled_at, unready_since=None)
+    needed = ((inputs.now, float(held)),)
+    return replace(memory, held=held, needs=needed, unsettled_at=unsettled_at, unready_since=None, surges=(), peaks=())
 
 
 def _dead_band(target: ScalingTarget, needed: float, at_capacity: int, held: int | None, *, surge: bool) -> int:
@@ -176,23 +193,9 @@ def _dead_band(target: ScalingTarget, needed: float, at_capacity: int, held: int
     return held if within else wished
 
 
-def _remembered(
-    needs: tuple[tuple[float, float], ...], now: float, needed: float, window_seconds: int
-) -> tuple[tuple[float, float], ...]:
-    """With the newest; without those that are too old, and those that later ones have reached."""
-    kept = [each for each in needs if each[0] > now - window_seconds]
-    while kept and kept[-1][1] <= needed:
-        kept.pop()
-    grain = max(1.0, window_seconds / 300)  # a steady fall would be remembered look by look
-    if kept and kept[-1][0] // grain == now // grain:
-        return (*kept[:-1], (now, kept[-1][1]))
-    return (*kept, (now, needed))
-
-
-def _scale_down(target: ScalingTarget, wished: int, needs: tuple[tuple[float, float], ...], held: int | None) -> int:
+def _scale_down(target: ScalingTarget, wished: int, highest: float, held: int | None) -> int:
     if held is None or wished >= held:
         return wished
-    highest = needs[0][1]
     if highest >= held * (1 - target.dead_band) - ROUNDING:
         return held
     return max(wished, min(held, whole(highest)))

@@ -7,8 +7,9 @@ Pure given the counts and the times of the looks. Three spans are asked, the lon
 * what came in the last seconds, look by look: a surge, which may only raise, and which the next whole buckets confirm or drop.
 
 Late counts land in older buckets and are no surge. Neither is what comes after a pause: when nothing came for `PAUSE_SECONDS` although it should
-have, a drain catches up, and whole buckets are waited for. Counts come in clumps (an exporter's batches, samples that stand for many): how much more
-they vary than single calls would is measured, and asked of a surge.
+have, a drain catches up, and whole buckets are waited for. Counts come in clumps (an exporter's batches, samples that stand for many): how far apart these
+come (see `arrivals`), and how much more counts vary beyond that than single calls would, is measured and asked of a surge. Its size is taken for the least
+that it may be, so a first guess is some two thirds of a crowd, which longer spans and whole buckets complete.
 
 Where the newest counts are old, demand is what it was then: `Demand.observed_at` tells, and whoever acts on it refuses what is too old. That nothing
 came is not that nobody called. So a bucket is whole only when something was heard of a later one (a drain that lags is in the middle of its newest),
@@ -37,6 +38,8 @@ GRACE_SECONDS: Final = 2.0
 WHOLE_BUCKETS: Final = 3
 LOOK_BACK_SECONDS: Final = 120
 """Buckets that a look should bring: of what is older than demand may be, nothing is decided."""
+ZERO_AHEAD_SECONDS: Final = 5.0
+"""Silence is zero so long before what was heard last is too old: from a number to a number."""
 PAUSE_SECONDS: Final = 2.0
 SURGE_SPANS: Final = (2.0, 4.0)
 """Seconds. All must bear a surge out: a drain's rest and what it then catches up are none."""
@@ -46,7 +49,9 @@ SURE_Z: Final = 4.5
 """Of a surge: demand is looked at twice a second, so what is rare in one look is not in a day's."""
 BUCKET_Z: Final = 2.5
 LIKELY_Z: Final = 1.645
-"""A surge is taken for the lower end of what it may be."""
+"""A surge is taken for the lower end of what it may be, ..."""
+TIMED: Final = 0.6
+"""... and to have happened in so much of the time more that it may have taken: then it is told too high by a tenth at the most."""
 FEWEST_CALLS: Final = 10
 """Of a surge."""
 _FEWEST_INDICES: Final = 5
@@ -68,6 +73,7 @@ class DemandEstimator:
         self._came_at = -math.inf
         self._wait_until = -math.inf
         self._dispersion = 1.0
+        self._surging = False
         self._measured: Look | None = None
         self._span: tuple[int, float] | None = None
         """Calls and seconds of the span before."""
@@ -89,9 +95,10 @@ class DemandEstimator:
         in. `weight`: calls that one counted event stands for, 1 where nothing is sampled. Looks are in the order of their times.
         """
         heard = counts if heard is None else heard
-                begins = sorted(t for t, n in heard.items() if n > 0 and now - LOOK_BACK_SECONDS < t <= now)
+        begins = sorted(t for t, n in heard.items() if n > 0 and now - LOOK_BACK_SECONDS < t <= now)
         # Of clocks that are ahead, some; were it all, one span of tomorrow would be the newest for a day.
-        if any(n > self._heard.get(t, 0) for t, n in heard.items() if begins and begins[-1] <= t <= now + LOOK_BACK_SECONDS):
+        ahead = now + LOOK_BACK_SECONDS
+        if any(n > self._heard.get(t, 0) for t, n in heard.items() if begins and begins[-1] <= t <= ahead):
             self._heard_at = now
         self._heard = dict(heard)
         observed_at = min(begins[-1] + BUCKET_SECONDS, self._heard_at, now) if begins else -math.inf
@@ -111,13 +118,15 @@ class DemandEstimator:
 
     def _witnessed(self, now: float, observed_at: float, elsewhere: Collection[int]) -> float | None:
         """Up to when others were heard while its services were silent, if that was for long enough, and no collector was away meanwhile."""
-                self._silent_since = max(observed_at, min(self._silent_since, now - LOOK_BACK_SECONDS))
+        self._silent_since = max(observed_at, min(self._silent_since, now - LOOK_BACK_SECONDS))
         if not elsewhere:
             return None
         at = min(max(elsewhere) + BUCKET_SECONDS, now)
         since = max(at - self._max_age, now - LOOK_BACK_SECONDS + 2 * BUCKET_SECONDS)
         heard = BUCKET_SECONDS * sum(t + BUCKET_SECONDS > since for t in elsewhere)
-        long_enough = at - self._silent_since > self._max_age >= now - at
+        # Of the newest bucket nobody is heard in its first seconds; who waits for these would be refused in between.
+        ahead = min(ZERO_AHEAD_SECONDS, self._max_age / 4)
+        long_enough = at - self._silent_since > self._max_age - ahead and now - at <= self._max_age
         return at if long_enough and min(elsewhere) <= since and heard >= (at - since) / 2 else None
 
     def _of_buckets(
@@ -136,7 +145,7 @@ class DemandEstimator:
         anybody = {*begins, *elsewhere}
         whole = [t for t in range(first, end, bucket) if t in anybody]
         # What is beside one without data may be half of it, and so may the first.
-        whole = ([t for t in whole if {t - bucket, t + bucket} <= anybody] or whole)[-WHOLE_BUCKETS :]
+        whole = ([t for t in whole if {t - bucket, t + bucket} <= anybody] or whole)[-WHOLE_BUCKETS:]
         if not whole:
             calls = sum(n for t, n in counts.items() if first <= t <= now)
             is_over = newest == first and now - GRACE_SECONDS >= first + bucket
@@ -162,20 +171,25 @@ class DemandEstimator:
 
     def _surge(self, now: float, rate: float, weight: float) -> Demand | None:
         """What the last seconds surely are more than whole buckets tell: as much as it is at the least, by whichever span tells most."""
+        clump = weight * self._dispersion
+        # Between two clumps a crowd seems to be gone: that it has come once is borne out by the longer of the spans alone.
+        bear_out = SURGE_SPANS[-1:] if self._surging else SURGE_SPANS
+        self._surging = False
         if now < self._wait_until:
             return None
-        clump = weight * self._dispersion
         found = Demand(rate, now, 0, 0.0, surge=True, settled=rate)
         for seconds in (*SURGE_SPANS, *LONGER_SPANS):
             span = self._arrivals.span(seconds, rate / weight)
             if span is None or span.calls < FEWEST_CALLS:
+                if seconds in bear_out:
+                    return None
+                continue
+            if seconds in bear_out and _lower(span.calls, clump, SURE_Z) <= rate * (span.seconds + span.timing):
                 return None
-            within = span.seconds + span.timing
-            if seconds in SURGE_SPANS and _lower(span.calls, clump, SURE_Z) <= rate * within:
-                return None
-            likely = _lower(span.calls, clump, LIKELY_Z) / within
+            likely = _lower(span.calls, clump, LIKELY_Z) / (span.seconds + TIMED * span.timing)
             if likely > found.rate or not found.calls:
                 found = replace(found, rate=max(rate, likely), calls=round(span.calls / clump), seconds=span.seconds)
+        self._surging = True
         return found
 
     def _measure(self, rate: float, weight: float) -> None:

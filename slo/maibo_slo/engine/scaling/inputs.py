@@ -27,6 +27,8 @@ class Demand:
     """Over which."""
     surge: bool = False
     """It is from the last seconds alone, since they differ from those before."""
+    settled: float | None = None
+    """Of a surge: the rate that is known beside it, by whole buckets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Forecast:
     at: float
     """Unix s."""
     quantiles: Mapping[float, float]
-    """Level -> calls a second, ascending in both."""
+    """Level -> calls a second, ascending in both; {} where it abstains with nothing to tell."""
     model: str
     abstained: str = ""
     """Why it must not be acted upon; '' when it may: it beat persistence on what came lately."""
@@ -161,4 +163,4 @@ class Decision:
     held_by: HeldBy
     """What made it other than the highest wish."""
     reason: str
-    """One sentence for people: ``12 replicas: 410 calls/s ÷ 36 a replica (reactive)``."""
+    """One sentence for people: ``12 replicas: 410 calls/s ÷ (45 a replica at 80%) (reactive)``."""

@@ -64,12 +64,14 @@ def _remembered(said: Mapping[str, Any]) -> Remembered:
     kept = Memory(
         _number(memory["decided_at"]),
         _whole(memory["held"]),
-        tuple((float(at), float(needed)) for at, needed in memory["needs"]),
+        _needs(memory["needs"]),
         _whole(memory["corrected"]),
         -math.inf if unsettled_at is None else unsettled_at,
         _number(memory["unready_since"]),
         _number(memory["corrected_burn"]),
         int(memory["futile"]),
+        _needs(memory["surges"]),
+        _needs(memory["peaks"]),
     )
     return Remembered(kept, None if capacity is None else _capacity(capacity))
 
@@ -79,6 +81,10 @@ def _capacity(said: Mapping[str, Any]) -> Capacity:
     if not 0 < per_replica <= estimate <= upper < math.inf:
         raise ValueError(f"{said} is no capacity")
     return Capacity(per_replica, estimate, upper, bool(said["learned"]), int(said["samples"]), str(said["why"]))
+
+
+def _needs(said: Any) -> tuple[tuple[float, float], ...]:
+    return tuple((float(at), float(needed)) for at, needed in said)
 
 
 def _number(said: Any) -> float | None:

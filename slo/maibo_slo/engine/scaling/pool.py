@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from maibo_slo.engine.forecasting.gate import gaps, short
 from maibo_slo.engine.forecasting.series import lead_minutes
 
 if TYPE_CHECKING:
@@ -41,15 +42,25 @@ def growth(history: NDArray[np.float64], lead_seconds: float, level: float) -> f
     return max(1.0, float(np.quantile(after[busy] / before[busy], level)))
 
 
+def growth_refusal(history: NDArray[np.float64], lead_seconds: float) -> str:
+    """Why this history is too short, or has too many gaps, to tell growth from; '' when it is not. A forecast asks for as much."""
+    known = ~np.isnan(history)
+    if not known.any():
+        return "no demand is known yet"
+    return short(known, lead_minutes(lead_seconds)) or gaps(known)
+
+
 def pool_size(current: int, growth: float, most: int | None = None) -> int:
     """Pods to keep free beside `current` ones, so that they may grow by `growth`: ceil((growth - 1) x current), `most` at most.
 
-    >>> pool_size(20, 1.26)
-    6
+    `most`: of the pool's own bound and the room below that of the replicas, the lesser; below 0 is none.
+
+    >>> pool_size(20, 1.26), pool_size(39, 6.574, 60 - 39)
+    (6, 21)
     """
     # 1.1 x 10 is no 12th pod: what floats leave over is none.
     wanted = max(0, ceil((growth - 1) * current - 1e-9))
-    return wanted if most is None else min(wanted, most)
+    return wanted if most is None else max(0, min(wanted, most))
 
 
 @dataclass(frozen=True, slots=True)

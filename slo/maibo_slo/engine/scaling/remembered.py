@@ -22,7 +22,7 @@ class Memory:
     held: int | None = None
     """Decided then, but for an override."""
     needs: tuple[tuple[float, float], ...] = ()
-    """``(unix s, replicas needed, a fraction)``, falling: those that nothing since has reached."""
+    """``(unix s, replicas needed, a fraction)``, falling: those that nothing since has reached. But for surges."""
     corrected: int | None = None
     """Replicas that the correction under way asked for in all."""
     unsettled_at: float = -math.inf
@@ -33,6 +33,10 @@ class Memory:
     """How fast capacity burnt when the correction last asked for more."""
     futile: int = 0
     """How many times in a row that did not help."""
+    surges: tuple[tuple[float, float], ...] = ()
+    """As `needs`, of surges whose seconds are not known by whole buckets yet."""
+    peaks: tuple[tuple[float, float], ...] = ()
+    """When each surge was seen last, and the highest need of it; the oldest first."""
 
 
 def bounds(target: ScalingTarget, override: Override | None) -> tuple[int, int]:

@@ -54,6 +54,8 @@ class _Seen:
     demand: Mapping[TargetName, Demand | None] = field(default_factory=dict)
     fed: Mapping[TargetName, Demand | None] = field(default_factory=dict)
     replicas: Mapping[Workload, Replicas] = field(default_factory=dict)
+    heard: tuple[str, ...] = ()
+    """Services, of no target in particular."""
 
 
 class Scaler:
@@ -138,9 +140,9 @@ class Scaler:
         for name, target in targets.items():
             others = [t for t, services in heard.items() if not services.issubset(target.services)]
             found[name] = self._demand(name, target, counts, steps, now, others)
-            fed[name] = self._starts.fed(self.learner.of(name).per_start, since=now - target.max_age_seconds)
+            fed[name] = self._starts.fed(self.learner.of(name).per_start)
         self._estimators = {name: each for name, each in self._estimators.items() if name in targets}
-        self._seen = _Seen(found, fed, self._replicas)
+        self._seen = _Seen(found, fed, self._replicas, tuple(sorted(set().union(*heard.values()))))
 
     def decide(self, now: float) -> Signals:
         """Decide for every target, from what was last read."""
@@ -151,15 +153,16 @@ class Scaler:
         for name, target in self.targets.items():
             inputs = self._inputs(name, target, seen, said.get(target.name), now)
             memories[name] = self._memories.get(name, Memory())
+            before = self._signals.by_target.get(name)
             try:
                 decision, memories[name] = decide(target, inputs, memories[name])
             except NoSignal as none:
-                found[name] = Refusal(target.name, target.workload, _refused(target, inputs, str(none)), inputs)
+                found[name] = _no_signal(target, inputs, _refused(target, inputs, str(none)), before, seen.heard)
             except Exception as error:  # noqa: BLE001 -- whatever it is, it is this target's alone; the others' signals go on
                 why = f"it cannot be decided: {type(error).__name__}: {error}"
-                if _refusal(self._signals.by_target.get(name)) != why:
+                if _refusal(before) != why:
                     log.warning("no signal %s/%s: %s", *name, why)
-                found[name] = Refusal(target.name, target.workload, why, inputs)
+                found[name] = _no_signal(target, inputs, why, before, seen.heard)
             else:
                 found[name] = signal = _signal(target, inputs, decision)
                 self._rising.seen(name, signal)
@@ -177,7 +180,8 @@ class Scaler:
         if not self.targets:
             return
         self.learner.prepare(now)
-        asked = [Asked(target, self.learner.lead(target).seconds) for target in self.targets.values()]
+        leads = [(target, self.learner.lead(target)) for target in self.targets.values()]
+        asked = [Asked(target, lead.seconds, lead.why) for target, lead in leads]
         self.forecaster.refresh(asked, now=now)
 
     def write(self, now: float) -> None:
@@ -270,6 +274,17 @@ def _replicas(store: Store, workloads: set[Workload]) -> dict[Workload, Replicas
 
 def _refusal(found: ScalingSignal | Refusal | None) -> str:
     return found.why if isinstance(found, Refusal) else ""
+
+
+def _no_signal(
+    target: ScalingTarget, inputs: Inputs, why: str, before: ScalingSignal | Refusal | None, heard: tuple[str, ...]
+) -> Refusal:
+    """`before`: of the last tick. What was followed last is so known for as long as the service runs."""
+    observed_at = before.observed_at if isinstance(before, Refusal) else None
+    for known in (None if before is None else before.inputs, inputs):
+        if known is not None and known.demand is not None:
+            observed_at = known.demand.observed_at
+    return Refusal(target.name, target.workload, why, inputs, observed_at, *bounds(target, inputs.override), heard)
 
 
 def _refused(target: ScalingTarget, inputs: Inputs, why: str) -> str:

@@ -62,6 +62,17 @@ class Refusal:
     why: str
     inputs: Inputs | None = None
     """What was known all the same: its pods, an override."""
+    observed_at: float | None = None
+    """The end of the newest events that were ever followed, unix s; None: there were none since the start."""
+    least: int | None = None
+    most: int | None = None
+    """The bounds in force, an override's among them; None: not known."""
+    heard: tuple[str, ...] = ()
+    """Services that calls or ends were counted of lately, be they its own or not."""
+
+    def age_seconds(self, now: float) -> float | None:
+        """Since what was followed."""
+        return None if self.observed_at is None else max(0.0, now - self.observed_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A decision in one sentence, with its arithmetic: ``12 replicas: 410 calls/s ÷ 36 a replica (reactive)``."""
+"""A decision in one sentence, with its arithmetic: ``12 replicas: 410 calls/s ÷ (45 a replica at 80%) (reactive)``."""
 
 from __future__ import annotations
 

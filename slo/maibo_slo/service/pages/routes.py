@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 PATIENCE_SECONDS: Final = 0.4
 TRACES: Final = 20
 """So many exemplars of each kind are looked through for those that a page shows."""
+MOST_SHOWN: Final = 20
+"""Characters of a window that nobody knows."""
 HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -52,6 +54,8 @@ class Page:
     window: str
     windows: tuple[links.WindowLink, ...]
     asked_at: float
+    unknown_window: str = ""
+    """That was asked for, and no such page offers: `window` is shown instead."""
 
     @property
     def seconds(self) -> int:
@@ -249,7 +253,8 @@ class Pages:
         asked = request.query_params.get("window", "")
         window = asked if asked in windows else usual
         offered = () if href is None else tuple(links.WindowLink(each, href(each), each == window) for each in windows)
-        return Page(title, _base(request), window, offered, self._clock())
+        unknown = asked if offered and asked not in windows else ""
+        return Page(title, _base(request), window, offered, self._clock(), unknown[:MOST_SHOWN])
 
     async def _answer(self, request: Request, page: Page, main: Callable[[], Main]) -> Response:
         work = asyncio.create_task(run_in_threadpool(self._whatever_happens, page, main))

@@ -416,6 +416,8 @@ def _forecast(target: ScalingTarget, inputs: Inputs) -> FactRow:
         return FactRow("Forecast", "", "switched off in the document")
     if forecast is None:
         return FactRow("Forecast", "", "none yet: too little was seen")
+    if not forecast.quantiles:
+        return FactRow("Forecast", "", forecast.abstained, "abstains")
     ahead = max(0.0, forecast.at - inputs.now)
     middle = units.rate(forecast.quantile(0.5), "s")
     why = f"P{level * 100:g} in {_seconds(ahead)}, {middle} the median; by {forecast.model}"

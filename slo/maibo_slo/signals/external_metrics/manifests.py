@@ -10,10 +10,10 @@ import base64
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
-
 from maibo_slo.errors import MaiboError
 from maibo_slo.plugins import Artefact
+from maibo_slo.signals import objects
+from maibo_slo.signals.behavior import TOLERATED, behavior
 from maibo_slo.signals.external_metrics.answers import GROUP, METRIC, VERSION
 from maibo_slo.signals.scaled_object import API_VERSIONS, one_a_workload
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PORT: Final = 6443
 _RBAC: Final = "rbac.authorization.k8s.io"
+_HPA_HEAD: Final = "# Made by `maibo generate external-metrics`; change the ScalingTarget instead.\n"
 _HEAD: Final = f"""\
 # Made by `maibo generate external-metrics`. Before you apply it: `kubectl get apiservice {VERSION}.{GROUP}` must find nothing, or maibo's own.
 # Where KEDA or another adapter has it, use `maibo generate keda`. To uninstall, delete the APIService first: without its Service it blocks others.
@@ -32,7 +33,7 @@ _HEAD: Final = f"""\
 
 
 def manifests(
-    catalogue: Catalogue, *, namespace: str, service: str, service_account: str, ca: str
+    catalogue: Catalogue, *, namespace: str, service: str, service_account: str, ca: str, tolerance: str
 ) -> Iterator[Artefact]:
     """``external-metrics.yaml``, and ``hpa/NAMESPACE/NAME.yaml`` for each target. MaiboError for what cannot be."""
     bundle = _bundle(ca)
@@ -43,14 +44,15 @@ def manifests(
             f"no --ca: the APIService waits for cert-manager to put the authority in (its Certificate {namespace}/{service})"
         ]
     )
-    objects = [
+    made = [
         _service(namespace, service),
         *_access(namespace, service_account),
         _api_service(namespace, service, bundle),
     ]
-    yield Artefact("external-metrics.yaml", _HEAD + _yaml(objects), notes)
+    yield Artefact("external-metrics.yaml", _HEAD + objects.text(made), notes)
     for target in one_a_workload(catalogue, "two HPAs of one workload pull it to and fro"):
-        yield Artefact(f"hpa/{target.workload.namespace}/{target.name}.yaml", _yaml([_hpa(target)]))
+        text = _HPA_HEAD + ("" if tolerance else TOLERATED) + objects.text([_hpa(target, tolerance)])
+        yield Artefact(f"hpa/{target.workload.namespace}/{target.name}.yaml", text, _hpa_notes(target))
 
 
 def _bundle(ca: str) -> str:
@@ -134,7 +136,15 @@ def _api_service(namespace: str, service: str, bundle: str) -> dict[str, Any]:
     }
 
 
-def _hpa(target: ScalingTarget) -> dict[str, Any]:
+def _hpa_notes(target: ScalingTarget) -> tuple[str, ...]:
+    if target.least > 0:
+        return ()
+    return (
+        f"{target.workload}: minReplicas is 1, though the document says min: {target.least}: an HPA with 0 is refused where HPAScaleToZero is off; KEDA can do it",
+    )
+
+
+def _hpa(target: ScalingTarget, tolerance: str) -> dict[str, Any]:
     workload = target.workload
     if workload.kind not in API_VERSIONS:
         raise MaiboError(
@@ -147,7 +157,6 @@ def _hpa(target: ScalingTarget) -> dict[str, Any]:
         "metadata": {"name": target.name, "namespace": workload.namespace},
         "spec": {
             "scaleTargetRef": {"apiVersion": API_VERSIONS[workload.kind], "kind": workload.kind, "name": workload.name},
-            # An HPA with 0 is refused where HPAScaleToZero is off.
             "minReplicas": max(1, target.least),
             "maxReplicas": target.most,
             "metrics": [
@@ -159,24 +168,6 @@ def _hpa(target: ScalingTarget) -> dict[str, Any]:
                     },
                 }
             ],
-            # maibo waits before it wishes for less; to wait twice would be twice as long. Of itself an HPA adds four pods in 15 s at first.
-            "behavior": {
-                "scaleUp": {
-                    "stabilizationWindowSeconds": 0,
-                    "policies": [
-                        {"type": "Percent", "value": 900, "periodSeconds": 15},
-                        {"type": "Pods", "value": 100, "periodSeconds": 15},
-                    ],
-                    "selectPolicy": "Max",
-                },
-                "scaleDown": {
-                    "stabilizationWindowSeconds": 0,
-                    "policies": [{"type": "Percent", "value": 50, "periodSeconds": 60}],
-                },
-            },
+            "behavior": behavior(target, tolerance),
         },
     }
-
-
-def _yaml(objects: list[dict[str, Any]]) -> str:
-    return "---\n".join(yaml.safe_dump(each, sort_keys=False, allow_unicode=True, width=140) for each in objects)

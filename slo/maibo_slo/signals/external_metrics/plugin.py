@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from maibo_slo.errors import MaiboError
 from maibo_slo.plugins import Artefact, Context, Generator, Option, Plugin
+from maibo_slo.signals.behavior import TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -61,6 +62,7 @@ def plugin() -> Plugin:
                     Option(
                         "ca", "", "File with the authority of its certificate, PEM: else cert-manager is to put it in."
                     ),
+                    TOLERANCE,
                 ),
             ),
         ),
@@ -85,11 +87,13 @@ def wanted(options: Mapping[str, str]) -> bool:
 
 
 def _manifests(
-    catalogue: Catalogue, *, namespace: str, service: str, service_account: str, ca: str
+    catalogue: Catalogue, *, namespace: str, service: str, service_account: str, ca: str, tolerance: str
 ) -> Iterable[Artefact]:
     from maibo_slo.signals.external_metrics.manifests import manifests
 
-    return manifests(catalogue, namespace=namespace, service=service, service_account=service_account, ca=ca)
+    return manifests(
+        catalogue, namespace=namespace, service=service, service_account=service_account, ca=ca, tolerance=tolerance
+    )
 
 
 async def _serve(context: Context) -> None:

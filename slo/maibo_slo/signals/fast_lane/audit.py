@@ -11,8 +11,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from maibo_slo.errors import StoreError
+from maibo_slo.signals.fast_lane.lane import Raised
 from maibo_slo.store import events
 from maibo_slo.store.events import Event
+from maibo_slo.store.writes import KIND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
     from maibo_slo.store import Store
 
-KIND: Final = "scale_write"
 FILE: Final = "fast-lane.json"
 RECALL_SECONDS: Final = 3600
 MOST: Final = 1000
@@ -39,8 +40,8 @@ class Audit:
         self._lock = threading.Lock()
         """Of what waits and its file; never held while the store is asked."""
 
-    def recall(self) -> dict[str, float]:
-        """What an earlier run wrote: when each workload was written last, unix s."""
+    def recall(self) -> dict[str, list[Raised]]:
+        """What an earlier run wrote lately, by workload; times in unix s."""
         with self._lock:
             self._waiting = {each.id: each for each in self._kept()} | self._waiting
             there = list(self._waiting.values())
@@ -49,10 +50,11 @@ class Audit:
             there += events.events(self._store, KIND, now - RECALL_SECONDS, now + 1)
         except StoreError as error:
             log.warning("what the fast lane wrote last is not known: %s", error)
-        last: dict[str, float] = {}
-        for each in there:
-            last[each.subject] = max(each.begin, last.get(each.subject, 0.0))
-        return last
+        raised: dict[str, list[Raised]] = {}
+        for each in {one.id: one for one in there}.values():
+            added = each.detail.get("after", 0) - each.detail.get("before", 0)
+            raised.setdefault(each.subject, []).append(Raised(each.begin, added))
+        return raised
 
     def add(self, event: Event) -> None:
         """Keep it until the store has it."""

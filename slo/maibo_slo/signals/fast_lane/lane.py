@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from maibo_slo.documents.scaling_kinds import FastLaneSpec
     from maibo_slo.engine.scaling.signal import ScalingSignal
@@ -39,6 +39,15 @@ class Running:
         if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
             raise ValueError(f"spec.replicas is {replicas!r}")
         return cls(replicas, _taken_back(status), str((workload.get("metadata") or {}).get("resourceVersion") or ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """By one write."""
+
+    at: float
+    added: int
+    """Replicas."""
 
 
 @dataclass(slots=True)
@@ -84,14 +93,21 @@ class Step:
     why: str
 
 
-def step(signal: ScalingSignal, spec: FastLaneSpec, running: Running, *, last_write: float | None, now: float) -> Step:
-    """Upwards by `spec.step` at least and `spec.most` at most, `spec.every_seconds` after the last write at the earliest."""
-    after = min(signal.desired_replicas, signal.most, running.replicas + spec.most)
+def step(
+    signal: ScalingSignal, spec: FastLaneSpec, running: Running, *, raised: Iterable[Raised] = (), now: float
+) -> Step:
+    """Upwards by `spec.step` at least, and by `spec.most` at most in any `spec.every_seconds`: what writes of that time, `raised`, have left of it.
+
+    So a write upon a first guess uses up only what it added, and the next may follow as soon as more is known.
+    """
+    used = sum(each.added for each in raised if now - each.at < spec.every_seconds)
+    left = spec.most - used
+    after = min(signal.desired_replicas, signal.most, running.replicas + left)
     override = signal.override
     why = ""
     if running.replicas == 0:
         why = "no replica runs: to wake it is the scaler's, which would otherwise think it asleep"
-    elif signal.desired_replicas - running.replicas < max(1, spec.step) or after <= running.replicas:
+    elif min(signal.desired_replicas, signal.most) - running.replicas < max(1, spec.step):
         why = (
             f"{running.replicas} run, {signal.desired_replicas} are wished for, and the target's most are {signal.most}"
         )
@@ -99,8 +115,8 @@ def step(signal: ScalingSignal, spec: FastLaneSpec, running: Running, *, last_wr
         why = f"a rollout is being taken back: {running.taken_back}"
     elif override is not None and override.most is not None and after > override.most:
         why = f"an override by {override.who} allows {override.most} at most"
-    elif last_write is not None and now - last_write < spec.every_seconds:
-        why = f"written {now - last_write:.1f} s ago, and every {spec.every_seconds} s at most"
+    elif after - running.replicas < max(1, spec.step):
+        why = f"{used} were added in the last {spec.every_seconds} s, of {spec.most} at most"
     return Step(None, why) if why else Step(after, signal.reason)
 
 

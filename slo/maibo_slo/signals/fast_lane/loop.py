@@ -18,12 +18,13 @@ from prometheus_client import Counter
 from maibo_slo.engine.scaling.signal import NoSignal, ScalingSignal, Signals
 from maibo_slo.errors import StoreError
 from maibo_slo.kubernetes import AUTO, WORKLOADS, Cluster, KubernetesError, KubernetesRefused
-from maibo_slo.signals.fast_lane.audit import KIND, Audit
-from maibo_slo.signals.fast_lane.lane import Held, Running, step
+from maibo_slo.signals.fast_lane.audit import Audit
+from maibo_slo.signals.fast_lane.lane import Held, Raised, Running, step
 from maibo_slo.store.events import Event
+from maibo_slo.store.writes import KIND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from prometheus_client import CollectorRegistry
 
@@ -59,7 +60,7 @@ async def run(context: Context) -> None:
         served=context.served,
         report=lambda problem: context.report(PART, None) if problem is None else context.warn(PART, problem),
         registry=context.registry,
-        written_at=await asyncio.to_thread(audit.recall),
+        recalled=await asyncio.to_thread(audit.recall),
     )
     context.report(PART, None)
     try:
@@ -96,7 +97,8 @@ class _Lane:
     """What is remembered of one target. Times by the lane's clock."""
 
     held: Held = field(default_factory=Held)
-    last_write: float | None = None
+    raised: tuple[Raised, ...] = ()
+    """By the writes of the last `FastLaneSpec.every_seconds`, older ones until the next."""
     due: float = 0.0
     idle: bool = False
     """It waits for `due` since there was nothing to do: for `desired` or fewer."""
@@ -118,8 +120,8 @@ class Lane:
     served: Callable[[str, str, int, str], None]
     report: Callable[[str | None], None]
     registry: CollectorRegistry | None = None
-    written_at: dict[str, float] = field(default_factory=dict)
-    """By an earlier run, by workload, unix s: so that restarts do not write more often than is allowed."""
+    recalled: Mapping[str, Sequence[Raised]] = field(default_factory=dict)
+    """What an earlier run wrote, by workload, unix s: so that restarts do not add more than is allowed."""
     now: Callable[[], float] = time.time
     clock: Callable[[], float] = time.monotonic
     """For how long to wait: nobody sets it."""
@@ -159,8 +161,9 @@ class Lane:
         self.report("; ".join(lane.problem for lane in self._lanes.values() if lane.problem) or None)
 
     def _begun(self, target: ScalingTarget) -> _Lane:
-        at = self.written_at.get(str(target.workload))
-        return _Lane(last_write=None if at is None else self.clock() - max(0.0, self.now() - at))
+        now, clock = self.now(), self.clock()
+        there = self.recalled.get(str(target.workload), ())
+        return _Lane(raised=tuple(Raised(clock - max(0.0, now - each.at), each.added) for each in there))
 
     def _look(self, target: ScalingTarget, newest: Callable[[], ScalingSignal], lane: _Lane) -> None:
         """Raises NoSignal."""
@@ -201,7 +204,7 @@ class Lane:
             )
             log.warning("fast lane: %s", lane.problem)
             return
-        wanted = step(signal, target.fast_lane, running, last_write=lane.last_write, now=now)
+        wanted = step(signal, target.fast_lane, running, raised=lane.raised, now=now)
         if wanted.after is None:
             lane.failures, lane.problem = 0, ""
             lane.wait(AGAIN_SECONDS, now, idle=True)
@@ -209,7 +212,10 @@ class Lane:
         # Of this version alone: whoever has scaled it higher since is not taken back.
         body = {"metadata": {"resourceVersion": running.version}, "spec": {"replicas": wanted.after}}
         self.cluster.patch(resource, name, body, namespace=namespace, subresource="scale", timeout_seconds=ASK_SECONDS)
-        lane.failures, lane.problem, lane.last_write = 0, "", now
+        lane.failures, lane.problem = 0, ""
+        since = now - target.fast_lane.every_seconds
+        added = Raised(self.clock(), wanted.after - running.replicas)
+        lane.raised = (*(each for each in lane.raised if each.at > since), added)
         lane.held.wrote(wanted.after, now)
         lane.wait(AGAIN_SECONDS, now)
         log.info(

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
-
 from maibo_slo.errors import MaiboError
 from maibo_slo.kubernetes import WORKLOADS
 from maibo_slo.plugins import Artefact
+from maibo_slo.signals import objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,10 +18,11 @@ if TYPE_CHECKING:
 
 NAME: Final = "maibo-fast-lane"
 _RBAC: Final = "rbac.authorization.k8s.io"
+_HEAD: Final = "# Made by `maibo generate fast-lane`; change the ScalingTargets instead.\n"
 
 
 def roles(catalogue: Catalogue, *, namespace: str, service_account: str) -> Iterator[Artefact]:
-    """``NAMESPACE.yaml`` for each namespace with such a target; none is an error that says what to write."""
+    """``fast-lane/NAMESPACE.yaml`` for each namespace with such a target; none is an error that says what to write."""
     workloads: dict[str, list[Workload]] = defaultdict(list)
     for target in catalogue.scaling_targets.values():
         if target.fast_lane is not None:
@@ -46,7 +46,7 @@ def roles(catalogue: Catalogue, *, namespace: str, service_account: str) -> Iter
             "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": NAME},
             "subjects": [subject],
         }
-        yield Artefact(f"{space}.yaml", "---\n".join(yaml.safe_dump(each, sort_keys=False) for each in (role, binding)))
+        yield Artefact(f"fast-lane/{space}.yaml", _HEAD + objects.text([role, binding]))
 
 
 def _rules(workloads: list[Workload]) -> Iterator[dict[str, Any]]:
