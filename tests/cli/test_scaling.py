@@ -168,6 +168,24 @@ def test_explain_tells_every_wish_and_what_it_was_made_from(service) -> None:
     assert json.loads(service.run("explain", "shop/search", "-o", "json").output)["desired_replicas"] == 10
 
 
+def test_explain_of_a_refused_target_tells_what_is_known_all_the_same(service) -> None:
+    workload = Workload("shop", "Deployment", "search")
+    inputs = replace(INPUTS, capacity=None, override=replace(OVERRIDE, target="search", least=3))
+    service.put(Refusal("search", workload, "no capacity", inputs, NOW - 2, 3, 30, ("checkout-api", "payments")))
+    shown = service.run("explain", "search")
+    told = " ".join(shown.output.split())
+    assert shown.exit_code == 1
+    assert "no signal shop/search: no capacity" in told
+    assert "shop/search scales shop/Deployment/search no number of replicas demand 400 calls/s" in told
+    assert "a replica carries –: not known" in told
+    assert "bounds 3 to 30 services heard checkout-api, payments follows what is 2.0 s old" in told
+    assert "override: at least 3" in told
+    said = service.run("explain", "search", "-o", "json").stdout
+    assert json.loads(said)["known"]["services_heard"] == ["checkout-api", "payments"]
+    service.put(Refusal("search", workload, "nobody calls"))
+    assert "bounds – to – follows what is –" in " ".join(service.run("explain", "search").output.split())
+
+
 @pytest.mark.parametrize(
     ("asked", "text"),
     [

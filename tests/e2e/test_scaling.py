@@ -84,7 +84,7 @@ spec:
   replicas: {min: 2, max: 5}
   maxAge: 8s
   forecast: false
-  fastLane: {step: 2, max: 10, every: 15s}
+  fastLane: {step: 3}
 """
 POD = """
 import select, sys, time
@@ -522,7 +522,7 @@ def needs(maibo: Maibo) -> list[list[float]]:
 
 def one_that_only_memory_knows(maibo: Maibo) -> list[float]:
     """A need of a minute ago that no look at the store would find, in what a stopped service keeps."""
-    assert needs(maibo)[0][1] > MANY, "the crowd's"
+    assert needs(maibo), "of the crowd"
     path, odd = maibo.folder / "data" / "scaling.json", [time.time() - 60, 99.5]
     said = json.loads(path.read_text())
     said["targets"][0]["memory"]["needs"].insert(0, odd)
@@ -535,14 +535,16 @@ def remembered(maibo: Maibo) -> dict[str, list[str]]:
     with open_store(f"chdb://{maibo.folder / 'data' / 'store'}") as store:
         now = time.time()
         [write] = events.events(store, "scale_write", 0, now)
-        [rise] = rises.history(store, WORKLOAD, 0, now)
+        # A first guess may have asked for fewer a moment before.
+        every = rises.history(store, WORKLOAD, 0, now)
+        [rise] = (each for each in every if each.after == MANY)
         [one] = scaleups.scaleups(store, 0, now)
     assert (write.detail["before"], write.detail["after"], write.subject) == (FEW, MANY, str(WORKLOAD))
-    assert (rise.before, rise.after, rise.served_by) == (FEW, MANY, "fast_lane")
+    assert (rise.before < MANY, rise.served_by) == (True, "fast_lane")
     assert rise.trigger_at == one.moments[Stage.TRIGGER].latest
     assert rise.served_at == one.moments[Stage.SERVED].latest
     assert one.state is ScaleUpState.COMPLETE
-    return {"writes": [write.id], "rises": [rise.id], "scaleups": [one.id]}
+    return {"writes": [write.id], "rises": [each.id for each in every], "scaleups": [one.id]}
 
 
 def the_slo_counts_it(maibo: Maibo) -> None:

@@ -242,7 +242,7 @@ def test_a_slice_says_itself_in_words_and_demand_is_counted_in_replicas(service,
     titles = re.findall(r"<title>([^<]*desired[^<]*)</title>", page(service, f"{ONE}?window=1h"))
     assert any("12 desired, 8 ready, demand of 13 replicas (416/s)" in title for title in titles)
     assert any("8 desired, 8 ready, demand of 10 replicas (320/s)" in title for title in titles)
-    assert any("forecast 8.0 to 12 (P10 to P90, abstained)" in title for title in titles)
+    assert any("forecast 8.0 to 10 (P10 to P60, abstained)" in title for title in titles)
 
 
 def test_what_changed_and_which_face_told_it_first(service, history) -> None:

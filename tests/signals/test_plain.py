@@ -14,6 +14,7 @@ import pytest
 from maibo_slo.documents.scaling_kinds import ForecastSpec
 from maibo_slo.engine.scaling.decide import Memory, decide
 from maibo_slo.engine.scaling.inputs import Capacity, Demand, Forecast, Inputs, Lead, Replicas
+from maibo_slo.engine.scaling.signal import Refusal, Signals
 from maibo_slo.signals import plain
 
 
@@ -59,6 +60,29 @@ def test_stale_is_503_and_unknown_is_404(json_face, board, make_signal, make_sig
     assert (stale.status_code, stale.headers["retry-after"], unknown.status_code) == (503, "5", 404)
     assert "desired_replicas" not in stale.text
     assert board.served == []
+
+
+def test_a_refusal_tells_what_is_known_all_the_same(json_face, board, make_signal, override) -> None:
+    inputs = replace(make_signal(12).inputs, capacity=None, override=override)
+    workload = make_signal(12).workload
+    refusal = Refusal(
+        "checkout-api", workload, "no capacity", inputs, board.now - 3, 20, 40, ("checkout-api", "payments")
+    )
+    board.signals = Signals(board.now, {("shop", "checkout-api"): refusal})
+    said = json_face.get("/v1/scaling/shop/checkout-api")
+    assert (said.status_code, said.headers["retry-after"]) == (503, "5")
+    assert said.headers["content-type"] == "application/problem+json"
+    problem = said.json()
+    assert (problem["title"], problem["status"]) == ("Service Unavailable", 503)
+    assert problem["detail"] == "no signal shop/checkout-api: no capacity"
+    assert problem["instance"] == "/v1/scaling/shop/checkout-api"
+    known = problem["known"]
+    assert known["services_heard"] == ["checkout-api", "payments"]
+    assert (known["min_replicas"], known["max_replicas"], known["age_seconds"]) == (20, 40, 3.0)
+    assert known["inputs"]["demand_calls_per_second"] == 410.0
+    assert known["inputs"]["capacity_calls_per_second"] is None
+    assert known["override"]["who"] == "ana"
+    assert "desired_replicas" not in said.text
 
 
 def test_who_asks_for_one_target_was_served(json_face, board, make_signal, make_signals) -> None:

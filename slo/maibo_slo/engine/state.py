@@ -19,7 +19,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from maibo_slo.documents import ScaleupSlo
 from maibo_slo.engine import burning, composite
 from maibo_slo.engine.budget import Budget, budget, error_budget
 from maibo_slo.engine.burn import (
@@ -373,6 +372,8 @@ def _last_t(observed: Observed) -> int | None:
 
 def _is_rare(slo: Slo | FedSlo) -> bool:
     """Whether its events come now and then, and not at a rate: silence tells nothing of how they are, and no rate what a whole window has."""
+    from maibo_slo.documents import ScaleupSlo  # not above: the command line imports this, and documents bring numpy
+
     return isinstance(slo, ScaleupSlo)
 
 

@@ -250,3 +250,53 @@ def test_what_has_just_begun_is_told_from_the_running_bucket() -> None:
     demand = DemandEstimator().look(BEGIN + 4, {int(BEGIN): 40})
     assert demand is not None
     assert demand.rate == pytest.approx(10)
+
+
+class Clumped(Arriving):
+    """Each exporter sends once a second, a drain takes up what came each `rest` s."""
+
+    def __init__(self, *rates: tuple[float, float], exporters: int, rest: float, seed: int) -> None:
+        super().__init__(*rates, delay=0.0, rest=rest, seed=seed)
+        random = np.random.default_rng(seed)
+        sent = np.empty(len(self.ends))
+        who = random.integers(0, exporters, len(sent))
+        for one in range(exporters):
+            times = BEGIN - random.uniform(0, 1) + np.cumsum(1.0 + random.exponential(0.1, int(rates[-1][0]) + 2))
+            sent[who == one] = times[np.searchsorted(times, self.ends[who == one])]
+        drained = BEGIN + np.cumsum(rest + random.exponential(0.05, int(rates[-1][0] / rest) + 4))
+        self.come = drained[np.searchsorted(drained, sent + 0.05).clip(max=len(drained) - 1)]
+
+
+@pytest.mark.parametrize("exporters", [1, 4])
+@pytest.mark.parametrize("rate", [60, 120, 1000])
+def test_a_crowd_that_comes_in_clumps_is_told_soon_and_not_too_high(rate: float, exporters: int) -> None:
+    for seed in range(5):
+        random = np.random.default_rng(seed)
+        begin = 100 + random.uniform(0, 10)
+        arriving = Clumped(
+            (begin, rate / 5), (150, rate), exporters=exporters, rest=random.uniform(0.5, 1.0), seed=seed
+        )
+        looks = [(at - begin, each) for at, each in arriving.looks(DemandEstimator(), 60, 148) if each is not None]
+        assert max(each.rate for _, each in looks) < 1.2 * rate
+        assert min(at for at, each in looks if at > 0 and each.rate > 1.7 * rate / 5) <= 4.5
+        assert min(each.rate for at, each in looks if at > 5) > 0.4 * rate, "nor dropped between two clumps"
+        assert not [at for at, each in looks if -30 < at < 0 and each.surge]
+
+
+def test_a_surge_tells_what_is_known_beside_it() -> None:
+    looks = Arriving((100, 100), (104, 600)).looks(DemandEstimator(), 60, 104)
+    told = [each for _, each in looks if each is not None]
+    assert {each.settled for each in told if not each.surge} == {None}
+    assert [each.settled for each in told if each.surge] == pytest.approx([100] * sum(e.surge for e in told), rel=0.15)
+    assert told[-1].surge
+
+
+@pytest.mark.parametrize("lag", [0.0, 1.5, 2.5, 4.0])
+def test_silence_goes_from_a_number_to_zero_and_is_never_too_old_between(lag: float) -> None:
+    estimator = DemandEstimator(silence_is_zero=True, max_age_seconds=60)
+    for now in np.arange(40.0, 190.0, LOOK).tolist():
+        calls = {int(BEGIN) + at: 50 for at in (0, 10, 20, 30)}
+        demand = estimator.look(BEGIN + now, calls, others=buckets(0, now - lag))
+        assert demand is not None
+        assert BEGIN + now - demand.observed_at <= 60
+        assert (demand.rate == 0) == (now > 100) or 95 <= now <= 102

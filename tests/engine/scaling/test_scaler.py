@@ -20,8 +20,7 @@ from maibo_slo.engine.scaling.loop import ScalingLoop
 from maibo_slo.engine.scaling.memories import Remembered, recall, remember
 from maibo_slo.engine.scaling.remembered import Memory
 from maibo_slo.engine.scaling.scaler import Scaler
-from maibo_slo.engine.scaling.signal import NoSignal, ScalingSignal, UnknownTarget
-from maibo_slo.engine.scaling.starts import Starts
+from maibo_slo.engine.scaling.signal import NoSignal, Refusal, ScalingSignal, UnknownTarget
 from maibo_slo.errors import StoreError
 from maibo_slo.store import demand, replicas, rises, scaling
 from maibo_slo.store.client import dictionary
@@ -225,7 +224,10 @@ def test_what_is_held_and_learned_survives_a_restart(shop: Shop, tmp_path: Path)
 )
 def test_a_file_that_was_tampered_with_is_not_believed(tmp_path: Path, harm: dict[str, dict[str, object]]) -> None:
     path, name = tmp_path / "scaling.json", ("shop", "checkout-api")
-    kept = Remembered(Memory(1.0, 4, ((1.0, 4.0),)), Capacity(10.0, 11.0, 12.0, learned=True))
+    kept = Remembered(
+        Memory(1.0, 4, ((1.0, 4.0),), surges=((1.0, 6.0),), peaks=((0.5, 6.0),)),
+        Capacity(10.0, 11.0, 12.0, learned=True),
+    )
     remember(path, {name: kept}, store="it")
     assert recall(path, store="it") == {name: kept}
     said = json.loads(path.read_text())
@@ -245,15 +247,13 @@ def test_steps_that_are_told_no_more_do_not_make_demand_zero(shop: Shop) -> None
     assert demand.rate == 50
 
 
-def test_starts_that_are_told_no_more_feed_nothing_forward() -> None:
-    starts, name = Starts(), ("prod", "checkout")
-    minute = 1_800_000_000
-    starts.look(minute + 62.0, {name: {minute: 600, minute + 60: 20}})
-    fed = starts.fed({name: 3.0}, since=minute)
-    assert fed is not None
-    assert fed.rate == pytest.approx(30)
-    starts.look(minute + 200.0, {name: {minute: 600, minute + 60: 20}})
-    assert starts.fed({name: 3.0}, since=minute + 140.0) is None
+def test_a_refusal_knows_its_bounds_and_whom_it_heard_instead(shop: Shop, make_target: MakeTarget) -> None:
+    shop.targets.append(make_target(name="catalogue", services=("catalogue",), least=2, most=7))
+    scaler = shop.scaler()
+    shop.run(scaler, 2, 50)
+    found = scaler.signals().by_target["shop", "catalogue"]
+    assert isinstance(found, Refusal)
+    assert (found.least, found.most, found.heard) == (2, 7, ("checkout-api",))
 
 
 def test_one_targets_trouble_is_its_own(shop: Shop, make_target: MakeTarget, caplog: pytest.LogCaptureFixture) -> None:
