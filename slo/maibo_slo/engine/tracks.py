@@ -131,11 +131,7 @@ def _streams(slo: Slo | FedSlo) -> tuple[Stream, ...]:
         return ()
     if not slo.is_composite:
         return (Stream(slo.indicator, slo.objectives),)
-    return tuple(
-        Stream(each.indicator, (each,))
-        for each in slo.objectives
-        if isinstance(each.indicator, Sli)
-    )
+    return tuple(Stream(each.indicator, (each,)) for each in slo.objectives if isinstance(each.indicator, Sli))
 
 
 def _meaning(slo: Slo | FedSlo, objective: Objective) -> list[object]:

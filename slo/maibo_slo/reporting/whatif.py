@@ -76,7 +76,9 @@ def counts(
         found = past.series(store, slo.name, objective.name, group_name, window.begin, window.end, step=step)
         return Told(found, "ledger")
     if not isinstance(slo, Slo):
-        raise WhatIfError("threshold", f"{slo.name!r} is counted by {slo.counted_by}: there are no cells to count again")
+        raise WhatIfError(
+            "threshold", f"{slo.name!r} is counted by {slo.counted_by}: there are no cells to count again"
+        )
     if is_whole(slo, objective):
         names = ", ".join(each.name for each in slo.objectives if not is_whole(slo, each))
         raise WhatIfError(
