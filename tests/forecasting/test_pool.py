@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,10 +99,23 @@ def test_the_report_counts_warm_scale_ups_and_pod_hours() -> None:
     assert pool_report([], []).warm_share is None
 
 
-def scaleup(*, cold: bool) -> ScaleUp:
+def test_warm_is_told_of_scale_ups_that_ended_and_a_pod_that_never_found_room_is_not() -> None:
+    running = scaleup(cold=False, state=ScaleUpState.RUNNING)
+    stuck = replace(
+        scaleup(cold=False, state=ScaleUpState.CENSORED),
+        pods=[PodTimes("a", "", PodState.NEVER_READY, {}, unschedulable="0/3 nodes are available")],
+    )
+
+    report = pool_report([scaleup(cold=False), running, stuck], [])
+
+    assert (report.scale_ups, report.warm, report.warm_share) == (2, 1, 0.5)
+    assert pool_report([running], []).warm_share is None
+
+
+def scaleup(*, cold: bool, state: ScaleUpState = ScaleUpState.COMPLETE) -> ScaleUp:
     workload = Workload("shop", "Deployment", "checkout-api")
     pods = [PodTimes("a", "n", PodState.SERVING, {}), PodTimes("b", "n", PodState.SERVING, {}, node_provisioned=cold)]
-    return ScaleUp(f"{workload}@1", workload, 2, 4, "hpa", "", {}, pods, ScaleUpState.COMPLETE)
+    return ScaleUp(f"{workload}@1", workload, 2, 4, "hpa", "", {}, pods, state)
 
 
 @pytest.mark.skipif(not TRACES.is_dir(), reason="the traces are not here")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from maibo_collectors.kubernetes import recording
 from maibo_collectors.kubernetes.plugin import plugin
 from maibo_collectors.kubernetes.watched import WATCHED
 from maibo_slo.documents import Catalogue
+from maibo_slo.documents.scaling_kinds import BurstPool, CapacitySpec, ScalingTarget
 from maibo_slo.errors import MaiboError
 from maibo_slo.kubernetes import DEPLOYMENTS, Cluster
 from maibo_slo.plugins import Context
@@ -81,23 +83,23 @@ async def until(happened: Callable[[], object], seconds: float = 10) -> None:
         await asyncio.sleep(0.01)
 
 
-def shop(api: Any, *, ready: int) -> None:
+def shop(api: Any, *, ready: int, name: str = "checkout") -> None:
     """A Deployment of so many ready pods."""
     place = {"namespace": "shop"}
-    api.put("deployments", {"metadata": {**place, "name": "checkout"}, "spec": {"replicas": ready}})
-    owner = [{"kind": "Deployment", "name": "checkout", "controller": True}]
+    api.put("deployments", {"metadata": {**place, "name": name}, "spec": {"replicas": ready}})
+    owner = [{"kind": "Deployment", "name": name, "controller": True}]
     api.put(
         "replicasets",
-        {"metadata": {**place, "name": "checkout-1", "ownerReferences": owner}, "spec": {"replicas": ready}},
+        {"metadata": {**place, "name": f"{name}-1", "ownerReferences": owner}, "spec": {"replicas": ready}},
     )
     for number in range(ready):
-        pod(api, number)
+        pod(api, number, name)
 
 
-def pod(api: Any, number: int) -> None:
-    owner = [{"kind": "ReplicaSet", "name": "checkout-1", "controller": True}]
+def pod(api: Any, number: int, of: str = "checkout") -> None:
+    owner = [{"kind": "ReplicaSet", "name": f"{of}-1", "controller": True}]
     labels = {"pod-template-hash": "1"}
-    metadata = {"namespace": "shop", "name": f"checkout-1-{number}", "ownerReferences": owner, "labels": labels}
+    metadata = {"namespace": "shop", "name": f"{of}-1-{number}", "ownerReferences": owner, "labels": labels}
     conditions = [{"type": "Ready", "status": "True"}]
     api.put("pods", {"metadata": metadata, "status": {"phase": "Running", "conditions": conditions}})
 
@@ -125,6 +127,26 @@ def test_what_runs_is_in_the_store_and_in_the_metrics(api: Any, kubeconfig: Path
         assert (rose.before, rose.after) == (2, 3)
 
     shop(api, ready=2)
+    asyncio.run(main())
+
+
+def test_of_targets_what_they_scale_and_their_balloons_are_sampled(
+    api: Any, kubeconfig: Path, store: Store, tmp_path: Path
+) -> None:
+    workload = CHECKOUT._replace(kind="StatefulSet")  # its balloon is a Deployment nevertheless
+    pool = BurstPool(form="balloon")
+    target = ScalingTarget("till", "", "", workload, (), (), (), (), CapacitySpec(), 1, 9, burst_pool=pool)
+    balloon = Workload("shop", "Deployment", "till-burst-pool")
+
+    async def main() -> None:
+        service = Service(store, tmp_path, kubernetes=str(kubeconfig))
+        service.context = replace(service.context, catalogue=lambda: Catalogue(scaling_targets={"till": target}))
+        async with service.running():
+            await until(lambda: (found := replicas.newest(store, [balloon])) and found[balloon].ready == 3)
+        assert replicas.newest(store, [CHECKOUT]) == {}, "no target names it"
+
+    shop(api, ready=2)
+    shop(api, ready=3, name=balloon.name)
     asyncio.run(main())
 
 

@@ -90,6 +90,8 @@ def test_one_that_was_ended_is_not_in_force_and_cannot_be_ended_again(service) -
         ({"for_seconds": 59}, 422, "for_seconds"),
         ({"for_seconds": 31 * 86_400}, 422, "for_seconds"),
         ({"why": "  "}, 422, "why"),
+        ({"why": "sale\n2026-11-23 INFO forged"}, 422, "control characters"),
+        ({"who": "ana\x1b[31m"}, 422, "control characters"),
         ({"replicas": 4}, 422, "replicas"),
     ],
 )

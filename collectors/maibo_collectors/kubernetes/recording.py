@@ -21,6 +21,7 @@ from maibo_collectors.kubernetes.sampling import Sampler
 from maibo_collectors.kubernetes.scaleups.assembly import Assembly
 from maibo_collectors.kubernetes.watch import Watch
 from maibo_collectors.kubernetes.watched import WATCHED
+from maibo_slo.documents.scaling_kinds import pool_workload
 from maibo_slo.errors import MaiboError, StoreError
 from maibo_slo.kubernetes import Cluster
 from maibo_slo.store import replicas, rises, scaleups, served, writes
@@ -134,7 +135,12 @@ def _watches(cluster: Cluster, settings: Settings, recorder: Recorder) -> Iterat
 
 
 def _sampled(context: Context) -> Collection[Workload]:
-    return {target.workload for target in context.catalogue().scaling_targets.values()}
+    """What targets scale, and the balloons that keep room for it: what those cost is told of them."""
+    targets = context.catalogue().scaling_targets.values()
+    balloons = {
+        pool_workload(target) for target in targets if target.burst_pool and target.burst_pool.form == "balloon"
+    }
+    return balloons | {target.workload for target in targets}
 
 
 @contextlib.contextmanager

@@ -121,3 +121,8 @@ class ScalingTarget:
     fast_lane: FastLaneSpec | None = None
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     origin: Origin = field(default=Origin("", 0), compare=False)
+
+
+def pool_workload(target: ScalingTarget) -> Workload:
+    """The balloon of its burst pool, as `maibo generate burst-pool` names it; a CapacityBuffer has the same name."""
+    return target.workload._replace(kind="Deployment", name=f"{target.name}-burst-pool")

@@ -51,6 +51,18 @@ class Quantile(NamedTuple):
     upper: float | None
 
 
+class Warmth(NamedTuple):
+    """How many scale-ups were warm, of so many that ended."""
+
+    warm: int
+    ended: int
+
+    @property
+    def share(self) -> float | None:
+        """None without any."""
+        return self.warm / self.ended if self.ended else None
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
     """What came before a stage, since the one before it that is known."""
@@ -162,6 +174,22 @@ def by_phase(scaleups: Iterable[ScaleUp], *, now: float | None = None) -> dict[S
         for phase in phases(scaleup, now=now):
             found[phase.stage].append(phase.lasted)
     return {stage: found[stage] for stage in ORDER if stage in found}
+
+
+def waited(pod: PodTimes) -> bool:
+    """For a new node, or it does so still."""
+    return pod.node_provisioned or bool(pod.unschedulable and Stage.SCHEDULED not in pod.moments)
+
+
+def is_warm(scaleup: ScaleUp) -> bool:
+    """No pod had to wait for a new node; of one that runs: so far."""
+    return not any(map(waited, scaleup.pods))
+
+
+def warmth(scaleups: Iterable[ScaleUp]) -> Warmth:
+    """Of those that ended: the pods of one that runs may have to wait yet."""
+    ended = [each for each in scaleups if each.state is not ScaleUpState.RUNNING]
+    return Warmth(sum(map(is_warm, ended)), len(ended))
 
 
 def lasted(begin: Moment, end: Moment, *, observed: bool) -> Lasted:

@@ -12,7 +12,7 @@ from fastapi import APIRouter, HTTPException, Query
 from pydantic import Field
 
 from maibo_slo.documents import Catalogue
-from maibo_slo.documents.scaling_kinds import BurstPool
+from maibo_slo.documents.scaling_kinds import BurstPool, pool_workload
 from maibo_slo.engine.forecasting import Forecaster, Gate
 from maibo_slo.engine.scaling.pool import PoolHeld, growth, growth_refusal, pool_report, pool_size
 from maibo_slo.service.answers import Answer, Span
@@ -283,9 +283,7 @@ def _burst_pool(
     if runs is None:
         abstained = "; ".join(filter(None, (abstained, _UNWATCHED)))
     room = target.most - (runs or 0)
-    balloon = replicas.history(
-        store, workload._replace(kind="Deployment", name=f"{target.name}-burst-pool"), begin, end
-    )
+    balloon = replicas.history(store, pool_workload(target), begin, end)
     held = [PoolHeld(each.t, each.t + replicas.SECONDS, each.ready) for each in balloon]
     report = pool_report(scaleups.scaleups(store, begin, end, workload), held)
     return BurstPoolAnswer(

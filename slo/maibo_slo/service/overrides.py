@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, HTTPException, Query
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from maibo_slo.documents import Catalogue
 from maibo_slo.engine.scaling.inputs import Override
@@ -34,6 +34,17 @@ log = logging.getLogger(__name__)
 _Replicas = Annotated[int | None, Field(None, ge=0, le=MOST_REPLICAS, strict=True)]
 
 
+def _one_line(said: str) -> str:
+    if not said.isprintable():
+        raise ValueError("has control characters in it")
+    return said
+
+
+_Who = Annotated[Person, AfterValidator(_one_line)]
+_Why = Annotated[Reason, AfterValidator(_one_line)]
+"""They go into logs and into what every face tells."""
+
+
 class OverrideSaid(Body):
     """Bounds for a target, from now on."""
 
@@ -43,8 +54,8 @@ class OverrideSaid(Body):
     least: _Replicas = Field(None, description="replicas at least", examples=[40])
     most: _Replicas = Field(None, description="replicas at most")
     for_seconds: int = Field(ge=60, le=LONGEST_SECONDS, strict=True, description="when it expires", examples=[7200])
-    who: Person
-    why: Reason
+    who: _Who
+    why: _Why
 
     @model_validator(mode="after")
     def bounds(self) -> OverrideSaid:
@@ -59,8 +70,8 @@ class OverrideSaid(Body):
 class EndSaid(Body):
     """Who ends an override, and why."""
 
-    who: Person
-    why: Reason
+    who: _Who
+    why: _Why
 
 
 class EndedAnswer(Answer):

@@ -292,7 +292,7 @@ def _by_workload(found: Sequence[ScaleUp], window: Span, *, cut: bool, now: floa
 def _answer(of: ScaleUp, now: float) -> ScaleUpAnswer:
     begin = lifetimes.began(of)
     took = lifetimes.latency(of, now=now)
-    phases = [_phase(each, begin, waited=not _is_warm(of)) for each in lifetimes.phases(of, now=now)]
+    phases = [_phase(each, begin, waited=not lifetimes.is_warm(of)) for each in lifetimes.phases(of, now=now)]
     return ScaleUpAnswer(
         id=of.id,
         workload=str(of.workload),
@@ -309,7 +309,7 @@ def _answer(of: ScaleUp, now: float) -> ScaleUpAnswer:
         censored=not took.observed,
         half=None if of.half is None else _since(begin, of.half),
         most=None if of.most is None else _since(begin, of.most),
-        warm=_is_warm(of),
+        warm=lifetimes.is_warm(of),
         where=where(phases, took),
         phases=phases,
         pods={state: number for state in PodState if (number := Counter(pod.state for pod in of.pods)[state])},
@@ -362,7 +362,7 @@ def _pod(of: PodTimes, scaleup: ScaleUp, begin: Moment, now: float) -> PodAnswer
         name=of.name,
         node=of.node,
         state=of.state,
-        phases=[_phase(each, begin, waited=_waited(of)) for each in found],
+        phases=[_phase(each, begin, waited=lifetimes.waited(of)) for each in found],
         seconds=_since(begin, end),
         serving=serving,
         ended=None if of.ended is None else utc(of.ended),
@@ -377,8 +377,7 @@ def _pod(of: PodTimes, scaleup: ScaleUp, begin: Moment, now: float) -> PodAnswer
 
 def _summary(workload: Workload, of: Sequence[ScaleUp], now: float) -> WorkloadScaleUps:
     states = Counter(each.state for each in of)
-    ended = [each for each in of if each.state is not ScaleUpState.RUNNING]
-    warm = sum(_is_warm(each) for each in ended)
+    warmth = lifetimes.warmth(of)
     return WorkloadScaleUps(
         workload=str(workload),
         count=len(of),
@@ -386,8 +385,8 @@ def _summary(workload: Workload, of: Sequence[ScaleUp], now: float) -> WorkloadS
         censored=states[ScaleUpState.CENSORED],
         running=states[ScaleUpState.RUNNING],
         triggered=sum(Stage.TRIGGER in each.moments for each in of),
-        warm=warm,
-        warm_share=warm / len(ended) if ended else None,
+        warm=warmth.warm,
+        warm_share=warmth.share,
         latency=_durations([lifetimes.latency(each, now=now) for each in of]),
         phases=[
             PhaseSummary(stage=stage, label=LABELS[stage], **dict(_durations(durations)))
@@ -409,15 +408,6 @@ def _durations(of: Sequence[Lasted]) -> Durations:
         p90=p90,
         p99=p99,
     )
-
-
-def _is_warm(of: ScaleUp) -> bool:
-    return not any(map(_waited, of.pods))
-
-
-def _waited(pod: PodTimes) -> bool:
-    """For a new node, or it does so still."""
-    return pod.node_provisioned or bool(pod.unschedulable and Stage.SCHEDULED not in pod.moments)
 
 
 def _moments(of: Mapping[Stage, Moment]) -> dict[Stage, MomentAnswer]:

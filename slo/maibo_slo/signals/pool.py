@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from maibo_slo.documents.scaling_kinds import pool_workload
 from maibo_slo.errors import MaiboError
 from maibo_slo.plugins import Artefact, Generator, Option
 
@@ -117,14 +118,15 @@ def _capacity_buffer(target: ScalingTarget, pods: int) -> dict[str, Any]:
 
 
 def _balloon(target: ScalingTarget, pods: int, resources: Mapping[str, str], image: str) -> dict[str, Any]:
-    labels = {"app.kubernetes.io/name": _name(target), "app.kubernetes.io/managed-by": "maibo"}
+    name = pool_workload(target).name
+    labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/managed-by": "maibo"}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": _metadata(target),
         "spec": {
             "replicas": pods,
-            "selector": {"matchLabels": {"app.kubernetes.io/name": _name(target)}},
+            "selector": {"matchLabels": {"app.kubernetes.io/name": name}},
             "template": {
                 "metadata": {"labels": labels},
                 "spec": {
@@ -172,14 +174,10 @@ def _image(target: ScalingTarget, image: str) -> str:
 
 def _metadata(target: ScalingTarget) -> dict[str, Any]:
     return {
-        "name": _name(target),
+        "name": pool_workload(target).name,
         "namespace": target.workload.namespace,
         "labels": {"app.kubernetes.io/managed-by": "maibo"},
     }
-
-
-def _name(target: ScalingTarget) -> str:
-    return f"{target.name}-burst-pool"
 
 
 def _text(made: Mapping[str, Any]) -> str:

@@ -41,7 +41,7 @@ class Rise:
     served_at: float | None = None
     """When a face first answered so."""
     served_by: str = ""
-    """``keda``, ``json``, ``external_metrics``, ``prometheus``, ``fast_lane``."""
+    """``keda``, ``json`` (over HTTPS, with a token), ``external_metrics``, ``fast_lane``. Who reads ``/metrics`` is not known."""
 
 
 def append(store: Store, rises: Sequence[Rise]) -> None:

@@ -80,10 +80,6 @@ def signal(
     )
 
 
-def an_override(most: int) -> Override:
-    return Override("api@1", "api", None, most, NOW + 3600, "ana", "INC-17", NOW)
-
-
 @pytest.mark.parametrize(
     ("desired", "running", "written"),
     [
@@ -131,10 +127,6 @@ def test_in_no_time_of_every_more_than_max_is_added(
             raised.append(Raised(now, after - 5))
     for first in raised:
         assert sum(each.added for each in raised if 0 <= each.at - first.at < every_seconds) <= most
-
-
-def test_an_override_that_allows_less_makes_it_idle() -> None:
-    assert "override by ana" in step(signal(8, override=an_override(5)), SPEC, Running(1), now=NOW).why
 
 
 @given(st.integers(0, 80), st.integers(0, 80), st.integers(1, 20), st.integers(1, 20))
@@ -251,6 +243,11 @@ def test_a_first_guess_leaves_the_rest_of_max_for_a_second_later(cell: Cell) -> 
     assert cell.look(signal(24, at=cell.now)) == 14
     cell.now = NOW + 16
     assert cell.look(signal(24, at=cell.now)) == 21
+
+
+def test_what_the_document_does_not_allow_is_left_to_whoever_overrides(cell: Cell) -> None:
+    cell.lane.catalogue = lambda: Catalogue(scaling_targets={"api": replace(TARGET, most=4)})
+    assert cell.look(replace(signal(30), most=1000)) == 4
 
 
 def test_a_stale_signal_writes_nothing(cell: Cell) -> None:

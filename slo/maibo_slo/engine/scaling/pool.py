@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from maibo_slo.engine import lifetimes
 from maibo_slo.engine.forecasting.gate import gaps, short
 from maibo_slo.engine.forecasting.series import lead_minutes
 
@@ -78,21 +79,21 @@ class PoolReport:
     """What a pool was good for, and what it cost."""
 
     scale_ups: int
+    """That ended."""
     warm: int
     """None of whose pods had to wait for a new node."""
+    warm_share: float | None
+    """None without any scale-up."""
     pod_hours: float
     """Of room held free."""
-
-    @property
-    def warm_share(self) -> float | None:
-        """None without any scale-up."""
-        return self.warm / self.scale_ups if self.scale_ups else None
 
 
 def pool_report(scale_ups: Sequence[ScaleUp], held: Sequence[PoolHeld]) -> PoolReport:
     """Of a period: its scale-ups, and what was held during it."""
+    warmth = lifetimes.warmth(scale_ups)
     return PoolReport(
-        len(scale_ups),
-        sum(not each.node_provisioned for each in scale_ups),
+        warmth.ended,
+        warmth.warm,
+        warmth.share,
         sum((each.end - each.begin) * each.pods for each in held) / 3600,
     )

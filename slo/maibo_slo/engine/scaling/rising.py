@@ -99,7 +99,11 @@ class Rising:
 
 
 def _triggered(signal: ScalingSignal) -> float:
-    """The moment a forecast was made, where that asked for most; else the end of the newest event that was counted."""
+    """What it follows: a person's word; a forecast that asked for most; else the newest event that was counted. Bounds are in force when it is decided."""
+    if signal.decision.held_by == "override" and signal.override is not None:
+        return signal.override.said_at
+    if signal.decision.held_by in {"least", "scale_down"}:
+        return signal.decided_at
     says = [wish for wish in signal.decision.wishes if wish.replicas is not None]
     highest = max(says, key=lambda wish: wish.replicas or 0, default=None)
     if highest is not None and highest.kind == "predictive" and signal.inputs.forecast is not None:

@@ -103,7 +103,6 @@ def step(
     used = sum(each.added for each in raised if now - each.at < spec.every_seconds)
     left = spec.most - used
     after = min(signal.desired_replicas, signal.most, running.replicas + left)
-    override = signal.override
     why = ""
     if running.replicas == 0:
         why = "no replica runs: to wake it is the scaler's, which would otherwise think it asleep"
@@ -113,8 +112,6 @@ def step(
         )
     elif running.taken_back:
         why = f"a rollout is being taken back: {running.taken_back}"
-    elif override is not None and override.most is not None and after > override.most:
-        why = f"an override by {override.who} allows {override.most} at most"
     elif after - running.replicas < max(1, spec.step):
         why = f"{used} were added in the last {spec.every_seconds} s, of {spec.most} at most"
     return Step(None, why) if why else Step(after, signal.reason)

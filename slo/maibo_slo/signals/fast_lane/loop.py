@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Counter
@@ -204,6 +204,8 @@ class Lane:
             )
             log.warning("fast lane: %s", lane.problem)
             return
+        # Whatever a person allows for a while, the document says what maibo itself may write.
+        signal = replace(signal, most=min(signal.most, target.most))
         wanted = step(signal, target.fast_lane, running, raised=lane.raised, now=now)
         if wanted.after is None:
             lane.failures, lane.problem = 0, ""
