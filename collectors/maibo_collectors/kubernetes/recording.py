@@ -137,9 +137,7 @@ def _watches(cluster: Cluster, settings: Settings, recorder: Recorder) -> Iterat
 def _sampled(context: Context) -> Collection[Workload]:
     """What targets scale, and the balloons that keep room for it: what those cost is told of them."""
     targets = context.catalogue().scaling_targets.values()
-    balloons = {
-        pool_workload(target) for target in targets if target.burst_pool and target.burst_pool.form == "balloon"
-    }
+    balloons = {pool_workload(target) for target in targets if target.burst_pool}
     return balloons | {target.workload for target in targets}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from maibo_slo.store.scaleups import ScaleUp
 
 
+LEAST_RATE: Final = 1e-6
+"""A call in eleven days: of less, growth tells nothing."""
+
+
 def growth(history: NDArray[np.float64], lead_seconds: float, level: float) -> float:
     """Quantile of demand after the lead time over demand before it, of the minutes that were busy (at least the median).
 
@@ -37,7 +41,7 @@ def growth(history: NDArray[np.float64], lead_seconds: float, level: float) -> f
     if len(history) <= minutes or np.isnan(history).all():
         return 1.0
     before, after = history[:-minutes], history[minutes:]
-    busy = (before >= np.nanmedian(history)) & (before > 0) & ~np.isnan(after)
+    busy = (before >= np.nanmedian(history)) & (before > LEAST_RATE) & ~np.isnan(after)
     if not busy.any():
         return 1.0
     return max(1.0, float(np.quantile(after[busy] / before[busy], level)))
