@@ -89,14 +89,14 @@ class Context:
     announce: Callable[[str, str], None]
     """``announce("otlp-http", "http://127.0.0.1:4318")``: where this plugin serves, told to people when the service is ready; under
     ``otlp-http``, the page tells it to those who have sent nothing yet."""
+    snapshot: Callable[[], Any] = lambda: None
+    """What the engine's last tick found: a `maibo_slo.engine.snapshot.Snapshot` (which is above this module); None without an engine."""
     signals: Callable[[], Any] = lambda: None
     """What the scaling engine's last tick decided: a `maibo_slo.engine.scaling.signal.Signals` (above this module too); None without one."""
     warn: Callable[[str, str], None] = lambda *_: None
     """``warn("kubernetes", "RBAC does not allow to watch pods")``: as `report`, but the service stays ready without it."""
     served: Callable[[str, str, int, str], None] = lambda *_: None
     """``served("shop", "checkout-api", 12, "keda")``: a face answered so; must not block. From it a scale-up's story knows who said it first."""
-    snapshot: Callable[[], Any] = lambda: None
-    """What the engine's last tick found: a `maibo_slo.engine.snapshot.Snapshot` (which is above this module); None without an engine."""
 
 
 @dataclass(frozen=True, slots=True)

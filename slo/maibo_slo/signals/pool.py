@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from maibo_slo.documents.scaling_kinds import pool_workload
 from maibo_slo.errors import MaiboError
 from maibo_slo.plugins import Artefact, Generator, Option
 
@@ -118,7 +117,7 @@ def _capacity_buffer(target: ScalingTarget, pods: int) -> dict[str, Any]:
 
 
 def _balloon(target: ScalingTarget, pods: int, resources: Mapping[str, str], image: str) -> dict[str, Any]:
-    name = pool_workload(target).name
+    name = _name(target)
     labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/managed-by": "maibo"}
     return {
         "apiVersion": "apps/v1",
@@ -172,9 +171,17 @@ def _image(target: ScalingTarget, image: str) -> str:
     return image
 
 
+def _name(target: ScalingTarget) -> str:
+    from maibo_slo.documents.scaling_kinds import (
+        pool_workload,
+    )  # not above: the command line imports this, and documents bring numpy
+
+    return pool_workload(target).name
+
+
 def _metadata(target: ScalingTarget) -> dict[str, Any]:
     return {
-        "name": pool_workload(target).name,
+        "name": _name(target),
         "namespace": target.workload.namespace,
         "labels": {"app.kubernetes.io/managed-by": "maibo"},
     }
