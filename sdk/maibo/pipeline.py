@@ -3,8 +3,9 @@
 Guarantees:
 
 * `put` never blocks, takes no lock and never raises; a full queue refuses the newest, and counts it as lost.
-* A batch leaves after at most `delay_seconds`, or as soon as it is full. A batch that the collector could not take is sent again,
-  the same bytes, until it can, the process stops, or the collector refuses it for good.
+* A batch leaves after at most `delay_seconds`, as soon as it is full, and as soon as far more waits than usually comes in that time: so a
+  crowd is told at once, and a steady rate costs no request more. A batch that the collector could not take is sent again, the same
+  bytes, until it can, the process stops, or the collector refuses it for good.
 * `flush` returns within its time, even when the collector hangs; `hurry` and `wait` take no lock, so that a signal handler may call
   them while the main thread is anywhere.
 * After a fork, the child starts empty, with a thread and connections of its own; what was queued is the parent's to send.
@@ -44,6 +45,11 @@ BATCH: Final = 512
 CAPACITY: Final = 32_768
 DELAY_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 2.0
+_CROWD_TIMES: Final = 2
+_CROWD_SPANS: Final = 16
+"""Spans that wait are a crowd's when they are so many times as many as usual, and so many besides: hardly ever by chance."""
+_USUAL_SHARE: Final = 0.1
+"""Of the newest batch in what is usual: a steady rate is usual after some ten batches, whatever was before."""
 _HURRY_SECONDS: Final = 30.0
 """After SIGTERM: long enough for any graceful stop; if the process goes on living, so does batching."""
 _FIRST_PAUSE: Final = 0.25
@@ -89,6 +95,7 @@ class Pipeline:
         self._ids = random.Random()  # noqa: S311 -- not a secret; a host's random.seed() must not make ids repeat
         self._attention = 0  # the first put finds it reached, and starts the worker
         self._in_flight = 0
+        self._usual = 0.0  # spans that wait after a rest
         self._urgent_until = 0.0
         self._worker: threading.Thread | None = None
         self._stopped = False
@@ -164,7 +171,7 @@ class Pipeline:
             self._resource = self._resource.merge(Resource({SERVICE_INSTANCE_ID: str(uuid4())}))
 
     def _attend(self) -> None:
-        """The queue has something that cannot wait: its first span, a full batch, or too much."""
+        """The queue has something that cannot wait: its first span, a full batch or a crowd, or too much."""
         try:
             if self._stopped:
                 self._queue.clear()
@@ -206,12 +213,13 @@ class Pipeline:
             exporter.close()
 
     def _rest(self) -> None:
-        """Until the delay is over, a batch is full, or someone hurries."""
+        """Until the delay is over, a batch is full, a crowd comes, or someone hurries."""
         if self._urgent():
             self._pause_for_wake(0.05)
-        else:
-            self._attention = BATCH
-            self._pause_for_wake(self._delay)
+            return
+        self._attention = min(BATCH, _CROWD_SPANS + int(_CROWD_TIMES * self._usual))
+        self._pause_for_wake(self._delay)
+        self._usual += _USUAL_SHARE * (len(self._queue) - self._usual)
 
     def _take(self) -> list[Finished]:
         size = min(len(self._queue), BATCH)

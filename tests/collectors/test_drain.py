@@ -62,7 +62,7 @@ def body():
             Tally(
                 series=[series_bytes(series)],
                 cells=CELL.pack(t, 0, 400, count),
-                flow=FLOW.pack(t // 60 * 60, 0, count, count),
+                flow=FLOW.pack(t, 0, count, count),
                 sampled=SAMPLED.pack(t, 0, count, count),
                 skewed_rows=SKEWED.pack(t, 0, count),
                 reasons=[Reason(t, 0, "no money", count)],
@@ -144,6 +144,7 @@ TABLES = {
     "cells_1m": "n",
     "cells_1h": "n",
     "flow_1m": "started",
+    "starts_10s": "started",
     "sampled_1m": "n",
     "skewed_1m": "n",
     "reasons_1m": "n",
@@ -363,6 +364,16 @@ def test_told_to_stop_it_begins_no_other_batch(drain, seal, body, monkeypatch):
     monkeypatch.setattr(counts, "insert_cells", insert_and_stop)
     assert drain.once(now=0) == 1
     assert (counted(drain), len(waiting(drain))) == (1, 4)
+
+
+def test_who_decides_by_cells_is_told_once_they_are_in(drain, seal, body):
+    told = []
+    drain.counted = lambda: told.append(counted(drain))
+    drain.once(now=0)
+    seal(1, body(3))
+    drain.once(now=0)
+    drain.once(now=0)
+    assert told == [3]
 
 
 @pytest.fixture

@@ -70,8 +70,10 @@ def test_nothing_acknowledged_is_lost_or_counted_twice_when_everything_is_killed
     core.wait_counted("checkout", acknowledged)
     core.stop()
     with open_store(f"chdb://{tmp_path / 'store'}") as store:
-        sums = [store.rows(f"SELECT sum(n) FROM {table}")[0][0] for table in ("cells_10s", "cells_1m", "cells_1h")]
-    assert sums == [acknowledged] * 3
+        cells = [store.rows(f"SELECT sum(n) FROM {table}")[0][0] for table in ("cells_10s", "cells_1m", "cells_1h")]
+        begun = [store.rows(f"SELECT sum(started) FROM {table}")[0][0] for table in ("flow_1m", "starts_10s")]
+    assert cells == [acknowledged] * 3
+    assert begun == [acknowledged] * 2
     print("acknowledged", acknowledged, "attempts", sum(sender.attempts for sender in senders))
     assert acknowledged > 100
     assert sum(sender.unnecessary for sender in senders) > 0

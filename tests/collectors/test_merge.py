@@ -45,7 +45,6 @@ span_ids = st.builds(secrets.token_bytes, st.just(8)) | st.just(bytes(8))
 def tallies(draw) -> Tally:
     series = draw(st.lists(st.sampled_from(SERIES), min_size=1, max_size=4, unique=True))
     place = st.integers(0, len(series) - 1)
-    minute = times.map(lambda t: t // 60 * 60)
 
     def rows(packer, *columns):
         return b"".join(packer.pack(*row) for row in draw(st.lists(st.tuples(*columns), max_size=6)))
@@ -54,7 +53,7 @@ def tallies(draw) -> Tally:
     return Tally(
         series=[series_bytes(each) for each in series],
         cells=rows(CELL, times, place, st.integers(0, 3) | st.just(1921), numbers),
-        flow=rows(FLOW, minute, place, numbers, numbers),
+        flow=rows(FLOW, times, place, numbers, numbers),
         sampled=rows(SAMPLED, times, place, numbers, numbers),
         skewed_rows=rows(SKEWED, times, place, numbers),
         reasons=[Reason(*each) for each in draw(st.lists(reasons, max_size=4))],

@@ -26,7 +26,7 @@ import pytest
 from maibo_slo.store import open_store
 
 ENDPOINT = Path(__file__).parents[1] / "store" / "clickhouse_http.py"
-TIERS = {"cells_10s": "n", "cells_1m": "n", "cells_1h": "n", "flow_1m": "started"}
+TIERS = {"cells_10s": "n", "cells_1m": "n", "cells_1h": "n", "flow_1m": "started", "starts_10s": "started"}
 SENDERS = 2
 SPANS = 3
 MOST_BODIES = 300

@@ -388,7 +388,7 @@ def test_few_events_are_told_as_finely_among_many_points():
 
 def test_whole_journeys_are_in_flow_and_steps_are_not(store):
     store.take(point(T + 10 * SECOND, (3, 4), delta=True, countings=(WHOLE, Counting(1, False, ""))))
-    assert store.flow == {(T // SECOND // 60 * 60, 0): 7}
+    assert store.flow == {(T // SECOND, 0): 7}
     assert store.total(series=1) == 7
 
 

@@ -80,6 +80,40 @@ def test_a_full_batch_does_not_wait_for_the_delay(collector, eventually):
     pipeline.shutdown(0.5)
 
 
+def test_a_crowd_does_not_wait_for_the_delay_and_what_is_usual_does(collector, eventually):
+    pipeline = Pipeline(lambda: collector, Resource({}), InstrumentationScope("maibo"), delay_seconds=60)
+    for _ in range(16):
+        pipeline.put(finished())
+    eventually(lambda: len(collector.taken) == 16)
+    eventually(lambda: pipeline._attention == 16 + int(2 * 1.6))
+    for _ in range(18):
+        pipeline.put(finished())
+    assert pipeline.flush(2)
+    assert [len(batch) for batch in collector.batches] == [16, 18]
+    pipeline.shutdown(0.5)
+
+
+@pytest.mark.parametrize("rate", [1, 40, 170])
+def test_a_steady_rate_becomes_usual_and_is_sent_once_in_a_delay(collector, monkeypatch, rate):
+    """So many spans in a delay; the first that a whole delay passes for are some way on."""
+    pipeline = Pipeline(lambda: collector, Resource({}), InstrumentationScope("maibo"))
+    rests = []
+
+    def pause(seconds):
+        came = min(rate, pipeline._attention)
+        pipeline._queue.extend(finished() for _ in range(came))
+        rests.append(seconds * came / rate)
+
+    monkeypatch.setattr(pipeline, "_pause_for_wake", pause)
+    for _ in range(40):
+        pipeline._rest()
+        pipeline._queue.clear()
+    assert rests[-20:] == [1.0] * 20
+    assert sum(rests[:20]) >= 8
+    if rate == 1:
+        assert rests == [1.0] * 40
+
+
 def test_a_batch_that_was_not_taken_is_sent_again_as_it_was(pipeline, collector, eventually):
     collector.answers = [
         Answer(delivered=False, retry=True, why="503"),

@@ -128,7 +128,7 @@ static int count_span(scanner *s, const span *one) {
         KEEP(add(s, &s->rejected, 0, CLOCK_SKEW, 0, 1, 0));
         return DONE;
     }
-    const uint32_t minute = (uint32_t)(begin / MINUTE_NS * 60), t = (uint32_t)(one->end / BUCKET_NS * 10);
+    const uint32_t begun = (uint32_t)(begin / BUCKET_NS * 10), t = (uint32_t)(one->end / BUCKET_NS * 10);
     const bool backwards = one->end < one->start;
     const uint64_t lasted = backwards ? 0 : one->end - one->start, duration = lasted < LONGEST_NS ? lasted : LONGEST_NS;
     const uint32_t bin = bin_of(duration);
@@ -137,10 +137,10 @@ static int count_span(scanner *s, const span *one) {
         const uint32_t series = place_of(s, what->series);
         KEEP(series != NONE);
         if (what->flags & MARKER) {
-            KEEP(add(s, &s->flow, minute, series, 0, n, 0));
+            KEEP(add(s, &s->flow, begun, series, 0, n, 0));
             return DONE;
         }
-        if (what->flags & WHOLE) KEEP(add(s, &s->flow, minute, series, 0, what->flags & STARTED || !one->tells_begin ? n : 0, n));
+        if (what->flags & WHOLE) KEEP(add(s, &s->flow, begun, series, 0, what->flags & STARTED || !one->tells_begin ? n : 0, n));
         if (backwards) {
             KEEP(add(s, &s->skewed, t, series, 0, n, 0));
             continue;

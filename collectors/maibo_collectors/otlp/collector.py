@@ -66,7 +66,7 @@ async def run(context: Context) -> None:
                 access=doors.access,
                 token_bytes_per_second=settings.token_bytes_per_second,
             )
-            drain = Drain(context.store, folders.log, folders.kept, folders.corrupt, metrics)
+            drain = Drain(context.store, folders.log, folders.kept, folders.corrupt, metrics, counted=context.counted)
             health.tell("acceptors", "OTLP acceptors are starting")
             following = asyncio.create_task(documents.follow(lambda problem: health.tell("rules", problem)))
             stack.callback(following.cancel)

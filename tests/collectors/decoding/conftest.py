@@ -145,15 +145,15 @@ class Reference:
         if timed and not self.received - 35 * DAY_NS <= begin <= self.received + DAY_NS:
             self.out["rejected"][skew] += 1
             return "rejected"
-        t, minute, duration = end // (10 * SECOND_NS) * 10, begin // (60 * SECOND_NS) * 60, end - start
+        t, begun, duration = end // (10 * SECOND_NS) * 10, begin // (10 * SECOND_NS) * 10, end - start
         for series, reason, started, marker, threshold_us, _ in fates:
             if marker:
-                self.out["started"][minute, series] += n
+                self.out["started"][begun, series] += n
                 return "counted"
             if not series[1]:
-                self.out["ended"][minute, series] += n
+                self.out["ended"][begun, series] += n
                 if started or not told:
-                    self.out["started"][minute, series] += n
+                    self.out["started"][begun, series] += n
             if duration < 0:
                 self.out["skewed"][t, series] += n
                 continue

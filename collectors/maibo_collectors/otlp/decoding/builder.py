@@ -108,13 +108,13 @@ class Builder:
         if not self._first <= end <= self._last and not self._turn_to(end):
             self._rejected[CLOCK_SKEW] += 1
             return
-        begin_minute = 0
+        begun = 0
         if judgement.timed:
             begin = begin_us * 1000 if begin_us else start
             if not self._earliest_begin <= begin <= self._latest:
                 self._rejected[CLOCK_SKEW] += 1
                 return
-            begin_minute = begin // _MINUTE_NS * 60
+            begun = begin // BUCKET_NS * 10
         t = self._t
         duration = end - start
         if duration > LONGEST_NS:  # noqa: PLR1730 -- min() would cost 2 % as well
@@ -128,12 +128,12 @@ class Builder:
             if series is None:
                 series = series_ids[fate.series] = len(series_ids)
             if fate.marker:
-                _add(self._started, (begin_minute, series), n)
+                _add(self._started, (begun, series), n)
                 return
             if fate.whole:
-                _add(self._ended, (begin_minute, series), n)
+                _add(self._ended, (begun, series), n)
                 if fate.started or begin_us is None:
-                    _add(self._started, (begin_minute, series), n)
+                    _add(self._started, (begun, series), n)
             if duration < 0:
                 _add(self._skewed, (t, series), n)
                 continue

@@ -18,12 +18,13 @@ import msgspec
 
 BUCKET_SECONDS: Final = 10
 BUCKET_NS: Final = BUCKET_SECONDS * 10**9
-FLOW_SECONDS: Final = 60
 
 CELL: Final = struct.Struct("<IIHQ")
 """t (10 s bucket of the end, unix s), series, bin, n (weighted)."""
 FLOW: Final = struct.Struct("<IIQQ")
-"""t (minute in which the journey began, unix s), series, started, ended (weighted); the series' outcome says how it ended."""
+"""t (10 s bucket of the journey's begin, unix s; its minute in what earlier versions wrote), series, started, ended (weighted); the series'
+outcome says how it ended.
+"""
 SAMPLED: Final = struct.Struct("<IIQQ")
 """t (10 s bucket of the end), series, n, spans: only of spans that stand for more than themselves."""
 SKEWED: Final = struct.Struct("<IIQ")

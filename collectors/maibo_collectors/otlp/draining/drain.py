@@ -1,15 +1,15 @@
 """The drain: sealed log segments into the store's counts, each acknowledged body counted exactly once.
 
-Each pass takes all that is sealed as one batch: writes down which segments that are, claims their bodies, inserts their 10 s cells, keeps
-all else that they come to, deletes the files. The process may die between any two of these, and the store may fail in any of them; then the batch's manifest is
-still there, and the batch is drained again, as it was written down, from the start:
+Each pass takes all that is sealed as one batch: writes down which segments that are, claims their bodies, inserts what they have of
+10 s (cells, starts of journeys), keeps all else that they come to, deletes the files. The process may die between any two of these, and the
+store may fail in any of them; then the batch's manifest is still there, and the batch is drained again, as it was written down, from the start:
 
 * the claims come *before* the insert, and a batch that claims again is given what it was given before. So a replay decides as the
   first attempt did which bodies are its own and which are another batch's (a sender's retry);
 * what a body counts depends on its record alone, and the states of metrics' streams are kept as they were before the batch until it is
   through (`settlement`). So a replay makes the same counts;
-* the 10 s cells go in under the batch's id as deduplication token, so that what is in already does not go in twice;
-* all else is kept in one file, which is inserted later, and once (`rollup`); where there is no room for it, it is inserted as the cells are;
+* what is of 10 s goes in under the batch's id as deduplication token, so that what is in already does not go in twice;
+* all else is kept in one file, which is inserted later, and once (`rollup`); where there is no room for it, it is inserted as that is;
 * the log's files go last, and those of a batch that is kept or recorded are only deleted.
 
 What fails waits longer each time: a batch on its own account while others are drained, the whole drain when nothing is. No batch is
@@ -96,6 +96,8 @@ class Drain:
     """Where what is counted in minutes is kept until several batches' are inserted together."""
     corrupt: Path
     metrics: CoreMetrics
+    counted: Callable[[], object] = lambda: None
+    """Told when a batch's 10 s cells are in."""
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set: no other batch is begun."""
     behind: bool = False
@@ -241,6 +243,7 @@ class Drain:
             for each in content.unreadable:
                 self._set_aside(f"{batch.id}-{each.body_hash.hex()}", each.body, "its format is not understood")
             counts.insert_cells(self.store, content.counts, token=batch.id)
+            self.counted()
             record = content.record(batch.id, drained_at_ms=time.time_ns() // 1_000_000)
             if not self._keep(batch, content.counts, record):
                 counts.insert_minutes(self.store, content.counts, token=batch.id)

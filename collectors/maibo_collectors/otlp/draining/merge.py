@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from maibo_collectors.otlp.decoding.tally import BUCKET_SECONDS, FLOW_SECONDS, Tally, series_of
+from maibo_collectors.otlp.decoding.tally import BUCKET_SECONDS, Tally, series_of
 from maibo_slo.store.counts import CELL, EXEMPLAR, FLOW, SAMPLED, SKEWED, Counts, ReasonCount, chosen, summed
 from maibo_slo.store.edges import EDGES_NS
 from maibo_slo.store.served import Served
@@ -80,7 +80,7 @@ class Merge:
         return Counts(
             series=self._places.series,
             cells=summed(cells, unit=BUCKET_SECONDS),
-            flow=summed(flow, unit=FLOW_SECONDS),
+            flow=summed(flow, unit=BUCKET_SECONDS),
             sampled=summed(sampled, unit=BUCKET_SECONDS),
             skewed=summed(skewed, unit=BUCKET_SECONDS),
             reasons=[ReasonCount(t, place, reason, n) for (t, place, reason), n in self._reasons.items()],

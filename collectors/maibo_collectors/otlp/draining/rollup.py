@@ -1,13 +1,13 @@
 """What is counted in minutes and hours: kept for each batch, and inserted for several batches at once.
 
-A batch's 10 s cells go into the store with the batch: they are what is looked at, and acted upon, within seconds. All else that it comes
-to is of minutes (cells of 1 min and 1 h, flow, reasons, exemplars, samples, skew), or a note that it is done. An insert costs some 20 ms
+What a batch has of 10 s (cells, starts of journeys) goes into the store with the batch: it is what is looked at, and acted upon, within
+seconds. All else that it comes to is of minutes (cells of 1 min and 1 h, flow, reasons, exemplars, samples, skew), or a note that it is done. An insert costs some 20 ms
 however little is in it, so that these were four fifths of what a batch cost the store. The drain keeps them here instead, in one
 file a batch, and every few seconds the files that are here are added up and inserted under one token.
 
 Each batch counts once here too:
 
-* its file says that its 10 s cells are in: a batch that comes again after a crash, and has one, is only deleted from the log;
+* its file says that what it has of 10 s is in: a batch that comes again after a crash, and has one, is only deleted from the log;
 * its file is taken up only when the batch has gone from the log, and so will not come again;
 * files that are taken up together are named in a manifest first, as segments of a batch are, and its id is their token. There is one
   such group at a time: one that failed is tried again before anything else is inserted.
@@ -147,7 +147,7 @@ def _tallies(content: Counts) -> Iterator[Tally]:
     yield Tally(
         series=series,
         cells=cells[:_CELLS].tobytes(),
-        flow=content.flow.tobytes(),
+        flow=summed(content.flow, unit=MINUTE).tobytes(),
         sampled=content.sampled.tobytes(),
         skewed_rows=content.skewed.tobytes(),
         reasons=[Reason(each.t, each.series, each.reason, each.n) for each in content.reasons],

@@ -44,7 +44,7 @@ import msgspec
 import numpy as np
 
 from maibo_collectors.otlp.decoding.buckets import BUCKET_LIMIT, Buckets, alike, in_bins, in_few_bins, minus, total
-from maibo_collectors.otlp.decoding.tally import BUCKET_NS, BUCKET_SECONDS, FLOW, FLOW_SECONDS, Reason, Tally
+from maibo_collectors.otlp.decoding.tally import BUCKET_NS, BUCKET_SECONDS, FLOW, Reason, Tally
 from maibo_slo.store.counts import CELL as CELLS
 
 if TYPE_CHECKING:
@@ -312,7 +312,7 @@ class _Rows:
             self._cells.append(cells.copy())
             for t, n in zip(times.tolist(), counts.sum(axis=0).tolist(), strict=True):
                 if whole and n:
-                    self._flow[t // FLOW_SECONDS * FLOW_SECONDS, series] += n
+                    self._flow[t, series] += n
                 if reason and n:
                     self._reasons[t, series, reason] += n
 
@@ -332,7 +332,7 @@ class _Rows:
         }
 
     def tally(self) -> Tally:
-        """A histogram does not tell when journeys began: they count as begun in the minute in which they ended."""
+        """A histogram does not tell when journeys began: they count as begun in the 10 s in which they ended."""
         points = self._points
         return Tally(
             series=points.series,
