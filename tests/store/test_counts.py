@@ -21,6 +21,7 @@ TABLES = {
     "cells_1m": "n",
     "cells_1h": "n",
     "flow_1m": "started + succeeded + failed + abandoned",
+    "starts_10s": "started",
     "reasons_1m": "n",
     "sampled_1m": "n + 1000 * spans",
     "skewed_1m": "n",
@@ -43,7 +44,7 @@ def _everything(t: int, scale: int = 1) -> Counts:
     return Counts(
         series,
         cells=np.array([(t, 0, 700, 5 * scale), (t, 1, 710, 3), (t + 10, 2, 710, 3)], counts.CELL),
-        flow=np.array([(t, 0, 6 * scale, 5 * scale), (t, 1, 3, 3)], counts.FLOW),
+        flow=np.array([(t, 0, 6 * scale, 5 * scale), (t + 10, 1, 3, 3)], counts.FLOW),
         sampled=np.array([(t, 0, 4 * scale, 1), (t + 10, 0, 4, 1)], counts.SAMPLED),
         skewed=np.array([(t, 0, 2 * scale), (t + 10, 0, 1), (t, 2, 7)], counts.SKEWED),
         reasons=[ReasonCount(t, 1, "card", 2 * scale), ReasonCount(t + 10, 1, "card", 1), ReasonCount(t, 2, "card", 3)],
@@ -72,6 +73,7 @@ def test_a_batch_goes_into_every_table_once_however_often_its_token_comes_back(s
         "cells_1m": 11,
         "cells_1h": 11,
         "flow_1m": 17,
+        "starts_10s": 9,
         "reasons_1m": 6,
         "sampled_1m": 2_008,
         "skewed_1m": 10,
@@ -83,7 +85,9 @@ def test_a_batch_goes_into_every_table_once_however_often_its_token_comes_back(s
     assert _sums(store) == {table: 2 * n for table, n in first.items()}
 
 
-@pytest.mark.parametrize("dies_before", ["cells_10s", "flow_1m", "reasons_1m", "exemplars", "sampled_1m", "skewed_1m"])
+@pytest.mark.parametrize(
+    "dies_before", ["cells_10s", "starts_10s", "flow_1m", "reasons_1m", "exemplars", "sampled_1m", "skewed_1m"]
+)
 def test_a_batch_that_died_between_two_tables_is_mended_by_inserting_it_again(
     store: Store, present: int, monkeypatch: pytest.MonkeyPatch, dies_before: str
 ):
@@ -100,6 +104,7 @@ def test_a_batch_that_died_between_two_tables_is_mended_by_inserting_it_again(
     monkeypatch.setattr(store, "insert", insert)
     counts.insert(store, _everything(present), token="a")
     assert _sums(store)["cells_1h"] == 11
+    assert _sums(store)["starts_10s"] == 9
     assert _sums(store)["skewed_1m"] == 10
     assert _sums(store)["exemplars"] == 6_000
 
@@ -146,6 +151,8 @@ def test_reasons_are_told_by_journey_and_step_the_most_frequent_first(store: Sto
     (step,) = reasons.top(store, window, CellFilter("checkout", step=None, where={"version": ["2"]}), 10)
     assert step == reasons.Reason("checkout", "payment", "card", 3)
     assert reasons.top(store, Window(present + 120, present + 180), CellFilter("checkout"), 10) == []
+    both = reasons.top_with_steps(store, window, "checkout", {}, 1)
+    assert [(each.step, each.reason, each.n) for each in both] == [("", "it's \0", 9), ("payment", "card", 3)]
     with pytest.raises(ValueError, match="not a dimension"):
         reasons.top(store, window, CellFilter(where={"region": ["eu"]}), 10)
 
@@ -213,6 +220,8 @@ def test_the_evidence_of_a_count_is_the_spans_that_were_seen(store: Store, prese
     assert sampled.evidence(store, window, CellFilter(where={"outcome": ["success"]})) == Evidence(5, 5 - 8 + 2)
     assert sampled.evidence(store, window, CellFilter(where={"outcome": ["failure"]})) == Evidence(3, 3)
     assert sampled.evidence(store, window, CellFilter("nobody's")) == Evidence(0, 0)
+    whose = [{"outcome": ["success"]}, {"outcome": ["failure"]}]
+    assert [sampled.is_sampled(store, window, CellFilter(where=each)) for each in whose] == [True, False]
 
 
 def test_a_streams_state_is_what_was_saved_last_whatever_it_was_before(store: Store):

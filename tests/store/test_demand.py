@@ -102,7 +102,7 @@ def test_events_that_another_service_counts_are_taken_where_there_are_no_others(
     assert [(each.t, each.good) for each in found] == [(T, 37), (T + 60, 4), (T + 120, 50)]
 
 
-def test_starts_are_told_by_minute(counted: Store) -> None:
+def test_starts_are_told_by_10_s_and_in_all_by_the_minute(counted: Store) -> None:
     counted.insert(
         "flow_1m",
         {
@@ -113,7 +113,13 @@ def test_starts_are_told_by_minute(counted: Store) -> None:
             **{name: np.zeros(3, np.uint64) for name in ("succeeded", "failed", "abandoned")},
         },
     )
-    assert demand.starts(counted, T + 30) == {("prod", "checkout"): {T: 7, T + 60: 5}}
+    names = {"journey": dictionary(["checkout"] * 3), "environment": dictionary(["prod"] * 3)}
+    times = {"t": np.array([T, T + 50, T + 50], np.uint32), "started": np.array([1, 4, 2], np.uint64)}
+    counted.insert("starts_10s", names | times)
+    assert demand.starts(counted, T + 10) == {("prod", "checkout"): {T + 50: 6}}
+    assert demand.begun_between(counted, T + 30, T + 90) == {("prod", "checkout"): 12}
+    assert demand.begun_between(counted, T + 60, T + 120) == {("prod", "checkout"): 5}
+    assert demand.begun_between(counted, T + 120, T + 180) == {}
 
 
 def test_what_spans_stand_for_is_told_by_service(counted: Store) -> None:

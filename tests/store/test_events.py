@@ -7,7 +7,7 @@ import time
 import pytest
 
 from maibo_slo.store import Store
-from maibo_slo.store.events import Event, append, events, every
+from maibo_slo.store.events import Brief, Event, append, briefs, events, every
 
 DAY = 86_400
 
@@ -98,3 +98,15 @@ def test_nothing_to_write_writes_nothing(store: Store):
 def test_what_is_no_json_is_refused(store: Store, present: int):
     with pytest.raises(ValueError, match="not JSON compliant"):
         append(store, [event("a", present, ratio=float("nan"))])
+
+
+def test_a_brief_has_the_fields_asked_for_as_they_were_written(store: Store, present: int):
+    said = {"who": 'Ana "中\\\n', "bound": None, "least": 5, "rate": 2.5, "notices": [{"at": 1.5}], "pods": ["x"] * 9}
+    writes = [event(f"w{number}", present + number, present + number + 1, "write") for number in range(4)]
+    append(store, [event("a", present - 100, **said), event("old", present - 300, present - 200, **said), *writes])
+    fields = ("who", "bound", "least", "rate", "notices", "absent")
+    found = briefs(store, ["alert", "write"], present - 150, present + 60, fields=fields, newest=3)
+    assert [each.id for each in found] == ["w3", "w2", "w1", "a"]
+    assert found[0].detail == {}
+    told = {name: said[name] for name in fields if name in said}
+    assert found[-1] == Brief("a", "alert", "checkout", present - 100, None, told)

@@ -14,6 +14,7 @@ from maibo_slo.store.histogram import (
     last_bin_within,
     nearest_on_grid,
     on_grid,
+    sparse_quantiles,
 )
 
 DURATIONS_NS = st.one_of(
@@ -184,3 +185,13 @@ def test_a_quantile_outside_0_to_1_is_refused(q: float):
 def test_counts_of_another_shape_or_type_are_refused(counts: np.ndarray):
     with pytest.raises(ValueError, match="uint64 of shape"):
         Histogram(counts)
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 4), st.integers(0, BINS - 1), st.integers(1, 10**6)), max_size=60),
+    q=st.lists(st.floats(0, 1), min_size=1, max_size=4),
+)
+def test_quantiles_of_many_histograms_at_once_are_those_of_each_alone(rows, q):
+    owners, bins, n = (np.array([row[at] for row in rows], dtype=np.int64) for at in range(3))
+    found = sparse_quantiles(owners, bins, n, *q, owned=5)
+    assert found == [Histogram.from_bins(bins[owners == each], n[owners == each]).quantiles(*q) for each in range(5)]

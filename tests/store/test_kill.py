@@ -36,7 +36,7 @@ def drain(store, number):
     series = [("checkout", "", "prod", "s", "1", "c", "eu", str(tier), "", "success") for tier in range(7)]
     numbers = sorted(hashes[h] for h in own)
     cells = [(begin + 10 * (each % 300), each % 7, 600 + each % 50, 1) for each in numbers]
-    flow = [(begin // 60 * 60, each % 7, 1, 1) for each in numbers]
+    flow = [(begin + 10 * (each % 300), each % 7, 1, 1) for each in numbers]
     counts.insert(store, Counts(series, cells=np.array(cells, CELL), flow=np.array(flow, FLOW)), token=name)
     record(store, SegmentRecord(name, int(time.time() * 1000), 10, 10 - len(own), 10, len(own), 0, 0, (begin,)))
 
@@ -85,4 +85,5 @@ def test_killed_again_and_again_nothing_is_lost_and_nothing_counted_twice(store_
         for tier in ("10s", "1m", "1h"):
             assert store.rows(f"SELECT sum(n) FROM cells_{tier}") == [(bodies,)], tier
         assert store.rows("SELECT sum(started), sum(succeeded) FROM flow_1m") == [(bodies, bodies)]
+        assert store.rows("SELECT sum(started) FROM starts_10s") == [(bodies,)]
         assert store.rows("SELECT count(), uniqExact(hash) FROM bodies") == [(bodies, bodies)]

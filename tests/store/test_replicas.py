@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from maibo_slo.store.replicas import Sample, history, insert, newest
+from maibo_slo.store.replicas import LATELY_SECONDS, Sample, history, insert, newest
 from maibo_slo.store.workload import Workload
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ def test_what_is_written_is_read(store: Store, sample: Sample) -> None:
     other = replace(sample, workload=CART, t=sample.t - 20, at=sample.t - 12.5, templates=2)
     insert(store, [])
     insert(store, [sample, other, replace(other, t=sample.t - 30)])
-    assert newest(store, [CHECKOUT, CART, Workload("shop", "Deployment", "nobody")]) == {CHECKOUT: sample, CART: other}
-    assert newest(store, []) == {}
+    nobody = Workload("shop", "Deployment", "nobody")
+    assert newest(store, [CHECKOUT, CART, nobody], now=sample.t + 10) == {CHECKOUT: sample, CART: other}
+    assert newest(store, [], now=sample.t + 10) == {}
 
 
 def test_of_one_bucket_the_newest_version_counts(store: Store, sample: Sample) -> None:
@@ -38,9 +39,15 @@ def test_of_one_bucket_the_newest_version_counts(store: Store, sample: Sample) -
     insert(store, [sample])
     insert(store, [later])
     insert(store, [sample], version=1)
-    assert newest(store, [CHECKOUT]) == {CHECKOUT: later}
+    assert newest(store, [CHECKOUT], now=sample.t + 10) == {CHECKOUT: later}
     insert(store, [sample])
-    assert newest(store, [CHECKOUT]) == {CHECKOUT: sample}
+    assert newest(store, [CHECKOUT], now=sample.t + 10) == {CHECKOUT: sample}
+
+
+def test_what_ran_more_than_an_hour_before_is_not_what_runs(store: Store, sample: Sample) -> None:
+    insert(store, [sample])
+    assert newest(store, [CHECKOUT], now=sample.t + LATELY_SECONDS - 1) == {CHECKOUT: sample}
+    assert newest(store, [CHECKOUT], now=sample.t + LATELY_SECONDS + 1) == {}
 
 
 def test_history_has_the_buckets_that_begin_in_it(store: Store, sample: Sample) -> None:

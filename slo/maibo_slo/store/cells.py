@@ -19,7 +19,7 @@ import pyarrow as pa
 from maibo.semconv import ABANDONED
 from maibo_slo.store.counts import CELL, Counts, SeriesKey
 from maibo_slo.store.counts import insert as insert_counts
-from maibo_slo.store.histogram import BINS, Histogram
+from maibo_slo.store.histogram import BINS, Histogram, sparse_quantiles
 from maibo_slo.store.selection import CellFilter, Window, require_dimensions, where
 from maibo_slo.store.tables import DIMENSIONS, TIERS, Tier
 
@@ -128,11 +128,17 @@ class Distribution:
 
 
 def distributions(
-    store: Store, window: Window, which: CellFilter, *, by: Sequence[str] = (), now: int | None = None
+    store: Store,
+    window: Window,
+    which: CellFilter,
+    *,
+    by: Sequence[str] = (),
+    now: int | None = None,
+    to_10s: bool = True,
 ) -> list[Distribution]:
     """Counts by bin, outcome and the dimensions of `by`, in one query, ordered by group. Empty list = no data.
 
-    ValueError for an unknown dimension.
+    Where the window's tier is a coarser one, a second query finds the newest events `to_10s`. ValueError for an unknown dimension.
     """
     require_dimensions(by)
     tier = tier_of(window, now=now)
@@ -151,7 +157,7 @@ def distributions(
     for row, (group, outcome, t) in enumerate(_groups(table, by, "outcome", "newest")):
         outcomes.setdefault(group, {})[outcome] = counts[row]
         newest[group] = max(newest.get(group, 0), t + tier.seconds)
-    if tier is not TIERS[0] and outcomes:
+    if to_10s and tier is not TIERS[0] and outcomes:
         newest |= _newest_10s(store, Window(max(wide.begin, wide.end - 3_600), wide.end), which, by=by)
     return [Distribution(group, outcomes[group], newest[group]) for group in sorted(outcomes)]
 
@@ -296,12 +302,19 @@ def series(
     )
     bins, counts = _values(table["bins"]), _values(table["counts"])
     ends = np.cumsum(_joined([each.value_lengths() for each in table["bins"].chunks]))
-    slices: dict[tuple[int, tuple[str, ...]], dict[str, Histogram]] = {}
+    totals = np.concatenate([np.zeros(1, np.uint64), counts.astype(np.uint64).cumsum()])
+    slices: dict[tuple[int, tuple[str, ...]], dict[str, int]] = {}
+    places: dict[tuple[int, tuple[str, ...]], int] = {}
+    owners = np.empty(len(bins), np.intp)
+    timed = np.zeros(len(bins), bool)
     begin = 0
-    for end, (group, t, outcome) in zip(ends, _groups(table, by, "slice", "outcome"), strict=True):
-        slices.setdefault((t, group), {})[outcome] = Histogram.from_bins(bins[begin:end], counts[begin:end])
+    for end, (group, t, outcome) in zip(ends.tolist(), _groups(table, by, "slice", "outcome"), strict=True):
+        slices.setdefault((t, group), {})[outcome] = int(totals[end] - totals[begin])
+        owners[begin:end] = places.setdefault((t, group), len(places))
+        timed[begin:end] = outcome != ABANDONED
         begin = end
-    return [_slice(t, group, slices[t, group]) for t, group in sorted(slices)]
+    quantiles = sparse_quantiles(owners[timed], bins[timed], counts[timed], 0.5, 0.9, 0.99, owned=len(places))
+    return [Slice(t, group, slices[t, group], *quantiles[places[t, group]]) for t, group in sorted(slices)]
 
 
 def cells_of_minutes(store: Store, minutes: Sequence[int], journeys: Collection[str]) -> pd.DataFrame:
@@ -356,11 +369,6 @@ def _newest_10s(store: Store, window: Window, which: CellFilter, *, by: Sequence
     for *group, _, t in rows:
         newest[tuple(group)] = max(newest.get(tuple(group), 0), int(t) + tier.seconds)
     return newest
-
-
-def _slice(t: int, group: tuple[str, ...], outcomes: Mapping[str, Histogram]) -> Slice:
-    found = Distribution(group, {outcome: each.counts for outcome, each in outcomes.items()}, None)
-    return Slice(t, group, found.events(), *found.histogram().quantiles(0.5, 0.9, 0.99))
 
 
 def _tier_for_slices(window: Window, slice_seconds: int, *, now: int | None) -> Tier:

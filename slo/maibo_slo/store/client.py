@@ -143,6 +143,19 @@ class Store:
             self._clients.add(client)
         return client
 
+    def connection(self) -> Any:
+        """A chDB connection of the caller's own, which it closes: answers in any format, as bytes. StoreError without an embedded engine."""
+        if not self.embedded:
+            raise StoreError(f"the store {self} is a server, and answers over its own interfaces")
+        self.client()  # raises in a forked child, and after `close`
+        import chdb
+        from clickhouse_connect.driver.binding import quote_identifier
+
+        connection = chdb.connect(str(self._address.path))
+        if self._address.database != "default":
+            connection.query(f"USE {quote_identifier(self._address.database)}")
+        return connection
+
     def warm_up(self) -> None:
         """Have everything imported and compiled that the first insert and the first query would otherwise wait for (2 s)."""
         self.execute(

@@ -17,6 +17,7 @@ from maibo_slo.store.tables import CELLS, DIMENSIONS, EXEMPLARS, FLOW_KEYS, REAS
 from maibo_slo.store.tables import FLOW as FLOW_1M
 from maibo_slo.store.tables import SAMPLED as SAMPLED_1M
 from maibo_slo.store.tables import SKEWED as SKEWED_1M
+from maibo_slo.store.tables import STARTS as STARTS_10S
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 CELL: Final = np.dtype([("t", "<u4"), ("series", "<u4"), ("bin", "<u2"), ("n", "<u8")])
 """t: 10 s bucket of the end (unix s); series: place in `Counts.series`; n: weighted."""
 FLOW: Final = np.dtype([("t", "<u4"), ("series", "<u4"), ("started", "<u8"), ("ended", "<u8")])
-"""t: minute in which the journeys began; the series' outcome says how they ended."""
+"""t: 10 s in which the journeys began; the series' outcome says how they ended."""
 SAMPLED: Final = np.dtype([("t", "<u4"), ("series", "<u4"), ("n", "<u8"), ("spans", "<u8")])
 """t: 10 s bucket; how many events (n) so many spans stand for, where that is not one each."""
 SKEWED: Final = np.dtype([("t", "<u4"), ("series", "<u4"), ("n", "<u8")])
@@ -93,12 +94,13 @@ def insert(store: Store, counts: Counts, *, token: str) -> None:
 
 
 def insert_cells(store: Store, counts: Counts, *, token: str) -> None:
-    """The 10 s cells alone; as `insert`."""
-    _insert(store, ((CELLS[0], _cells(counts.cells, _Series(counts.series))),), token)
+    """What is of 10 s: cells, and starts of journeys; as `insert`."""
+    series = _Series(counts.series)
+    _insert(store, ((CELLS[0], _cells(counts.cells, series)), (STARTS_10S, _starts(counts.flow, series))), token)
 
 
 def insert_minutes(store: Store, counts: Counts, *, token: str) -> None:
-    """All but the 10 s cells: what is of minutes and hours; as `insert`."""
+    """All else: what is of minutes and hours; as `insert`."""
     series = _Series(counts.series)
     cells = counts.cells
     coarser: list[tuple[Table, Columns]] = []
@@ -216,7 +218,13 @@ def _flow(rows: NDArray[np.void], series: _Series) -> Columns:
         name: np.where(outcomes == outcome, rows["ended"], np.uint64(0))
         for name, outcome in (("succeeded", SUCCESS), ("failed", FAILURE), ("abandoned", ABANDONED))
     }
-    return _summed(rows["t"], FLOW_KEYS, rows["series"], {"started": rows["started"], **ended}, series)
+    return _summed(_minutes(rows["t"]), FLOW_KEYS, rows["series"], {"started": rows["started"], **ended}, series)
+
+
+def _starts(rows: NDArray[np.void], series: _Series) -> Columns:
+    rows = rows[rows["started"] > 0]
+    names = ("journey", "environment")
+    return _summed(rows["t"], names, rows["series"], {"started": rows["started"]}, series)
 
 
 def _sampled(rows: NDArray[np.void], series: _Series) -> Columns:

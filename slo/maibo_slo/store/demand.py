@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from maibo_slo.store.client import Store
 
 MINUTE = 60
+Begun = tuple[str, str]
+"""Environment and journey."""
 
 
 class CallsKey(NamedTuple):
@@ -116,17 +118,27 @@ def weights(store: Store, begin: int) -> dict[str, float]:
     }
 
 
-def starts(store: Store, begin: int) -> dict[tuple[str, str], dict[int, int]]:
-    """(Environment, journey) -> minute from `begin` on (unix s) -> journeys that began in it. StoreError."""
+def starts(store: Store, begin: int) -> dict[Begun, dict[int, int]]:
+    """Begin of a 10 s bucket from `begin` on (unix s) -> journeys that began in it. StoreError."""
     rows = store.rows(
-        "SELECT f.environment, f.journey, toUnixTimestamp(f.t), sum(f.started) AS begun FROM flow_1m AS f "
-        "WHERE f.t >= toDateTime({begin:UInt32}, 'UTC') GROUP BY f.environment, f.journey, f.t HAVING begun > 0",
-        {"begin": begin // MINUTE * MINUTE},
+        "SELECT environment, journey, toUnixTimestamp(s.t) AS at, sum(s.started) FROM starts_10s AS s "
+        "WHERE s.t >= toDateTime({begin:UInt32}, 'UTC') GROUP BY environment, journey, at",
+        {"begin": begin},
     )
-    found: dict[tuple[str, str], dict[int, int]] = {}
+    found: dict[Begun, dict[int, int]] = {}
     for environment, journey, t, begun in rows:
         found.setdefault((environment, journey), {})[int(t)] = int(begun)
     return found
+
+
+def begun_between(store: Store, begin: int, end: int) -> dict[Begun, int]:
+    """Journeys that began in [begin, end), unix s, widened to minutes: to be held against `calls_between`, as it is counted with these. StoreError."""
+    rows = store.rows(
+        "SELECT environment, journey, sum(started) AS begun FROM flow_1m AS f WHERE f.t >= toDateTime({begin:UInt32}, 'UTC') "
+        "AND f.t < toDateTime({end:UInt32}, 'UTC') GROUP BY environment, journey HAVING begun > 0",
+        {"begin": begin // MINUTE * MINUTE, "end": -(-end // MINUTE) * MINUTE},
+    )
+    return {(environment, journey): int(begun) for environment, journey, begun in rows}
 
 
 def calls_between(store: Store, begin: int, end: int) -> dict[CallsKey, int]:

@@ -123,6 +123,14 @@ def forecasts(store: Store, namespace: str, target: str, *, begin: float, end: f
     )
 
 
+def newest(store: Store, *, begin: float, end: float) -> dict[tuple[str, str], Forecasted]:
+    """Of each target, by namespace and name, the one of the moments in [begin, end) that was made last. StoreError."""
+    return {
+        (each.namespace, each.target): each
+        for each in _read(store, "1", {}, begin=begin, end=end, order="f.made_at DESC LIMIT 1 BY f.namespace, f.target")
+    }
+
+
 def accuracy(store: Store, namespace: str, target: str, *, begin: float, end: float) -> Accuracy | None:
     """Of the forecasts of [begin, end); None where what came is known of none. StoreError."""
     return accuracy_of(forecasts(store, namespace, target, begin=begin, end=end))
@@ -211,12 +219,20 @@ def _by_level(levels: Sequence[float], values: NDArray[np.float64]) -> dict[floa
     return dict(zip(levels, map(float, values), strict=True))
 
 
-def _read(store: Store, condition: str, parameters: Mapping[str, str], *, begin: float, end: float) -> list[Forecasted]:
+def _read(
+    store: Store,
+    condition: str,
+    parameters: Mapping[str, str],
+    *,
+    begin: float,
+    end: float,
+    order: str = "f.at, f.made_at",
+) -> list[Forecasted]:
     rows = store.rows(
         "SELECT f.namespace, f.target, toUnixTimestamp(f.made_at), toUnixTimestamp(f.at), f.model, f.abstained, "  # noqa: S608 -- fixed conditions
         "f.expected_factor, f.levels, f.quantiles, f.came FROM forecasts AS f FINAL "
         f"WHERE {condition} AND f.at >= toDateTime({{begin:UInt32}}, 'UTC') AND f.at < toDateTime({{end:UInt32}}, 'UTC') "
-        "ORDER BY f.at, f.made_at",
+        f"ORDER BY {order}",
         {**parameters, "begin": max(ceil(begin), 0), "end": max(ceil(end), 0)},
     )
     return [

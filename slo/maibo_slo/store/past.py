@@ -13,7 +13,7 @@ import numpy as np
 from maibo_slo.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     import pandas as pd
     import pyarrow as pa
@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
     from maibo_slo.store.client import Store
 
+MINUTE: Final = 60
 DAY: Final = 86_400
 AT_ONCE: Final = 1_000_000
 """Rows of one answer: 24 MB."""
 _TIMEOUT_EXCEEDED: Final = 159
 _LISTS: Final = ("ts", "goods", "bads")
 _FINAL: Final = "SETTINGS do_not_merge_across_partitions_select_final = 1"
+_NAMES: Final = "arrayZip({slos:Array(String)}, {objectives:Array(String)}, {groups:Array(String)})"
+_WHOSE: Final = f"slo IN {{slos:Array(String)}} AND (slo, objective, grp) IN {_NAMES}"
+_PLACE: Final = f"toUInt16(indexOf({_NAMES}, (toString(slo), toString(objective), toString(grp))))"
 _WITHIN: Final = "s.t >= toDateTime({begin:UInt32}, 'UTC') AND s.t < toDateTime({end:UInt32}, 'UTC')"
 
 
@@ -40,16 +44,35 @@ class Series:
     bad: NDArray[np.int64]
 
 
+class Whose(NamedTuple):
+    """An objective, or one group of it."""
+
+    slo: str
+    objective: str
+    group: str
+
+
 def series(store: Store, slo: str, objective: str, group: str, begin: int, end: int, *, step: int = 60) -> Series:
     """An objective's counts in [begin, end), in steps of `step` seconds, a multiple of 60."""
+    [found] = several(store, [Whose(slo, objective, group)], begin, end, step=step)
+    return found
+
+
+def several(store: Store, whose: Sequence[Whose], begin: int, end: int, *, step: int = 60) -> list[Series]:
+    """Of each in their order, as `series` tells one, in one query: for a few that somebody waits for."""
+    if not whose:
+        return []
+    # Minutes are rows, each once by then: to group and sort them here takes a third of the time.
+    counts = "s.good AS goods, s.bad AS bads" if step == MINUTE else "sum(s.good) AS goods, sum(s.bad) AS bads"
     table = store.arrow(
-        "SELECT toInt64(intDiv(toUnixTimestamp(s.t), {step:UInt32}) * {step:UInt32}) AS at, "  # noqa: S608 -- fixed text
-        "toInt64(sum(s.good)) AS goods, toInt64(sum(s.bad)) AS bads FROM sli AS s FINAL "
-        f"WHERE {_WITHIN} AND slo = {{slo:String}} AND objective = {{objective:String}} AND grp = {{grp:String}} "
-        f"AND s.good + s.bad > 0 GROUP BY at ORDER BY at {_FINAL}",
-        {"begin": begin, "end": end, "step": step, "slo": slo, "objective": objective, "grp": group},
+        f"SELECT {_PLACE if len(whose) > 1 else 'toUInt16(1)'} AS place, "  # noqa: S608 -- fixed text
+        f"toInt64(intDiv(toUnixTimestamp(s.t), {{step:UInt32}}) * {{step:UInt32}}) AS at, {counts} FROM sli AS s FINAL "
+        f"WHERE {_WITHIN} AND {_WHOSE} AND s.good + s.bad > 0{'' if step == MINUTE else ' GROUP BY place, at'} {_FINAL}",
+        {"begin": begin, "end": end, "step": step, **_named(whose)},
     )
-    return series_of(table)
+    place = _array(table["place"])
+    t, good, bad = (_array(table[name]) for name in ("at", "goods", "bads"))
+    return [_ascending(t[own], good[own], bad[own]) for own in (place == 1 + index for index in range(len(whose)))]
 
 
 def groups(store: Store, slo: str, objective: str) -> list[str]:
@@ -61,14 +84,6 @@ def groups(store: Store, slo: str, objective: str) -> list[str]:
     return [str(group) for (group,) in rows]
 
 
-class Whose(NamedTuple):
-    """An objective, or one group of it."""
-
-    slo: str
-    objective: str
-    group: str
-
-
 def many_series(store: Store, whose: Collection[Whose], begin: int, end: int) -> Iterator[dict[Whose, Series]]:
     """Minutes of each in [begin, end), as `series` tells them; who has none there is absent.
 
@@ -77,17 +92,21 @@ def many_series(store: Store, whose: Collection[Whose], begin: int, end: int) ->
     names = list(dict.fromkeys(whose))
     size = max(1, AT_ONCE * 60 // max(60, end - begin))
     for first in range(0, len(names), size):
-        slos, objectives, groups = map(list, zip(*names[first : first + size], strict=True))
         table = store.arrow(
             "SELECT slo, objective, grp, groupArray(toInt64(toUnixTimestamp(s.t))) AS ts, groupArray(toInt64(s.good)) AS goods, "  # noqa: S608 -- fixed text
-            f"groupArray(toInt64(s.bad)) AS bads FROM sli AS s FINAL WHERE {_WITHIN} AND slo IN {{slos:Array(String)}} "
-            "AND (slo, objective, grp) IN arrayZip({slos:Array(String)}, {objectives:Array(String)}, {groups:Array(String)}) "
+            f"groupArray(toInt64(s.bad)) AS bads FROM sli AS s FINAL WHERE {_WITHIN} AND {_WHOSE} "
             f"AND s.good + s.bad > 0 GROUP BY slo, objective, grp {_FINAL}",
-            {"begin": begin, "end": end, "slos": slos, "objectives": objectives, "groups": groups},
+            {"begin": begin, "end": end, **_named(names[first : first + size])},
         )
         keys = zip(*(table[name].to_pylist() for name in ("slo", "objective", "grp")), strict=True)
         lists = ([np.from_dlpack(each.values) for chunk in table[name].chunks for each in chunk] for name in _LISTS)
         yield {Whose(*key): _ascending(*counts) for key, *counts in zip(keys, *lists, strict=True)}
+
+
+def _named(whose: Sequence[Whose]) -> dict[str, list[str]]:
+    """Values of the parameters of `_WHOSE`."""
+    slos, objectives, groups = map(list, zip(*whose, strict=True))
+    return {"slos": slos, "objectives": objectives, "groups": groups}
 
 
 def _ascending(t: NDArray[np.int64], good: NDArray[np.int64], bad: NDArray[np.int64]) -> Series:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SECONDS: Final = 10
 """Of a bucket."""
+LATELY_SECONDS: Final = 3600
+"""What ran longer ago is not what runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +72,21 @@ def insert(store: Store, samples: Sequence[Sample], *, version: int | None = Non
     )
 
 
-def newest(store: Store, workloads: Collection[Workload]) -> dict[Workload, Sample]:
-    """The newest bucket of each workload, of the last hour that has one; a workload without is absent. StoreError."""
+def newest(store: Store, workloads: Collection[Workload], *, now: float) -> dict[Workload, Sample]:
+    """The newest bucket of each workload, of the last `LATELY_SECONDS`; a workload without is absent. StoreError."""
     if not workloads:
         return {}
     rows = store.rows(
         f"{_SELECT} WHERE (r.namespace, r.kind, r.name) IN ("  # noqa: S608 -- fixed names
         "SELECT tupleElement(w, 1), tupleElement(w, 2), tupleElement(w, 3) FROM ("
         "SELECT arrayJoin(arrayZip({namespaces:Array(String)}, {kinds:Array(String)}, {names:Array(String)})) AS w)) "
-        "AND r.t > now('UTC') - INTERVAL 1 HOUR "
+        "AND r.t > toDateTime({after:UInt32}, 'UTC') "
         "ORDER BY r.t DESC LIMIT 1 BY r.namespace, r.kind, r.name",
         {
             "namespaces": [each.namespace for each in workloads],
             "kinds": [each.kind for each in workloads],
             "names": [each.name for each in workloads],
+            "after": max(0, int(now) - LATELY_SECONDS),
         },
     )
     return {sample.workload: sample for sample in map(_sample, rows)}

@@ -30,3 +30,10 @@ def evidence(store: Store, window: Window, which: CellFilter) -> Evidence:
         parameters,
     )
     return Evidence(int(n or 0), int(n or 0) - int(stood_for) + int(spans))
+
+
+def is_sampled(store: Store, window: Window, which: CellFilter) -> bool:
+    """Whether any of it is; it reads few rows, and mostly none."""
+    condition, parameters = where(window.widened(60), which)
+    sql = f"SELECT 1 FROM sampled_1m AS c WHERE {condition} LIMIT 1"  # noqa: S608 -- fixed names
+    return bool(store.rows(sql, parameters))

@@ -181,6 +181,9 @@ def _decided(scaleup: ScaleUp) -> Moment:
     return scaleup.moments[Stage.DECIDED]
 
 
+_STAGES: Final = tuple(Stage)
+_POD_STATES: Final = {state.value: state for state in PodState}
+"""A list reads thousands of pods."""
 _PLACED: Final = frozenset({"id", "workload"})
 """Fields that the event has itself."""
 
@@ -210,12 +213,12 @@ def _scaleup(event: events.Event) -> ScaleUp:
 
 def _pod(detail: Mapping[str, Any]) -> PodTimes:
     return PodTimes(
-        **{**detail, "state": PodState(detail["state"]), "moments": _moments(detail["moments"])},
+        **{**detail, "state": _POD_STATES[detail["state"]], "moments": _moments(detail["moments"])},
     )
 
 
 def _moments(detail: Mapping[str, Any]) -> dict[Stage, Moment]:
-    return {stage: Moment(*detail[stage]) for stage in Stage if stage in detail}
+    return {stage: Moment(*found) for stage in _STAGES if (found := detail.get(stage)) is not None}
 
 
 def _moment(detail: Sequence[Any] | None) -> Moment | None:

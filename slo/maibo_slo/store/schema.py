@@ -34,6 +34,7 @@ from maibo_slo.store.tables import (
     SERVED,
     SKEWED,
     SLI,
+    STARTS,
     STREAMS,
     Table,
 )
@@ -114,6 +115,7 @@ MIGRATIONS: Final[Sequence[tuple[int, Sequence[str]]]] = (
     ),
     (4, (EVENTS.ddl(),)),
     (5, tuple(table.ddl() for table in (SERVED, REPLICAS, SCALING, FORECASTS))),
+    (6, (STARTS.ddl(),)),
 )
 """(version, statements), ascending."""
 

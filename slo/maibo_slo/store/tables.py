@@ -118,6 +118,19 @@ FLOW: Final = Table(
 )
 """t: the minute in which the journeys began, whenever they end."""
 
+STARTS: Final = Table(
+    name="starts_10s",
+    columns=(_TIME, *map(_text, ("journey", "environment")), _count("started")),
+    engine="SummingMergeTree(started)",
+    # By time: the newest are asked for several times a second.
+    order_by=("t", "journey", "environment"),
+    partition_by="toYYYYMMDD(t)",
+    ttl="t + INTERVAL 1 DAY",
+    # Not durable: what is of use for two minutes need not survive a loss of power, and each batch pays for it.
+    settings=(WHOLE_PARTS, DEDUPLICATED),
+)
+"""t: the 10 s in which the journeys began. What scaling looks at: the same in minutes is `FLOW`, for good, and some seconds later."""
+
 REASONS: Final = Table(
     name="reasons_1m",
     columns=(
@@ -386,6 +399,7 @@ APPLIED: Final = Table(
 TABLES: Final = (
     *CELLS,
     FLOW,
+    STARTS,
     REASONS,
     EXEMPLARS,
     SAMPLED,
