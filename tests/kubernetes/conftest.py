@@ -1,10 +1,7 @@
-"""A fake API server (`fake_api.py`), and connections to it."""
+"""Connections to a fake API server (`fake_api.py`), and histories of clusters."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,22 +9,8 @@ import pytest
 from maibo_slo.kubernetes import Cluster
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(scope="session")
-def fake_api() -> Any:
-    """The module."""
-    return _module("kubernetes_fake_api", "fake_api.py")
-
-
-def _module(name: str, file: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(file))
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules[name] = module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -52,6 +35,6 @@ def cluster(kubeconfig: Path) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def history() -> Any:
+def history(recorder_module: Callable[[str], Any]) -> Any:
     """Makes a `History` of what happened in a cluster (`cluster_history.py`)."""
-    return _module("kubernetes_cluster_history", "cluster_history.py").History
+    return recorder_module("cluster_history").History

@@ -113,7 +113,9 @@ def test_what_runs_is_in_the_store_and_in_the_metrics(api: Any, kubeconfig: Path
                     await asyncio.to_thread(api.watching, each.plural)
             api.change("deployments", "checkout", "shop", spec={"replicas": 3})
             pod(api, 2)
-            await until(lambda: (found := replicas.newest(store, [CHECKOUT])) and found[CHECKOUT].ready == 3)
+            await until(
+                lambda: (found := replicas.newest(store, [CHECKOUT], now=time.time())) and found[CHECKOUT].ready == 3
+            )
             told = service.metrics()
             assert told['maibo_kubernetes_objects{resource="pods"}'] == 3
             assert told['maibo_kubernetes_watching{resource="pods"}'] == 1
@@ -121,7 +123,7 @@ def test_what_runs_is_in_the_store_and_in_the_metrics(api: Any, kubeconfig: Path
             assert told['maibo_kubernetes_watching{resource="rollouts"}'] == 0
             assert 0 <= told['maibo_kubernetes_last_event_age_seconds{resource="pods"}'] < 10
             assert (service.said, service.warned) == (None, False)
-        found = replicas.newest(store, [CHECKOUT])[CHECKOUT]
+        found = replicas.newest(store, [CHECKOUT], now=time.time())[CHECKOUT]
         assert (found.wanted, found.pods, found.templates) == (3, 3, 1)
         (rose,) = scaleups.scaleups(store, time.time() - 60, time.time() + 60, CHECKOUT)
         assert (rose.before, rose.after) == (2, 3)
@@ -142,8 +144,10 @@ def test_of_targets_what_they_scale_and_their_balloons_are_sampled(
         service = Service(store, tmp_path, kubernetes=str(kubeconfig))
         service.context = replace(service.context, catalogue=lambda: Catalogue(scaling_targets={"till": target}))
         async with service.running():
-            await until(lambda: (found := replicas.newest(store, [balloon])) and found[balloon].ready == 3)
-        assert replicas.newest(store, [CHECKOUT]) == {}, "no target names it"
+            await until(
+                lambda: (found := replicas.newest(store, [balloon], now=time.time())) and found[balloon].ready == 3
+            )
+        assert replicas.newest(store, [CHECKOUT], now=time.time()) == {}, "no target names it"
 
     shop(api, ready=2)
     shop(api, ready=3, name=balloon.name)
