@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 import maibo_slo
-from maibo_slo.documents import COMPOSITE, PromSlo, load
+from maibo_slo.documents import COMPOSITE, PromSlo, Pulse, load
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -74,6 +74,7 @@ def test_the_documents_of_the_manual_are_valid(judge):
     assert set(catalogue.alert_policies) == {"page"}
     assert set(catalogue.corrections) == {"db-upgrade"}
     assert set(catalogue.policies) == {"storefront"}
+    assert catalogue.pulse == Pulse("shop", "shop", journeys=("checkout",), orders=("checkout",))
 
 
 def test_the_documents_of_the_manual_are_openslo_to_its_own_validator(judge):
@@ -120,6 +121,8 @@ def test_the_checkout_that_is_scaled_says_all_that_a_target_can():
     assert target.burst_pool is not None
     assert target.fast_lane is not None
     assert catalogue.scaleup_slos["checkout-scales-in-time"].indicator.counts(target.workload)
+    assert catalogue.pulse is not None
+    assert set(catalogue.pulse.orders) <= set(catalogue.journeys)
 
 
 @pytest.mark.parametrize("block", of_manual("signals.md"))

@@ -94,7 +94,7 @@ def test_a_workload_and_a_most_are_enough(target):
     assert found.workload == Workload("shop", "Deployment", "checkout-api")
     assert found.services == ("checkout-api",)
     assert (found.journeys, found.slos, found.environments, found.expected) == ((), (), (), ())
-    assert found.capacity == CapacitySpec(None, None, None, 0.8)
+    assert found.capacity == CapacitySpec(None, None, None, 0.805)
     assert (found.least, found.most, found.dead_band) == (1, 40, 0.03)
     assert (found.scale_down_seconds, found.max_age_seconds, found.silence) == (120, 60, "hold")
     assert found.forecast == ForecastSpec(enabled=True, quantile=0.6, lead_seconds=None)

@@ -29,10 +29,12 @@ from maibo_slo.documents.kinds import (
     Step,
 )
 from maibo_slo.documents.problems import DocumentsError, Problem
+from maibo_slo.documents.pulse_kind import Aim, Pulse
 from maibo_slo.documents.scaling_kinds import ScalingTarget
 
 __all__ = [
     "COMPOSITE",
+    "Aim",
     "AlertCondition",
     "AlertNotificationTarget",
     "AlertPolicy",
@@ -53,6 +55,7 @@ __all__ = [
     "PromQuery",
     "PromSli",
     "PromSlo",
+    "Pulse",
     "ScaleupSli",
     "ScaleupSlo",
     "ScalingTarget",

@@ -20,6 +20,7 @@ from maibo_slo.documents.journeys import journey
 from maibo_slo.documents.kinds import PromSlo, ScaleupSlo, Sli, Slo
 from maibo_slo.documents.policies import error_budget_policy
 from maibo_slo.documents.problems import DocumentsError, Position, Problem, Report, TooManyProblems
+from maibo_slo.documents.pulse import pulse
 from maibo_slo.documents.scaling import scaling_target
 from maibo_slo.documents.selectors import BUILT_IN, MetricType
 from maibo_slo.documents.services import service
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         Journey,
         Service,
     )
+    from maibo_slo.documents.pulse_kind import Pulse
     from maibo_slo.documents.scaling_kinds import ScalingTarget
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
@@ -70,6 +72,8 @@ class Catalogue:
     corrections: Mapping[str, Correction] = field(default_factory=dict)
     policies: Mapping[str, ErrorBudgetPolicy] = field(default_factory=dict)
     scaling_targets: Mapping[str, ScalingTarget] = field(default_factory=dict)
+    pulse: Pulse | None = None
+    """None: no document tells one."""
 
     @property
     def every_slo(self) -> dict[str, Slo | FedSlo]:
@@ -147,6 +151,7 @@ def _read(opened: Sequence[Document], types: Mapping[str, MetricType], report: R
     corrections = sound("Correction", correction)
     budget_policies = sound("ErrorBudgetPolicy", error_budget_policy)
     scaling_targets = sound("ScalingTarget", scaling_target)
+    pulses = sound("Pulse", pulse)
     counted = {name: indicator.counts for name, indicator in known.slis.items()}
     return Catalogue(
         services=services,
@@ -163,6 +168,7 @@ def _read(opened: Sequence[Document], types: Mapping[str, MetricType], report: R
         corrections=corrections,
         policies=budget_policies,
         scaling_targets=scaling_targets,
+        pulse=next(iter(pulses.values()), None),
     )
 
 

@@ -22,7 +22,7 @@ OPENSLO: Final = "openslo/v1"
 MAIBO: Final = "maibo.dev/v1"
 KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     OPENSLO: ("Service", "SLI", "SLO", "DataSource", "AlertPolicy", "AlertCondition", "AlertNotificationTarget"),
-    MAIBO: ("Journey", "Correction", "ErrorBudgetPolicy", "ScalingTarget"),
+    MAIBO: ("Journey", "Correction", "ErrorBudgetPolicy", "ScalingTarget", "Pulse"),
 }
 OTHER_TOOLS: Final = {
     "prometheus/v1": "sloth",
