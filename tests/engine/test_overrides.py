@@ -11,13 +11,12 @@ from maibo_slo.engine.scaling import overrides
 from maibo_slo.engine.scaling.inputs import Override
 from maibo_slo.engine.scaling.overrides import Overrides
 from maibo_slo.errors import StoreError
-from maibo_slo.store.events import every
+from maibo_slo.store.events import Event, every
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maibo_slo.store import Store
-    from maibo_slo.store.events import Event
 
 NOON = 1_800_000_000.0
 
@@ -47,6 +46,13 @@ class Unwilling:
 
 def an_override(at: float, least: int = 5) -> Override:
     return Override(f"api@{round(at * 1000)}", "api", least, None, at + 3600, "ana", "INC-17", at)
+
+
+@pytest.mark.parametrize("names", [("least", "most"), ("min_replicas", "max_replicas")])
+def test_rows_of_older_services_are_read_as_those_of_today(store: Store, names: tuple[str, str]) -> None:
+    said = {"until": NOON + 3600, "said_at": NOON, "who": "ana", "why": "INC-17", names[0]: 5, names[1]: None}
+    overrides.events.append(store, [Event(f"api@{round(NOON * 1000)}", "override", "api", NOON, NOON + 3600, said)])
+    assert Overrides(store, now=lambda: NOON + 1)() == (an_override(NOON),)
 
 
 def test_while_the_store_fails_an_override_is_in_force_and_recorded_later(

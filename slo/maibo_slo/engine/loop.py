@@ -28,22 +28,32 @@ async def run(
     report: Callable[[str, str | None], None],
     tick_seconds: float = TICK_SECONDS,
     now: Callable[[], float] = time.time,
+    after: Callable[[float], None] = lambda _: None,
 ) -> None:
-    """Tick at once, then every `tick_seconds`, until `stopping`; one last tick then takes in what the collectors drained."""
+    """Tick at once, then every `tick_seconds`, until `stopping`; one last tick then takes in what the collectors drained.
+
+    `after` is called after each tick that succeeded, in the same thread.
+    """
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="maibo-engine") as thread:
         started = loop.time()
         while not stopping.is_set():
-            await loop.run_in_executor(thread, tick_once, engine, report, now)
+            await loop.run_in_executor(thread, tick_once, engine, report, now, after)
             due = started + next_beat(loop.time() - started, tick_seconds)
             await _wait(stopping, due - loop.time())
         await loop.run_in_executor(thread, tick_once, engine, report, now)
 
 
-def tick_once(engine: Engine, report: Callable[[str, str | None], None], now: Callable[[], float]) -> None:
+def tick_once(
+    engine: Engine,
+    report: Callable[[str, str | None], None],
+    now: Callable[[], float],
+    after: Callable[[float], None] = lambda _: None,
+) -> None:
     """One tick, told to `report`: its failure ends here, since the next tick may well succeed."""
     try:
         engine.tick(now=now())
+        after(now())
     except Exception as error:
         log.exception("the engine's tick failed")
         report("engine", f"the last tick failed: {error}")

@@ -7,7 +7,6 @@ minute are replaced by the recount's equal ones. Burns under way and states of p
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -16,6 +15,7 @@ from maibo_slo.documents import Correction
 from maibo_slo.engine.corrections import Window
 from maibo_slo.engine.state import PolicyNow
 from maibo_slo.engine.sums import Name
+from maibo_slo.files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,9 +97,7 @@ def remember(path: Path, memory: Memory, *, store: str) -> None:
         "applied": {slo: places[id(each)] for slo, each in memory.applied.items()},
         "offered": dict(memory.offered),
     }
-    draft = path.with_suffix(".new")
-    draft.write_text(json.dumps(said))
-    os.replace(draft, path)  # noqa: PTH105 -- Path.replace says the same; os.replace is known to be atomic
+    replace_file(path, json.dumps(said))
 
 
 def _window(begin: int, end: int, effect: str) -> Window:

@@ -49,6 +49,18 @@ def test_overload_that_was_bad_before_is_of_capacity_too() -> None:
     assert found.by_capacity == pytest.approx(found.burn)
 
 
+def test_without_the_calls_a_pod_nothing_is_said_of_load() -> None:
+    found = split("fast", OBJECTIVE, {"v1": Outcome(900, 100)}, None, history((10, 0.0)))
+    assert found is not None
+    assert not found.load_known
+    good = split("fast", OBJECTIVE, {"v1": Outcome(900, 0)}, None, [])
+    assert good is not None
+    assert good.load_known, "nothing burns, so nothing comes of load"
+    known = split("fast", OBJECTIVE, {"v1": Outcome(900, 100)}, 40.0, [])
+    assert known is not None
+    assert known.load_known
+
+
 def test_what_was_good_at_this_load_before_is_something_else() -> None:
     found = split("fast", OBJECTIVE, {"v1": Outcome(900, 100)}, 40.0, history((10, 0.0), (40, 0.0)))
     assert found is not None

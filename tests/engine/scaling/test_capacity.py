@@ -82,7 +82,7 @@ def test_what_something_else_broke_teaches_nothing() -> None:
     assert learned(observations) == pytest.approx(limit(), rel=0.1)
     capacity = learn(observations, CapacitySpec())
     assert capacity is not None
-    assert capacity.why.endswith("(left out: 300 of correction)")
+    assert capacity.why.endswith("(minutes left out: 300 with correction)")
 
 
 def test_nothing_is_extrapolated_beyond_a_small_step() -> None:

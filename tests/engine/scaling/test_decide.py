@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from maibo_slo.documents.scaling_kinds import CapacitySpec, ForecastSpec
+from maibo_slo.engine.scaling.correction import correction
 from maibo_slo.engine.scaling.decide import GAP_SECONDS, Memory, decide
 from maibo_slo.engine.scaling.inputs import BurnSplit, Capacity, Demand, Forecast, Override, Replicas
 from maibo_slo.engine.scaling.signal import NoSignal
@@ -98,7 +99,7 @@ def test_an_override_that_leaves_one_number_is_a_decision_without_demand(
     remembered = Memory(held=7)
     decision, memory = decide(make_target(), make_inputs(0.0, None, override=override(least=40, most=40)), remembered)
     assert (decision.desired, decision.held_by, memory) == (40, "override", remembered)
-    assert decision.reason == "40 replicas, whatever demand is: ana said least 40, most 40 (sale)"
+    assert decision.reason == "40 replicas, whatever demand is: ana said at least 40, at most 40 (sale)"
 
 
 def test_an_override_wins_over_bounds_and_is_told(make_target: MakeTarget, make_inputs: MakeInputs) -> None:
@@ -195,6 +196,17 @@ def test_burn_of_a_version_asks_for_none(make_target: MakeTarget, make_inputs: M
     decision, _ = decide(make_target(), inputs, Memory(-1.0, 10))
     assert decision.desired == 10
     assert decision.wishes[3].replicas is None
+
+
+def test_a_burn_of_which_nobody_knows_what_comes_of_load_is_told_as_such(
+    make_target: MakeTarget, make_inputs: MakeInputs
+) -> None:
+    why = "how many calls a pod gets is not known"
+    unsure = (BurnSplit("checkout", 6.7, 0.0, 0.0, 6.7, why, load_known=False),)
+    wish = correction(make_target(), make_inputs(0.0, 95, splits=unsure), Memory()).wish
+    assert wish.replicas is None
+    assert wish.why == f"checkout burns 6.7, and what of it comes of load is not known: {why}"
+    assert "by_capacity" not in wish.figures
 
 
 def test_pods_on_their_way_are_not_asked_for_twice(

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from maibo_slo.engine.scaling.demand import DemandEstimator
+from maibo_slo.engine.scaling import poisson
+from maibo_slo.engine.scaling.arrivals import TIMING_SECONDS
+from maibo_slo.engine.scaling.demand import (
+    BUCKET_SECONDS,
+    FEWEST_CALLS,
+    SURE_Z,
+    SURGE_SPANS,
+    WHOLE_BUCKETS,
+    DemandEstimator,
+)
+from maibo_slo.engine.scaling.loop import LEAST_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,6 +80,27 @@ def test_a_constant_demand_is_told_from_whole_buckets() -> None:
 def test_a_constant_demand_is_never_a_surge(rate: float, seconds: int) -> None:
     found = list(Arriving((seconds, rate), seed=7).looks(DemandEstimator(), 40, seconds - 10))
     assert not [at for at, demand in found if demand is not None and demand.surge]
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.5, 1, 2, 3, 5, 10, 50, 300])
+def test_of_steady_demand_fewer_than_two_surges_a_day_begin_by_chance(rate: float) -> None:
+    """At the most, as looks that lie together begin one: over all that the whole buckets may have told, how likely the rarer of the two spans is."""
+    told = chances(rate * WHOLE_BUCKETS * BUCKET_SECONDS)
+    rarest = np.ones(len(told))
+    for seconds in SURGE_SPANS:
+        reached = np.append(np.cumsum(chances(rate * seconds)[::-1])[::-1], 0.0)
+        sure = np.array([poisson.lower(calls, SURE_Z) for calls in range(2 * len(reached) + 200)])
+        steady = np.arange(len(told)) / (WHOLE_BUCKETS * BUCKET_SECONDS) * (seconds + TIMING_SECONDS)
+        calls = np.maximum(np.searchsorted(sure, steady, side="right"), FEWEST_CALLS)
+        rarest = np.minimum(rarest, reached[np.minimum(calls, len(reached) - 1)])
+    looks = 86_400 / LEAST_SECONDS
+    assert looks * float(told @ rarest) < 2
+
+
+def chances(mean: float) -> np.ndarray:
+    """Of 0, 1, 2... calls, where so many are expected."""
+    calls = np.arange(int(mean + 12 * math.sqrt(mean) + 40))
+    return np.exp(calls * math.log(mean) - mean - np.array([math.lgamma(each + 1) for each in calls]))
 
 
 @pytest.mark.parametrize("begin", [100.0, 103.5, 107.0, 109.5])
@@ -253,32 +285,47 @@ def test_what_has_just_begun_is_told_from_the_running_bucket() -> None:
 
 
 class Clumped(Arriving):
-    """Each exporter sends once a second, a drain takes up what came each `rest` s."""
+    """Each exporter sends once a second, or as maibo's SDK does, also when far more waits than usual; a drain takes up what came each `rest` s."""
 
-    def __init__(self, *rates: tuple[float, float], exporters: int, rest: float, seed: int) -> None:
+    def __init__(
+        self, *rates: tuple[float, float], exporters: int, rest: float, seed: int, as_sdk: bool = False
+    ) -> None:
         super().__init__(*rates, delay=0.0, rest=rest, seed=seed)
         random = np.random.default_rng(seed)
         sent = np.empty(len(self.ends))
         who = random.integers(0, exporters, len(sent))
         for one in range(exporters):
-            times = BEGIN - random.uniform(0, 1) + np.cumsum(1.0 + random.exponential(0.1, int(rates[-1][0]) + 2))
-            sent[who == one] = times[np.searchsorted(times, self.ends[who == one])]
+            at, usual, ends = BEGIN - random.uniform(0, 1), 0.0, self.ends[who == one]
+            times = []
+            while len(times) < len(ends):
+                due = at + 1.0 + random.exponential(0.1)
+                waiting = int(np.searchsorted(ends, due)) - len(times)
+                crowd = 16 + int(2 * usual)
+                if as_sdk and waiting >= crowd:
+                    waiting = crowd
+                    due = max(at, ends[len(times) + waiting - 1])
+                times += [due] * waiting
+                usual, at = usual + (waiting - usual) / 10, due
+            sent[who == one] = times
         drained = BEGIN + np.cumsum(rest + random.exponential(0.05, int(rates[-1][0] / rest) + 4))
         self.come = drained[np.searchsorted(drained, sent + 0.05).clip(max=len(drained) - 1)]
 
 
+@pytest.mark.parametrize(("as_sdk", "soon"), [(False, 4.5), (True, 3.5)])
 @pytest.mark.parametrize("exporters", [1, 4])
 @pytest.mark.parametrize("rate", [60, 120, 1000])
-def test_a_crowd_that_comes_in_clumps_is_told_soon_and_not_too_high(rate: float, exporters: int) -> None:
+def test_a_crowd_that_comes_in_clumps_is_told_soon_and_not_too_high(
+    rate: float, exporters: int, as_sdk: bool, soon: float
+) -> None:
     for seed in range(5):
         random = np.random.default_rng(seed)
         begin = 100 + random.uniform(0, 10)
         arriving = Clumped(
-            (begin, rate / 5), (150, rate), exporters=exporters, rest=random.uniform(0.5, 1.0), seed=seed
+            (begin, rate / 5), (150, rate), exporters=exporters, rest=random.uniform(0.5, 1.0), seed=seed, as_sdk=as_sdk
         )
         looks = [(at - begin, each) for at, each in arriving.looks(DemandEstimator(), 60, 148) if each is not None]
         assert max(each.rate for _, each in looks) < 1.2 * rate
-        assert min(at for at, each in looks if at > 0 and each.rate > 1.7 * rate / 5) <= 4.5
+        assert min(at for at, each in looks if at > 0 and each.rate > 1.7 * rate / 5) <= soon
         assert min(each.rate for at, each in looks if at > 5) > 0.4 * rate, "nor dropped between two clumps"
         assert not [at for at, each in looks if -30 < at < 0 and each.surge]
 

@@ -16,8 +16,11 @@ from maibo_slo.engine.scaling.learning import (
     ASSUMED_LEAD_SECONDS,
     BURN_OLD_SECONDS,
     CAPACITY_EVERY,
+    LEAD_EVERY,
+    MOST_SCALEUPS,
     Learner,
     name_of,
+    refill,
 )
 from maibo_slo.engine.scaling.minutes import Pods, pods_of
 from maibo_slo.errors import StoreError
@@ -25,7 +28,7 @@ from maibo_slo.store import demand, replicas, scaleups
 from maibo_slo.store.client import dictionary
 from maibo_slo.store.histogram import bin_of
 from maibo_slo.store.replicas import Sample
-from maibo_slo.store.scaleups import Moment, ScaleUp, ScaleUpState, Stage
+from maibo_slo.store.scaleups import Moment, PodState, PodTimes, ScaleUp, ScaleUpState, Stage
 from maibo_slo.store.tables import DIMENSIONS
 from maibo_slo.store.workload import Workload
 
@@ -110,8 +113,8 @@ def test_capacity_is_learned_from_minutes_that_can_teach_it(store: Store, target
     assert capacity is not None
     assert capacity.learned
     assert capacity.estimate == pytest.approx(20, rel=0.06)
-    assert "20 of correction" in capacity.why
-    assert "10 of rollout" in capacity.why
+    assert "20 with correction" in capacity.why
+    assert "10 with rollout" in capacity.why
     [split] = found.of(NAME).splits_of(NOW)
     assert split.slo == "checkout"
     assert found.of(NAME).splits_of(NOW + BURN_OLD_SECONDS + 1) == ()
@@ -182,7 +185,7 @@ def test_an_incident_that_is_told_later_and_an_slo_that_is_mended_are_heard(
     assert "left out" not in why(NOW)
     start = datetime.fromtimestamp(minutes[40], UTC).replace(tzinfo=None)
     corrections.append(Correction("database", "incident", "annotate", start, 40 * 60, "UTC"))
-    assert "40 of correction" in why(NOW + CAPACITY_EVERY)
+    assert "40 with correction" in why(NOW + CAPACITY_EVERY)
     slos["checkout"] = replace(SLO, objectives=(Objective("0.4", 0.4),))
     corrections.clear()
     assert "held" not in why(NOW + 2 * CAPACITY_EVERY), "half of them are enough now"
@@ -220,7 +223,7 @@ def test_without_a_recorder_capacity_is_not_learned(
     capacity = found.capacity(floored)
     assert capacity is not None
     assert capacity.per_replica == 4
-    assert "59 of pods not known" in capacity.why
+    assert "59 with pods not known" in capacity.why
 
 
 def test_a_document_that_changes_its_mind_is_heard_at_once(
@@ -246,9 +249,43 @@ def test_lead_time_is_said_measured_or_assumed(store: Store, make_target: MakeTa
     assert found.lead(target) == Lead(300.0, "at least: too many of 15 scale-ups never ended"), "what is known is told"
 
 
-def scaled(at: float, took: float) -> ScaleUp:
+def test_room_comes_back_in_what_scale_ups_took_that_waited_for_a_node(
+    store: Store, make_target: MakeTarget, target: ScalingTarget
+) -> None:
+    """A pool that works must not shrink for it."""
+    found = learner(store, target)
+    assert found.refill(target) == Lead(ASSUMED_LEAD_SECONDS, "assumed")
+    warm = [scaled(NOW - 600 * place, took=3) for place in range(1, 31)]
+    cold = [scaled(NOW - 610 * place, took=100 + place, cold=True) for place in range(1, 11)]
+    scaleups.append(store, warm + cold)
+    found.refresh(NOW)
+    assert found.lead(target) == Lead(106.0, "P90 of 40 scale-ups")
+    assert found.refill(target) == Lead(109.0, "P90 of 10 scale-ups that waited for a node")
+    assert found.refill(make_target(forecast=ForecastSpec(lead_seconds=20))) == Lead(20.0, "said")
+    scaleups.append(store, [scaled(NOW - place, took=3) for place in range(1, MOST_SCALEUPS + 1)])
+    found.refresh(NOW + LEAD_EVERY)
+    assert found.lead(target) == Lead(3.0, f"P90 of {MOST_SCALEUPS} scale-ups")
+    assert found.refill(target) == Lead(109.0, "P90 of 10 scale-ups that waited for a node"), (
+        "kept, though none waits now"
+    )
+
+
+def test_room_is_never_taken_to_come_back_sooner_than_is_assumed_of_a_node() -> None:
+    """What waits for a node that a pool asked for before, waits a part of its time."""
+    cold = [scaled(NOW - 610 * place, took=30, cold=True) for place in range(10)]
+    assert refill(cold[:4]) is refill([]) is None
+    assert refill(cold) == Lead(ASSUMED_LEAD_SECONDS, "assumed; P90 of 10 scale-ups that waited for a node: 30 s")
+    stuck = [replace(scaled(NOW, took=400, cold=True), state=ScaleUpState.CENSORED, ended=NOW + 400) for _ in range(10)]
+    stuck = [replace(each, moments={Stage.DECIDED: each.moments[Stage.DECIDED]}) for each in stuck]
+    assert refill([*cold, *stuck]) == Lead(
+        400.0, "at least: too many of 20 scale-ups that waited for a node never ended"
+    )
+
+
+def scaled(at: float, took: float, *, cold: bool = False) -> ScaleUp:
     moments = {Stage.DECIDED: Moment(at, at), Stage.READY: Moment(at + took, at + took)}
-    return ScaleUp(f"{API}@{at}", API, 1, 2, "hpa", "", moments, (), ScaleUpState.COMPLETE, ended=at + took)
+    pods = [PodTimes("a", "n", PodState.SERVING, {}, node_provisioned=cold)]
+    return ScaleUp(f"{API}@{at}/{cold}", API, 1, 2, "hpa", "", moments, pods, ScaleUpState.COMPLETE, ended=at + took)
 
 
 def test_a_store_that_fails_is_asked_again_later(

@@ -57,13 +57,19 @@ class Shop:
         )
 
     def call(
-        self, calls: int, *at: float, service: str = "checkout-api", step: str = "pay", table: str = "cells_10s"
+        self,
+        calls: int,
+        *at: float,
+        service: str = "checkout-api",
+        step: str = "pay",
+        table: str = "cells_10s",
+        journey: str = "checkout",
     ) -> None:
         """So many calls at each of these moments, else now; in one table, since inserting is most of what these tests cost."""
         self.sent += 1
         times = [int(each) // 10 * 10 for each in at or (self.now,)]
         texts = dict.fromkeys(DIMENSIONS, "") | {
-            "journey": "checkout",
+            "journey": journey,
             "step": step,
             "environment": "prod",
             "service": service,
@@ -77,15 +83,18 @@ class Shop:
         settings = {"insert_deduplication_token": f"calls-{id(self)}-{self.sent}"}
         self.store.insert(table, columns | numbers, settings=settings)
 
-    def begin(self, started: int, *at: int) -> None:
-        """So many journeys in each of these minutes."""
+    def begin(self, started: int, *at: float, journey: str = "checkout", table: str = "starts_10s") -> None:
+        """So many journeys at each of these moments, else now."""
         self.sent += 1
-        texts = {"journey": "checkout", "environment": "prod", "tier": "", "variant": ""}
-        columns = {name: dictionary([text] * len(at)) for name, text in texts.items()}
-        counts = {name: np.zeros(len(at), np.uint64) for name in ("succeeded", "failed", "abandoned")}
-        counts |= {"t": np.array(at, np.uint32), "started": np.full(len(at), started, np.uint64)}
-        settings = {"insert_deduplication_token": f"flow-{id(self)}-{self.sent}"}
-        self.store.insert("flow_1m", columns | counts, settings=settings)
+        times = [int(each) // 10 * 10 for each in at or (self.now,)]
+        texts = {"journey": journey, "environment": "prod"}
+        counts = {"t": np.array(times, np.uint32), "started": np.full(len(times), started, np.uint64)}
+        if table == "flow_1m":
+            texts |= {"tier": "", "variant": ""}
+            counts |= {name: np.zeros(len(times), np.uint64) for name in ("succeeded", "failed", "abandoned")}
+        columns = {name: dictionary([text] * len(times)) for name, text in texts.items()}
+        settings = {"insert_deduplication_token": f"starts-{id(self)}-{self.sent}"}
+        self.store.insert(table, columns | counts, settings=settings)
 
     def run(self, scaler: Scaler, seconds: float, rate: float, *, every: float = 0.5) -> list[int]:
         """What is decided at each tick, while so many calls a second come."""
@@ -305,28 +314,65 @@ def test_what_runs_is_known_from_the_recorder(shop: Shop) -> None:
     assert (signal.desired_replicas, signal.decision.held_by) == (12, "scale_down")
 
 
-def test_starts_of_journeys_are_fed_forward_to_every_workload_of_the_path(shop: Shop, make_target: MakeTarget) -> None:
-    shop.targets.append(make_target(name="stock", services=("stock",)))
-    minute = int(shop.now)
-    past = range(minute - 1_800, minute, 60)
-    shop.begin(1_000, *past)
-    shop.call(3_000, *past, service="stock", table="cells_1m")
-    shop.call(500, *past, table="cells_1m")
-    shop.call(500, minute, minute - 10, minute - 20, service="stock")
-    scaler = shop.scaler()
+@pytest.fixture
+def path(store: Store, make_target: MakeTarget) -> Shop:
+    """Of a checkout: the front's one call, and later, through a queue, three of stock's. Of a search: the front's alone. 16 of each begin a second."""
+    now = float(int(time.time()) // 60 * 60)
+    shop = Shop(store, now, [make_target(), make_target(name="stock", services=("stock",))])
+    minutes = np.arange(now - 1_800, now, 60).tolist()
+    buckets = [now - back for back in range(10, 130, 10)]
+    for journey in ("checkout", "search"):
+        shop.begin(960, *minutes, journey=journey, table="flow_1m")
+        shop.call(960, *minutes, journey=journey, table="cells_1m")
+        shop.begin(160, *buckets, journey=journey)
+    shop.call(2_880, *minutes, service="stock", table="cells_1m")
+    shop.call(480, *buckets, service="stock")
+    shop.call(320, *buckets)
+    return shop
+
+
+def _crowd(shop: Shop, scaler: Scaler, journey: str) -> dict[str, list[ScalingSignal]]:
+    """At each tick of ten seconds' calm and four seconds' crowd of a journey, which has not come to stock yet."""
     scaler.refresh(shop.now)
+    found: dict[str, list[ScalingSignal]] = {"checkout-api": [], "stock": []}
+    for tick in range(28):
+        shop.now += 0.5
+        for each in ("checkout", "search"):
+            begun = 64 if tick >= 20 and each == journey else 8
+            shop.begin(begun, journey=each)
+            shop.call(begun, journey=each)
+        shop.call(24, service="stock")
+        signals = scaler.tick(shop.now)
+        for name, told in found.items():
+            told.append(signals.get("shop", name, now=shop.now))
+    assert [told[19].desired_replicas for told in found.values()] == [4, 5]
+    return found
+
+
+def test_when_starts_rise_every_workload_of_the_path_is_raised_in_the_same_tick(path: Shop) -> None:
+    scaler = path.scaler()
+    told = _crowd(path, scaler, "checkout")
     assert scaler.learner.of(("shop", "stock")).per_start == {("prod", "checkout"): pytest.approx(3.0)}
-    for tick in range(32):
-        shop.now += 1.0
-        shop.begin(16 if tick < 18 else 80, minute)
-        scaler.tick(shop.now)
-    signal = scaler.signals().get("shop", "stock", now=shop.now)
-    fed = signal.inputs.fed_forward
+    rises = {
+        name: next(tick for tick, each in enumerate(signals) if each.desired_replicas > signals[19].desired_replicas)
+        for name, signals in told.items()
+    }
+    assert rises["stock"] == rises["checkout-api"] <= 22
+    last = told["stock"][-1]
+    assert last.inputs.demand is not None
+    assert last.inputs.demand.rate == pytest.approx(48, rel=0.1), "its own calls have not come"
+    fed = last.inputs.fed_forward
     assert fed is not None
     assert fed.surge
-    assert fed.rate == pytest.approx(80 * 3, rel=0.25)
-    assert signal.desired_replicas == pytest.approx(24, abs=6)
-    assert signal.reason.endswith("(feed-forward)")
+    assert 2.5 * 48 < fed.rate < 3 * 128
+    assert last.desired_replicas > 12
+    assert last.reason.endswith("(feed-forward)")
+
+
+def test_starts_of_a_journey_that_goes_elsewhere_raise_nothing(path: Shop) -> None:
+    told = _crowd(path, path.scaler(), "search")
+    assert told["checkout-api"][-1].desired_replicas > 8
+    assert {each.desired_replicas for each in told["stock"]} == {5}
 
 
 def test_without_targets_nothing_is_asked(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,6 +383,25 @@ def test_without_targets_nothing_is_asked(shop: Shop, monkeypatch: pytest.Monkey
         work(shop.now)
         shop.now += SHARED_EVERY
     assert scaler.signals().by_target == {}
+
+
+def test_what_was_counted_is_looked_at_and_decided_at_once(shop: Shop) -> None:
+    scaler = shop.scaler()
+    shop.run(scaler, 2, 50)
+    running = ScalingLoop(scaler, tell=lambda *_: None, tick_seconds=60, now=lambda: shop.now)
+    running.start()
+    try:
+        for _ in range(3):
+            shop.now += 1
+            running.counted()
+            end = time.monotonic() + 5
+            while scaler.signals().decided_at != shop.now:
+                assert time.monotonic() < end
+                time.sleep(0.005)
+    finally:
+        began = time.monotonic()
+        running.stop()
+    assert time.monotonic() - began < 5, "not at the end of the tick"
 
 
 def test_a_store_that_hangs_stops_neither_readers_nor_overrides(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,20 +8,18 @@ old; the others go on.
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
 from maibo_slo.engine.forecasting.forecast import LEVELS, forecast, gate_of
-from maibo_slo.engine.forecasting.gate import LEARNED_MINUTES, Gate, Score
-from maibo_slo.engine.forecasting.models import Fitted
-from maibo_slo.engine.forecasting.series import MINUTE, MOST_LEAD_SECONDS, lead_minutes
+from maibo_slo.engine.forecasting.gate import LEARNED_MINUTES
+from maibo_slo.engine.forecasting.kept import Kept, Key, recall, remember
+from maibo_slo.engine.forecasting.series import MINUTE, MOST_LEAD_SECONDS
 from maibo_slo.engine.scaling.inputs import Lead
 from maibo_slo.errors import StoreError
 from maibo_slo.store import forecasts
@@ -33,10 +31,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from maibo_slo.documents.scaling_kinds import ScalingTarget
+    from maibo_slo.engine.forecasting.gate import Gate
     from maibo_slo.engine.scaling.inputs import Forecast
     from maibo_slo.store.client import Store
 
-FORMAT: Final = 1
 IN_USE_SECONDS: Final = 70
 """After the minute that a forecast is made from, until the next one takes its place."""
 LOOK_BACK_MINUTES: Final = 10
@@ -53,9 +51,6 @@ FILL_AFTER_SECONDS: Final = 120
 FILL_SECONDS: Final = 1800
 FIRST_FILL_SECONDS: Final = 86_400
 log = logging.getLogger(__name__)
-
-Key = tuple[str, str]
-"""(namespace of the workload, name of the ScalingTarget)."""
 
 
 class History(Protocol):
@@ -74,6 +69,8 @@ class Asked:
     lead_seconds: float
     lead_why: str = ""
     """Where that is from, as of `Lead`."""
+    refill: Lead | None = None
+    """How long a burst pool's room takes to be there again; None: as long as a scale-up."""
 
     @property
     def lead(self) -> Lead:
@@ -92,24 +89,6 @@ class Asked:
     def levels(self) -> tuple[float, ...]:
         """The usual ones, with the one that the target is made ready for."""
         return tuple(sorted({*LEVELS, self.target.forecast.quantile}))
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A gate, and what it is of."""
-
-    gate: Gate
-    quantile: float
-    fitted_at: float
-
-    def fits(self, asked: Asked) -> bool:
-        """Whether it is of this lead time and these levels."""
-        fitted = self.gate.fitted
-        return (fitted.minutes, fitted.levels, self.quantile) == (
-            lead_minutes(asked.ahead_seconds),
-            asked.levels,
-            asked.target.forecast.quantile,
-        )
 
 
 class Forecaster:
@@ -133,6 +112,7 @@ class Forecaster:
         self._of: dict[Key, tuple[tuple[str, ...], ...]] = {}
         """Whose calls the histories are of."""
         self._leads: Mapping[Key, Lead] = {}
+        self._refills: Mapping[Key, Lead] = {}
         self._made: Mapping[Key, Forecast] = {}
         self._failed: dict[Key, str] = {}
         self._filled = False
@@ -159,6 +139,10 @@ class Forecaster:
         """That the last refresh was asked for."""
         return self._leads.get((namespace, target))
 
+    def refill(self, namespace: str, target: str) -> Lead | None:
+        """The same, of a burst pool's room."""
+        return self._refills.get((namespace, target))
+
     def refresh(self, asked: Sequence[Asked], *, now: float) -> Mapping[Key, Forecast]:
         """Make all forecasts anew, from the last whole minute before `now`; those of targets that are no longer asked for are forgotten.
 
@@ -166,6 +150,7 @@ class Forecaster:
         """
         end = int(now) // MINUTE * MINUTE
         self._leads = {each.key: each.lead for each in asked}
+        self._refills = {each.key: each.refill or each.lead for each in asked}
         made = {key: each for key, each in self._made.items() if key in self._leads}
         self._forget(asked)
         fitted = self._fit([each for each in asked if each.target.forecast.enabled], end)
@@ -314,56 +299,3 @@ def _row(asked: Asked, made: Forecast) -> forecasts.Forecasted:
         expected_factor=made.expected_factor,
         quantiles=made.quantiles,
     )
-
-
-def recall(path: Path) -> dict[Key, Kept]:
-    """What the file remembers; nothing when it is missing, damaged or of another format."""
-    try:
-        said = json.loads(path.read_text())
-        if said["format"] != FORMAT:
-            return {}
-        return {(one["namespace"], one["target"]): _kept(one) for one in said["gates"]}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}  # they are fitted again
-
-
-def remember(path: Path, gates: Mapping[Key, Kept]) -> None:
-    """Replace the file as a whole."""
-    said = {
-        "format": FORMAT,
-        "gates": [
-            {"namespace": namespace, "target": target, **asdict(kept)} for (namespace, target), kept in gates.items()
-        ],
-    }
-    draft = path.with_suffix(".new")
-    try:
-        draft.write_text(json.dumps(said))
-        os.replace(draft, path)  # noqa: PTH105 -- Path.replace says the same; os.replace is known to be atomic
-    except OSError as error:
-        log.warning("what was fitted cannot be remembered in %s: %s", path, error.strerror)
-
-
-def _kept(said: Mapping[str, Any]) -> Kept:
-    gate, fitted = said["gate"], said["gate"]["fitted"]
-    return Kept(
-        Gate(
-            Fitted(
-                fitted["model"],
-                int(fitted["minutes"]),
-                tuple(map(float, fitted["levels"])),
-                offset=float(fitted["offset"]),
-                **{name: tuple(map(float, fitted[name])) for name in ("coefficients", "level_edges", "slope_edges")},
-                spreads=tuple(tuple(map(float, each)) for each in fitted["spreads"]),
-            ),
-            str(gate["abstained"]),
-            tuple(_score(each) for each in gate["scores"]),
-        ),
-        float(said["quantile"]),
-        float(said["fitted_at"]),
-    )
-
-
-def _score(said: Mapping[str, Any]) -> Score:
-    # The keys of JSON's objects are texts.
-    coverage = {float(level): float(share) for level, share in said["coverage"].items()}
-    return Score(said["model"], float(said["pinball"]), coverage, int(said["minutes"]), int(said["won"]))

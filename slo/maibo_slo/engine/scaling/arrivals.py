@@ -1,7 +1,7 @@
 """What comes between looks at counts that only grow: how much in the last seconds, and in what clumps.
 
-Exporters send once a second or five, a drain takes up what came once or twice a second, a look is twice a second: of what happened evenly, more is
-seen in one span of two seconds than in the next. So a span is measured from one arrival to another, and what is in it may have happened in so much
+Exporters send once a second or five (maibo's SDK sooner when a crowd comes), a drain takes up what came some three times a second, and a look follows
+it: of what happened evenly, more is seen in one span of two seconds than in the next. So a span is measured from one arrival to another, and what is in it may have happened in so much
 longer a time as arrivals lie apart. That is measured too.
 """
 
@@ -21,7 +21,8 @@ CLUMP_SECONDS: Final = 1.0
 """An exporter's rest, where too little comes to measure it."""
 EXPECTED_IN_A_PAUSE: Final = 7.0
 """That none of these comes by chance happens once in a thousand times."""
-_MOST_LOOKS: Final = 200
+_MOST_LOOKS: Final = 600
+"""Of `KEPT_SECONDS`, ten a second."""
 
 
 @dataclass(frozen=True, slots=True)

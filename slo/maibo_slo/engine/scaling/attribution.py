@@ -75,6 +75,7 @@ def split(
         by_version=excess / allowed,
         unexplained=(rest - by_capacity) / allowed,
         why=why,
+        load_known=rest <= 0 or load is not None,
     )
 
 

@@ -211,4 +211,8 @@ def _why(found: _Learned, slo: str, observations: Sequence[Observation]) -> str:
 
 def _left_out(observations: Sequence[Observation]) -> str:
     why = Counter(each.excluded for each in observations if each.excluded)
-    return f" (left out: {', '.join(f'{count} of {name}' for name, count in sorted(why.items()))})" if why else ""
+    return (
+        f" (minutes left out: {', '.join(f'{count} with {name}' for name, count in sorted(why.items()))})"
+        if why
+        else ""
+    )

@@ -50,7 +50,9 @@ def correction(target: ScalingTarget, inputs: Inputs, memory: Memory) -> Correct
         return Correction(Wish("correction", None, "no SLO's burn was looked at"), None)
     worst = max(inputs.splits, key=lambda split: split.by_capacity)
     before, burn = memory.corrected, worst.by_capacity
-    figures = {"burn": worst.burn, "by_capacity": burn, "by_version": worst.by_version}
+    figures = {"burn": worst.burn, "by_version": worst.by_version}
+    if worst.load_known:
+        figures["by_capacity"] = burn
     if burn < (BURN_ACTS if before is None else BURN_ENDS):
         return Correction(Wish("correction", None, _no_correction(worst), figures), None)
     most = max(bounds(target, inputs.override)[1], target.most)
@@ -76,6 +78,8 @@ def correction(target: ScalingTarget, inputs: Inputs, memory: Memory) -> Correct
 def _no_correction(worst: BurnSplit) -> str:
     if worst.burn < BURN_ACTS:
         return f"{worst.slo} burns {worst.burn:.1f}: it lasts"
+    if not worst.load_known:
+        return f"{worst.slo} burns {worst.burn:.1f}, and what of it comes of load is not known: {worst.why}"
     return f"{worst.slo} burns {worst.burn:.1f}, {worst.by_capacity:.1f} of it for want of capacity: {worst.why}"
 
 

@@ -141,7 +141,7 @@ def _wish(kind: WishKind, rate: float, what: str, capacity: Capacity, target: Sc
     needed = max(0.0, rate) / (capacity.per_replica * utilisation)
     planned = f"{wording.short(capacity.per_replica)} a replica"
     if utilisation < 1:
-        planned = f"({planned} at {utilisation:.0%})"
+        planned = f"({planned} at {100 * utilisation:.3g}%)"
     return Wish(
         kind,
         whole(needed),

@@ -46,7 +46,9 @@ SURGE_SPANS: Final = (2.0, 4.0)
 LONGER_SPANS: Final = (8.0, 16.0)
 """They tell better how much it is, once it has lasted."""
 SURE_Z: Final = 4.5
-"""Of a surge: demand is looked at twice a second, so what is rare in one look is not in a day's."""
+"""Of a surge: demand is looked at up to ten times a second, so what is rare in one look is not in a day's. Of steady demand, whatever its rate, fewer than
+two surges begin by chance in the 864,000 looks of a day.
+"""
 BUCKET_Z: Final = 2.5
 LIKELY_Z: Final = 1.645
 """A surge is taken for the lower end of what it may be, ..."""

@@ -95,6 +95,8 @@ class BurnSplit:
     """Of it, what one version does: the rollout's business."""
     unexplained: float
     why: str
+    load_known: bool = True
+    """False: the calls a pod are not known, so neither is what comes of them, nor what is unexplained; both numbers stand for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,4 +165,4 @@ class Decision:
     held_by: HeldBy
     """What made it other than the highest wish."""
     reason: str
-    """One sentence for people: ``12 replicas: 410 calls/s ÷ (45 a replica at 80%) (reactive)``."""
+    """One sentence for people: ``12 replicas: 410 calls/s ÷ (45 a replica at 80.5%) (reactive)``."""

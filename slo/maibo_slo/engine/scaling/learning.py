@@ -15,7 +15,7 @@ from maibo_slo.engine import lifetimes
 from maibo_slo.engine.scaling import capacity as capacities
 from maibo_slo.engine.scaling.inputs import BurnSplit, Capacity, Lead
 from maibo_slo.engine.scaling.minutes import Minutes
-from maibo_slo.engine.scaling.starts import MEASURED_SECONDS, Begun, calls_per_start
+from maibo_slo.engine.scaling.starts import MEASURED_SECONDS, calls_per_start
 from maibo_slo.errors import MaiboError
 from maibo_slo.store import demand, scaleups
 from maibo_slo.store.demand import Calls
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from maibo_slo.documents.scaling_kinds import ScalingTarget
     from maibo_slo.engine.scaling.memories import TargetName
     from maibo_slo.store import Store
+    from maibo_slo.store.demand import Begun
+    from maibo_slo.store.scaleups import ScaleUp
 
 BURN_EVERY: Final = 30.0
 SHARED_EVERY: Final = 60.0
@@ -52,6 +54,7 @@ class Learned:
     splits: tuple[BurnSplit, ...] = ()
     splits_at: float = 0.0
     lead: Lead = field(default=Lead(ASSUMED_LEAD_SECONDS, "assumed"))
+    refill: Lead = field(default=Lead(ASSUMED_LEAD_SECONDS, "assumed"))
     per_start: Mapping[Begun, float] = field(default_factory=dict)
 
     def splits_of(self, now: float) -> tuple[BurnSplit, ...]:
@@ -96,6 +99,11 @@ class Learner:
         if target.forecast.lead_seconds is not None:
             return Lead(float(target.forecast.lead_seconds), "said")
         return self.of(name_of(target)).lead
+
+    def refill(self, target: ScalingTarget) -> Lead:
+        """How long room that a scale-up took from a burst pool takes to be there again: as its document says, or as measured."""
+        said = target.forecast.lead_seconds is not None
+        return self.lead(target) if said else self.of(name_of(target)).refill
 
     def calls(self, target: ScalingTarget) -> Calls:
         """Which cells are its demand."""
@@ -148,10 +156,7 @@ class Learner:
         end = int(now) // demand.MINUTE * demand.MINUTE
         begin = end - MEASURED_SECONDS
         calls = demand.calls_between(self._store, begin, end)
-        begun = {
-            name: sum(n for t, n in minutes.items() if t < end)
-            for name, minutes in demand.starts(self._store, begin).items()
-        }
+        begun = demand.begun_between(self._store, begin, end)
         for name, target in targets.items():
             self._put(name, per_start=calls_per_start(self.calls(target), calls, begun))
 
@@ -170,6 +175,8 @@ class Learner:
     def _lead(self, name: TargetName, target: ScalingTarget, now: float) -> None:
         begin = now - LEAD_HISTORY_SECONDS
         measured = scaleups.scaleups(self._store, begin, now, target.workload, newest=MOST_SCALEUPS)
+        if (found := refill(measured)) is not None:
+            self._put(name, refill=found)
         if len(measured) < FEWEST_SCALEUPS:
             return
         seconds = lifetimes.lead_time(measured)
@@ -181,6 +188,26 @@ class Learner:
 
     def _put(self, name: TargetName, **changed: object) -> None:
         self._learned = {**self._learned, name: replace(self.of(name), **changed)}  # type: ignore[arg-type]
+
+
+def refill(measured: Iterable[ScaleUp]) -> Lead | None:
+    """The P90 of scale-ups that waited for a node, `ASSUMED_LEAD_SECONDS` at least; None where too few did, as when a pool works: what was found before holds.
+
+    Not of all of them: a pool that works makes them take seconds, and a pool for the growth of seconds does not work. And where there is a pool, those that wait
+    do so for a node that is on its way already, and tell less than a node takes.
+    """
+    cold = [each for each in measured if not lifetimes.is_warm(each)]
+    if len(cold) < FEWEST_SCALEUPS:
+        return None
+    seconds = lifetimes.lead_time(cold)
+    if seconds is None:
+        least = max(ASSUMED_LEAD_SECONDS, lifetimes.least_lead(cold))
+        return Lead(least, f"at least: too many of {len(cold)} scale-ups that waited for a node never ended")
+    if seconds < ASSUMED_LEAD_SECONDS:
+        return Lead(
+            ASSUMED_LEAD_SECONDS, f"assumed; P90 of {len(cold)} scale-ups that waited for a node: {seconds:.0f} s"
+        )
+    return Lead(seconds, f"P90 of {len(cold)} scale-ups that waited for a node")
 
 
 def name_of(target: ScalingTarget) -> TargetName:

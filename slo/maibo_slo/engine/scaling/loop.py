@@ -1,7 +1,7 @@
 """The scaling engine's heartbeats, each in a thread of its own: none waits for another, and a store that hangs stops none but those that ask it.
 
-Looking at demand and deciding several times a second, learning and forecasting at their own pace, and writing down. Without ScalingTargets they wake
-up and find nothing to do.
+Looking at demand and deciding several times a second, and at once when this process has counted something; learning and forecasting at their own pace;
+and writing down. Without ScalingTargets they wake up and find nothing to do.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from maibo_slo.engine.scaling.scaler import Scaler
 
 TICK_SECONDS: Final = 0.5
+LEAST_SECONDS: Final = 0.1
+REST: Final = 2.0
+"""After a look at demand nothing hurries the next for twice as long as that took, `LEAST_SECONDS` at the least: a third of the time at the most."""
 IDLE_SECONDS: Final = 2.0
 """Between looks for ScalingTargets, where there are none."""
 MINUTE: Final = 60.0
@@ -37,6 +40,8 @@ class _Beat:
     work: Callable[[float], object]
     wait: Callable[[float], float]
     """Seconds until the next, from now."""
+    hurries: bool = False
+    """The next comes at once when something was counted."""
 
 
 class ScalingLoop:
@@ -56,11 +61,12 @@ class ScalingLoop:
         self._tell = tell
         self._now = now
         self._stopping = threading.Event()
+        self._counted = threading.Event()
         self._looked = threading.Event()
         self._failing: dict[str, str] = {}
         self._lock = threading.Lock()
         beats = [
-            _Beat("read", self._read, lambda _: tick_seconds),
+            _Beat("read", self._read, lambda _: tick_seconds, hurries=True),
             _Beat("learn", scaler.refresh, lambda _: 5.0),
             _Beat("forecast", scaler.forecast, lambda now: MINUTE - (now - SETTLED_SECONDS) % MINUTE),
             _Beat("write", scaler.write, lambda _: 1.0),
@@ -81,9 +87,14 @@ class ScalingLoop:
         for thread in self._threads:
             thread.start()
 
+    def counted(self) -> None:
+        """Something was: look at it now. From any thread; does not block."""
+        self._counted.set()
+
     def stop(self) -> None:
         """Wait for what is under way, not for ever; write what was decided last."""
         self._stopping.set()
+        self._counted.set()
         self._looked.set()
         end = time.monotonic() + STOP_SECONDS
         for thread in self._threads:
@@ -96,12 +107,19 @@ class ScalingLoop:
 
     def _run(self, beat: _Beat) -> None:
         while not self._stopping.is_set():
-            idle = not self._scaler.targets
+            idle, begin = not self._scaler.targets, time.monotonic()
             if not idle:
                 self._beat(beat.name, beat.work)
-            self._stopping.wait(IDLE_SECONDS if idle else beat.wait(self._now()))
+            seconds = IDLE_SECONDS if idle else beat.wait(self._now())
+            if beat.hurries and not idle:
+                rest = min(seconds, max(LEAST_SECONDS, REST * (time.monotonic() - begin)))
+                self._stopping.wait(rest)
+                self._counted.wait(seconds - rest)
+            else:
+                self._stopping.wait(seconds)
 
     def _read(self, now: float) -> None:
+        self._counted.clear()  # before the look: what is counted from here on may not be in it
         self._scaler.read(now)
         self._looked.set()
 

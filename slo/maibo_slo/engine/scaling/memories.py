@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from maibo_slo.engine.scaling.inputs import Capacity
 from maibo_slo.engine.scaling.remembered import Memory
+from maibo_slo.files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,9 +53,7 @@ def remember(path: Path, remembered: Mapping[TargetName, Remembered], *, store: 
         }
         for (namespace, target), each in remembered.items()
     ]
-    draft = path.with_suffix(".new")
-    draft.write_text(json.dumps({"format": FORMAT, "store": store, "targets": targets}, allow_nan=False))
-    os.replace(draft, path)  # noqa: PTH105 -- Path.replace says the same; os.replace is known to be atomic
+    replace_file(path, json.dumps({"format": FORMAT, "store": store, "targets": targets}, allow_nan=False))
 
 
 def _remembered(said: Mapping[str, Any]) -> Remembered:

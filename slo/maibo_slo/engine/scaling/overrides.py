@@ -178,8 +178,8 @@ def _last(said: Said) -> float:
 def _event(said: Said) -> Event:
     override = said.override
     detail: dict[str, Any] = {
-        "least": override.least,
-        "most": override.most,
+        "min_replicas": override.least,
+        "max_replicas": override.most,
         "until": override.until,
         "said_at": override.said_at,
         "who": override.who,
@@ -195,8 +195,8 @@ def _said(event: Event) -> Said:
     override = Override(
         event.id,
         event.subject,
-        told["least"],
-        told["most"],
+        _bound(told, "min_replicas", "least"),
+        _bound(told, "max_replicas", "most"),
         told["until"],
         told["who"],
         told["why"],
@@ -206,3 +206,9 @@ def _said(event: Event) -> Said:
     if "ended_at" in told:
         ended = Ended(told["ended_at"], told["ended_by"], told["ended_why"])
     return Said(override, ended)
+
+
+def _bound(told: Mapping[str, Any], name: str, former: str) -> int | None:
+    """By its name; older rows have the `former` one."""
+    found: int | None = told[name] if name in told else told[former]
+    return found

@@ -68,6 +68,15 @@ def pool_size(current: int, growth: float, most: int | None = None) -> int:
     return wanted if most is None else max(0, min(wanted, most))
 
 
+def pool_percentage(growth: float) -> int:
+    """The same of whatever runs, in whole percents: what a CapacityBuffer keeps to by itself, as replicas come and go.
+
+    >>> pool_percentage(1.26), pool_percentage(1.035), pool_percentage(1.0)
+    (26, 4, 0)
+    """
+    return max(0, ceil(100 * (growth - 1) - 1e-9))
+
+
 @dataclass(frozen=True, slots=True)
 class PoolHeld:
     """So many pods' room, for so long."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from maibo_slo.engine.forecasting.forecaster import Asked, Forecaster
+from maibo_slo.engine.scaling.answered import Answered, LastAnswers
 from maibo_slo.engine.scaling.decide import Memory, bounds, decide
 from maibo_slo.engine.scaling.demand import LOOK_BACK_SECONDS, DemandEstimator
 from maibo_slo.engine.scaling.inputs import Inputs, Replicas
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from maibo_slo.store.demand import CallsKey
     from maibo_slo.store.workload import Workload
 
-STARTS_SECONDS: Final = 240
-"""Of minutes that starts of journeys are read of."""
 REPLICAS_EVERY: Final = 2.0
 REPLICAS_OLD_SECONDS: Final = 60.0
 log = logging.getLogger(__name__)
@@ -95,6 +94,7 @@ class Scaler:
         self._replicas_at: float | None = None
         self._seen = _Seen()
         self._rising = Rising()
+        self._answers = LastAnswers()
         self._recorded = Recorded()
         self._signals = Signals(None, {})
         self._lock = threading.Lock()
@@ -105,7 +105,17 @@ class Scaler:
 
     def served(self, namespace: str, target: str, replicas: int, face: str) -> None:
         """A face answered so. Does not block."""
-        self._rising.served(namespace, target, replicas, face, self._now())
+        now = self._now()
+        self._rising.served(namespace, target, replicas, face, now)
+        self._answers.answered(namespace, target, face, replicas=replicas, refused="", at=now)
+
+    def answered(self, namespace: str, target: str, replicas: int | None, refused: str, face: str) -> None:
+        """A face answered so, be it a scaler that asked or a person. Does not block."""
+        self._answers.answered(namespace, target, face, replicas=replicas, refused=refused, at=self._now())
+
+    def last_answers(self, namespace: str, target: str) -> tuple[Answered, ...]:
+        """What each face that was asked about it since the start answered last."""
+        return self._answers.of(namespace, target)
 
     @property
     def targets(self) -> dict[TargetName, ScalingTarget]:
@@ -128,11 +138,15 @@ class Scaler:
             return
         self.learner.prepare(now)
         counts = self._lately.look(now)
-        begun = demand.starts(self._store, int(now - STARTS_SECONDS))
+        begun = demand.starts(self._store, int(now - LOOK_BACK_SECONDS))
         if self._replicas_at is None or not 0 <= now - self._replicas_at < REPLICAS_EVERY:
-            self._replicas = _replicas(self._store, {target.workload for target in targets.values()})
+            self._replicas = _replicas(self._store, {target.workload for target in targets.values()}, now=now)
             self._replicas_at = now
-        self._starts.look(now, begun)
+        per_start = {name: self.learner.of(name).per_start for name in targets}
+        told: dict[int, int] = {}
+        for buckets in counts.values():
+            _add(told, buckets)
+        self._starts.look(now, begun, of=set().union(*per_start.values()), heard=told)
         steps = {(key.service, key.journey) for key in counts if key.is_step}
         heard = _heard(counts)
         found: dict[TargetName, Demand | None] = {}
@@ -140,7 +154,7 @@ class Scaler:
         for name, target in targets.items():
             others = [t for t, services in heard.items() if not services.issubset(target.services)]
             found[name] = self._demand(name, target, counts, steps, now, others)
-            fed[name] = self._starts.fed(self.learner.of(name).per_start)
+            fed[name] = self._starts.fed(per_start[name])
         self._estimators = {name: each for name, each in self._estimators.items() if name in targets}
         self._seen = _Seen(found, fed, self._replicas, tuple(sorted(set().union(*heard.values()))))
 
@@ -173,6 +187,7 @@ class Scaler:
 
     def refresh(self, now: float) -> None:
         """What takes longer: see `Learner`."""
+        self._answers.retain(self.targets.keys())
         self.learner.refresh(now)
 
     def forecast(self, now: float) -> None:
@@ -181,7 +196,7 @@ class Scaler:
             return
         self.learner.prepare(now)
         leads = [(target, self.learner.lead(target)) for target in self.targets.values()]
-        asked = [Asked(target, lead.seconds, lead.why) for target, lead in leads]
+        asked = [Asked(target, lead.seconds, lead.why, self.learner.refill(target)) for target, lead in leads]
         self.forecaster.refresh(asked, now=now)
 
     def write(self, now: float) -> None:
@@ -265,10 +280,10 @@ def _add(sums: dict[int, int], more: Mapping[int, int]) -> None:
         sums[t] = sums.get(t, 0) + n
 
 
-def _replicas(store: Store, workloads: set[Workload]) -> dict[Workload, Replicas]:
+def _replicas(store: Store, workloads: set[Workload], *, now: float) -> dict[Workload, Replicas]:
     return {
         workload: Replicas(sample.wanted, sample.ready, sample.at, rollout=sample.templates > 1)
-        for workload, sample in replicas.newest(store, workloads).items()
+        for workload, sample in replicas.newest(store, workloads, now=now).items()
     }
 
 

@@ -3,37 +3,29 @@
 Calls per start are measured: the calls that a workload got for a journey in the last half an hour, by the journeys that began in it. Where nobody
 tells that journeys begin, nothing is fed forward, and demand is what is counted where it comes.
 
-Starts are counted by the minute, but a minute that is over tells nothing of now. So it is what the running minute grew by, from look to look, that is
-told, and taken for the least that it may be: where starts are steady, counted calls know better, and when a crowd is gone, its starts are gone before
-its calls. Nobody knows before looks have gone on for `LONGEST_SECONDS`.
+How many begin now is told as demand is (`DemandEstimator`), from counts of the 10 s of their begins: by whole buckets, and at once when a surge is on.
+It is taken for the least that it may be: where starts are steady, counted calls know better. Starts that are told late (a journey that is one block tells of
+its begin when it ends) land in older buckets, and raise nothing by themselves. A bucket in which others were heard and no start came had none, so what
+was fed forward is gone 30 s after a crowd's last start.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from maibo_slo.engine.scaling import poisson
-from maibo_slo.engine.scaling.arrivals import Arrivals
-from maibo_slo.engine.scaling.demand import LIKELY_Z, SURE_Z
+from maibo_slo.engine.scaling.demand import LIKELY_Z, DemandEstimator
 from maibo_slo.engine.scaling.inputs import Demand
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
-    from maibo_slo.engine.scaling.arrivals import Span
-    from maibo_slo.store.demand import Calls, CallsKey
+    from maibo_slo.store.demand import Begun, Calls, CallsKey
 
-Begun = tuple[str, str]
-"""Environment and journey."""
 MEASURED_SECONDS: Final = 1_800
 FEWEST_STARTS: Final = 30
 """In that time, for calls per start to be known."""
-LONGEST_SECONDS: Final = 30.0
-SURGE_SPANS: Final = (6.0, 12.0)
-"""Starts are counted by the minute, whose counts are behind those of 10 s by some seconds and come in larger steps."""
-STEP_SECONDS: Final = 5.0
-"""Such a step, where too few come to measure it."""
-_MINUTE: Final = 60
 
 
 def calls_per_start(which: Calls, calls: Mapping[CallsKey, int], begun: Mapping[Begun, int]) -> dict[Begun, float]:
@@ -49,26 +41,32 @@ class Starts:
     """How many journeys begin now. Not for several threads."""
 
     def __init__(self) -> None:
-        self._arrivals: dict[Begun, Arrivals] = {}
-        self._told_at: dict[Begun, float] = {}
+        self._estimators: dict[Begun, DemandEstimator] = {}
         self._now: dict[Begun, Demand] = {}
 
-    def look(self, now: float, counts: Mapping[Begun, Mapping[int, int]]) -> None:
-        """`counts`: minute (unix s) -> journeys begun in it, of the last minutes, as they are known now."""
-        self._told_at |= dict.fromkeys(counts, now)
-        self._told_at = {name: at for name, at in self._told_at.items() if abs(now - at) <= MEASURED_SECONDS}
-        self._arrivals = {name: self._arrivals.get(name) or Arrivals(_MINUTE, STEP_SECONDS) for name in self._told_at}
+    def look(
+        self,
+        now: float,
+        counts: Mapping[Begun, Mapping[int, int]],
+        *,
+        of: Collection[Begun],
+        heard: Mapping[int, int],
+    ) -> None:
+        """`counts`: begin of a 10 s bucket (unix s) -> journeys begun in it, of the last `LOOK_BACK_SECONDS`, as they are known now. `of`: those that
+        are asked for. `heard`: all that anybody sent, by the same buckets.
+        """
+        self._estimators = {name: self._estimators.get(name) or DemandEstimator() for name in of}
         self._now = {}
-        for name, arrivals in self._arrivals.items():
-            arrivals.take(now, counts.get(name, {}))
-            demand = _lately(arrivals)
-            if demand is not None:
-                self._now[name] = demand
+        for name, estimator in self._estimators.items():
+            begun = counts.get(name, {})
+            told = {t: heard.get(t, 0) + begun.get(t, 0) for t in heard.keys() | begun.keys()}
+            demand = estimator.look(now, begun, heard=told)
+            if demand is not None and demand.calls:
+                self._now[name] = _least(demand)
 
     def fed(self, per_start: Mapping[Begun, float]) -> Demand | None:
         """The demand that starts now bring to a workload with so many calls per start; None: none of its journeys told any lately."""
-        known = ((self._now.get(name), factor) for name, factor in per_start.items())
-        found = [(demand, factor) for demand, factor in known if demand is not None]
+        found = [(self._now[name], factor) for name, factor in per_start.items() if name in self._now]
         if not found:
             return None
         return Demand(
@@ -83,22 +81,8 @@ class Starts:
         )
 
 
-def _lately(arrivals: Arrivals) -> Demand | None:
-    """By the longest span, or by a shorter one where they are surely more. None: not known, or none came."""
-    longest = arrivals.span(LONGEST_SECONDS, 0.0)
-    if longest is None or not longest.calls or arrivals.came_at is None:
-        return None
-    rate = longest.calls / longest.seconds
-    longest = arrivals.span(LONGEST_SECONDS, rate) or longest
-    settled = _least(longest, LIKELY_Z)
-    known = Demand(settled, arrivals.came_at, longest.calls, longest.seconds)
-    spans = [span for span in (arrivals.span(seconds, rate) for seconds in SURGE_SPANS) if span is not None]
-    if not spans or any(_least(span, SURE_Z) <= rate for span in spans):
-        return known
-    best = max(spans, key=lambda span: _least(span, LIKELY_Z))
-    return Demand(_least(best, LIKELY_Z), arrivals.came_at, best.calls, best.seconds, surge=True, settled=settled)
-
-
-def _least(span: Span, z: float) -> float:
-    """A second."""
-    return poisson.lower(span.calls, z) / (span.seconds + span.timing)
+def _least(demand: Demand) -> Demand:
+    """A surge is told so already."""
+    if demand.surge:
+        return demand
+    return replace(demand, rate=demand.rate * poisson.lower(demand.calls, LIKELY_Z) / demand.calls)

@@ -1,4 +1,4 @@
-"""A decision in one sentence, with its arithmetic: ``12 replicas: 410 calls/s ÷ (45 a replica at 80%) (reactive)``."""
+"""A decision in one sentence, with its arithmetic: ``12 replicas: 410 calls/s ÷ (45 a replica at 80.5%) (reactive)``."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def said(override: Override | None) -> str:
     if override is None:
         return "an override"
     limits = [
-        f"{name} {value}" for name, value in (("least", override.least), ("most", override.most)) if value is not None
+        f"at {name} {value}"
+        for name, value in (("least", override.least), ("most", override.most))
+        if value is not None
     ]
     return f"{override.who} said {', '.join(limits) or 'nothing'} ({override.why})"
 
