@@ -89,7 +89,7 @@ class DoneAnswer(Answer):
 
 
 class AlertsAnswer(Answer):
-    """Firing ones first."""
+    """Firing ones first, then what is about to; of each pages first, and of what is about to fire the fastest burn."""
 
     alerts: list[AlertAnswer]
     destinations: list[DestinationAnswer]
@@ -112,7 +112,18 @@ def router(
     def alerts() -> AlertsAnswer:
         evaluating, delivering = evaluator(), sender()
         states = evaluating.outcome.states.values() if evaluating is not None else ()
-        ordered = sorted(states, key=lambda state: (_ORDER.index(state.phase), state.key))
+        soon = evaluating.soon if evaluating is not None else ()
+        place = {(each.name, each.slo, each.objective, each.group, each.severity): at for at, each in enumerate(soon)}
+        ordered = sorted(
+            states,
+            key=lambda state: (
+                _ORDER.index(state.phase),
+                state.key.severity != "page",
+                place.get(state.key, 0),
+                -state.since,
+                state.key,
+            ),
+        )
         return AlertsAnswer(
             alerts=[_alert(state) for state in ordered],
             destinations=[

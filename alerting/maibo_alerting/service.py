@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from fastapi import APIRouter
 
+    from maibo_alerting.delivery.outbox import Taken
     from maibo_alerting.delivery.route import Route
     from maibo_alerting.delivery.send import Sender
     from maibo_alerting.evaluating.evaluator import Evaluator
@@ -94,7 +95,8 @@ class _Parts:
         outcome = self.evaluator.evaluate(snapshot, now=now)
         if outcome is not self._seen:
             _log(outcome)
-            self._record.write(outcome.states.values())
+            self._record.write(outcome.states.values(), self._taken(outcome))
+            self._record.say(self.evaluator.soon)
             self._seen = outcome
         if self.sender is None or outcome is self._put:
             return
@@ -104,6 +106,19 @@ class _Parts:
         if is_of_snapshot and snapshot.pending_minutes == 0:
             self.sender.end_others(alerts, now=now)
         self._put = outcome
+
+    def _taken(self, outcome: Outcome) -> Sequence[Taken]:
+        """Who was told; it is only put on record, so an outbox that cannot be read holds up nothing."""
+        if self.sender is None:
+            return ()
+        from maibo_alerting.delivery.outbox import OutboxError
+
+        keys = {alert.key for alert in outcome.alerts}
+        try:
+            return self.sender.taken(keys) if keys else ()
+        except OutboxError as error:
+            log.warning("who was told of alerts cannot be put on record: %s", error)
+            return ()
 
 
 def _log(outcome: Outcome) -> None:

@@ -21,6 +21,7 @@ import httpx2
 
 from maibo_alerting.delivery.destination import DeliveryError, Secrets
 from maibo_alerting.delivery.masking import keys_of, masked
+from maibo_slo.connection_errors import cause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -182,7 +183,7 @@ def post(
         raise DeliveryError(f"{where}: TLS failed: {error.reason}", retry=True) from None
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
         # The texts of these may hold the address with its keys; their names tell enough.
-        raise DeliveryError(f"{where} cannot be reached: {_cause(error)}", retry=True) from None
+        raise DeliveryError(f"{where} cannot be reached: {cause(error)}", retry=True) from None
     credentials = [value.rpartition(" ")[2] for name, value in headers.items() if name.lower() == "authorization"]
     return accepted(answer, where, [*keys_of(url), *credentials, *hidden])
 
@@ -226,18 +227,6 @@ def _retry_after(headers: httpx2.Headers) -> float | None:
         return min(max((until - now).total_seconds(), 0.0), LONGEST_RETRY_AFTER_SECONDS)
     except (ValueError, TypeError):  # one date with a zone and one without cannot be compared
         return None
-
-
-def _cause(error: BaseException) -> str:
-    """``ConnectError: Connection refused``: the operating system's words hold no address."""
-    name, inner = type(error).__name__, error
-    while (under := inner.__cause__ or inner.__context__) is not None:
-        inner = under
-        if isinstance(inner, ssl.SSLCertVerificationError):
-            return f"{name}: {inner.verify_message}"
-        if isinstance(inner, OSError) and inner.strerror and not isinstance(inner, ssl.SSLError):
-            return f"{name}: {inner.strerror}"
-    return name
 
 
 def _text(body: bytes, hidden: Sequence[str]) -> str:

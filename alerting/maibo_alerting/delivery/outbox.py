@@ -69,6 +69,18 @@ class OutboxError(MaiboError):
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What a destination took last of an alert."""
+
+    destination: str
+    key: str
+    firing: bool
+    starts_at: float
+    at: float
+    """When; where it is told again and again, the last time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """A transition for one destination, as `claim` gave it out."""
 
@@ -190,6 +202,16 @@ class Outbox:
                     _hold(run, alert, letter.destination, now)
                 else:
                     run.execute("UPDATE held SET at = ? WHERE destination = ? AND key = ? AND firing", (now, *where))
+
+    def held(self, keys: Collection[str]) -> tuple[Taken, ...]:
+        """Of these alerts, what each destination took last."""
+        with self._transaction() as run:
+            rows = [
+                row
+                for key in keys
+                for row in run.execute("SELECT destination, key, firing, starts_at, at FROM held WHERE key = ?", (key,))
+            ]
+        return tuple(Taken(destination, key, bool(firing), starts, at) for destination, key, firing, starts, at in rows)
 
     def later(self, letters: Sequence[Letter], *, due_at: float, every: float | None = None) -> None:
         """The destination did not take these; try again then. `every`: of `repeat`, for those that came from it."""

@@ -21,10 +21,10 @@ from maibo_alerting.delivery.http import LONGEST_RETRY_AFTER_SECONDS
 from maibo_alerting.delivery.outbox import OutboxError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from maibo_alerting.alerts import Alert
-    from maibo_alerting.delivery.outbox import DeadLetter, Letter, Outbox
+    from maibo_alerting.delivery.outbox import DeadLetter, Letter, Outbox, Taken
     from maibo_alerting.delivery.route import Route
 
 logger = logging.getLogger(__name__)
@@ -134,6 +134,10 @@ class Sender:
             count, oldest = (waiting.count, waiting.oldest_queued_at) if waiting else (0, None)
             made.append(Condition(name, count, oldest, lane.last_taken_at, lane.trouble, dead.get(name, 0)))
         return tuple(made)
+
+    def taken(self, keys: Collection[str]) -> tuple[Taken, ...]:
+        """Of these alerts, what each destination took last. OutboxError."""
+        return self._outbox.held(keys)
 
     def dead(self, *, most: int) -> tuple[DeadLetter, ...]:
         """What was given up, the newest first; of destinations that are gone, too. OutboxError."""

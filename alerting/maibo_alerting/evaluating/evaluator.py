@@ -12,6 +12,7 @@ from maibo_alerting.evaluating import standstill
 from maibo_alerting.evaluating.habits import Habits, Silence, outlived
 from maibo_alerting.evaluating.memory import recall, remember
 from maibo_alerting.evaluating.reading import readings
+from maibo_alerting.evaluating.soon import soon
 from maibo_alerting.evaluating.step import Outcome, changes, patience, step
 from maibo_alerting.evaluating.teller import Teller, is_due
 from maibo_slo.engine.burning import MINUTE
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from maibo_alerting.evaluating.state import States
     from maibo_alerting.wording import Locale
     from maibo_slo.engine.snapshot import Snapshot
+    from maibo_slo.service.alerts_soon import Soon
     from maibo_slo.store import Store
 
 EARLY_SECONDS: Final = 120
@@ -50,6 +52,8 @@ class Evaluator:
             del states[standstill.KEY]  # it was another process' engine
         self._outcome = Outcome(states)
         self._saved = states
+        self._read: Sequence[Reading] = ()
+        self._soon = soon(states.values(), (), now=0.0)
         self._evaluated_at: float | None = None
         self._began_at: float | None = None
 
@@ -57,6 +61,11 @@ class Evaluator:
     def outcome(self) -> Outcome:
         """Of the last step; may be read from any thread."""
         return self._outcome
+
+    @property
+    def soon(self) -> tuple[Soon, ...]:
+        """What is about to fire, in order; may be read from any thread."""
+        return self._soon
 
     @property
     def evaluated_at(self) -> float | None:
@@ -80,6 +89,7 @@ class Evaluator:
             self._saved = after
         self._evaluated_at = at if is_new else self._evaluated_at
         self._outcome = Outcome(after, changes(before, after))
+        self._soon = soon(after.values(), self._read, now=now if at is None else at)
         return self._outcome
 
     def stop(self) -> None:
@@ -90,7 +100,7 @@ class Evaluator:
 
     def _stepped(self, before: States, snapshot: Snapshot, *, now: float) -> States:
         """What the objectives' states become."""
-        read = self._with_habits(list(readings(snapshot, url=self._url)), now=now)
+        read = self._read = self._with_habits(list(readings(snapshot, url=self._url)), now=now)
         of_objectives = {key: state for key, state in before.items() if key != standstill.KEY}
         of_evaluation = {key: state for key, state in before.items() if key == standstill.KEY}
         after = step(of_objectives, read, now=now).states

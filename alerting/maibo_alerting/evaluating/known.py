@@ -9,7 +9,7 @@ from maibo_alerting.evaluating.circumstances import indicator
 from maibo_alerting.evaluating.state import BURN, NO_DATA, NOT_EVALUATING
 from maibo_alerting.wording import Facts, Waiting
 from maibo_slo.engine.burn import burn_rate
-from maibo_slo.engine.burning import RECENT_SECONDS, going_on, guard
+from maibo_slo.engine.burning import ABOVE, RECENT_SECONDS, going_on, guard
 from maibo_slo.engine.certainty import FEW
 from maibo_slo.engine.groups import group_values
 from maibo_slo.engine.state import assess
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from maibo_alerting.evaluating.reading import Reading
     from maibo_alerting.evaluating.state import State
     from maibo_alerting.pairs import Pair
+    from maibo_alerting.wording.facts import Wait
     from maibo_slo.engine.state import Observed
 
 DASHBOARD: Final = "maibo.dev/dashboard"
@@ -48,7 +49,7 @@ def over_seconds(state: State, reading: Reading) -> int:
 
     Of one that does not fire yet the short one, since it is all there is.
     """
-    if (waiting := _waiting(state, reading)) is not None:
+    if (waiting := waiting_pair(state, reading)) is not None:
         return waiting.short_seconds
     held = [pair for pair in reading.pairs if pair.long_seconds in state.held_by]
     if not held:
@@ -58,7 +59,7 @@ def over_seconds(state: State, reading: Reading) -> int:
     return pair.short_seconds if short.good + short.bad >= FEW and short.bad else pair.long_seconds
 
 
-def _waiting(state: State, reading: Reading) -> Pair | None:
+def waiting_pair(state: State, reading: Reading) -> Pair | None:
     """The pair whose short window makes a burn one that is about to fire."""
     if state.phase != "pending" or state.key.name != BURN:
         return None
@@ -118,7 +119,7 @@ def _of_objective(
         return facts
     over = over_seconds(state, reading)
     window = reading.of(over)
-    waiting = _waiting(state, reading)
+    waiting = waiting_pair(state, reading)
     in_events = slo.method == "Occurrences"
     threshold_us = None if sli is None or sli.good is None else sli.good.max_duration_us
     return replace(
@@ -137,7 +138,13 @@ def _of_objective(
 
 
 def _waiting_for(pair: Pair, reading: Reading, *, now: float) -> Waiting | None:
-    held_back_by = guard(pair, reading, now=now)
-    if held_back_by is None:
-        return None
-    return Waiting(factor=pair.factor, long_seconds=pair.long_seconds, held_back_by=held_back_by)
+    why = held_back_by(pair, reading, now=now)
+    return None if why is None else Waiting(factor=pair.factor, long_seconds=pair.long_seconds, held_back_by=why)
+
+
+def held_back_by(pair: Pair, reading: Reading, *, now: float) -> Wait | None:
+    """Why the long window does not make the pair fire; None: it does."""
+    long = reading.of(pair.long_seconds)
+    if long.bad <= reading.limit(pair) * (long.good + long.bad) * ABOVE:
+        return "below"
+    return guard(pair, reading, now=now)

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Literal
 
+from maibo_slo.engine.burning import Guard
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import tzinfo
 
-    from maibo_slo.engine.burning import Guard
-
+Wait = Literal["below", Guard]
+"""Why a long window does not make a burn fire: it does not burn above the factor; or it does, and a guard holds it back."""
 ChangeKind = Literal["version", "deployment", "scale_up", "scale_down"]
 LinkKind = Literal["page", "dashboard", "runbook"]
 
@@ -35,7 +37,7 @@ class Waiting:
 
     factor: float
     long_seconds: float
-    held_back_by: Guard
+    held_back_by: Wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

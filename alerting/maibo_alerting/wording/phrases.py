@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from maibo_slo.engine.burning import Guard
+    from maibo_alerting.wording.facts import Wait
 
 Locale = Literal["en", "zh"]
 
@@ -41,7 +41,7 @@ class Phrases:
     burning: Counted
     burning_too_fast: str
     burning_waits: str
-    waits: Mapping[Guard, str]
+    waits: Mapping[Wait, str]
     burns_no_more: str
     no_data: str
     data_again: str
@@ -104,9 +104,10 @@ EN: Final = Phrases(
     burning_too_fast="{what}: the error budget burns too fast",
     burning_waits="{what}: over {short} the error budget burns {rate} times as fast as the SLO allows, above {factor}; over {long} {waits}",
     waits={
+        "below": "it does not yet",
         "too_few": "there are too few bad events yet",
         "too_soon": "too little time has passed since the first event",
-        "not_whole": "it does not yet",
+        "not_whole": "it does too, but too little of that time has been observed to fire",
         "chance": "it may still be chance",
     },
     burns_no_more="{what}: the error budget no longer burns too fast",
@@ -181,9 +182,10 @@ ZH: Final = Phrases(
     burning_too_fast="{what}：错误预算消耗过快",
     burning_waits="{what}：{short}内错误预算的消耗速度是 SLO 允许的 {rate} 倍，高于 {factor}；{long}内{waits}",
     waits={
+        "below": "尚未超过",
         "too_few": "失败的次数还太少",
         "too_soon": "距第一个事件的时间还太短",
-        "not_whole": "尚未超过",
+        "not_whole": "也已超过，但其中有数据的时间还太少，尚不触发",
         "chance": "仍可能只是偶然",
     },
     burns_no_more="{what}：错误预算的消耗已恢复正常",

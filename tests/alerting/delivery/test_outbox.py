@@ -379,3 +379,13 @@ def test_a_resolve_that_was_refused_for_good_is_not_tried_again(outbox, fired) -
     outbox.put([ended], CHAT, now=1102)
     outbox.end_others({"chat": set()}, now=1103)
     assert claimed(outbox) == ()
+
+
+def test_who_has_taken_an_alert_is_told_by_destination(outbox, fired) -> None:
+    alert = fired()
+    outbox.put([alert], ["slack", "mail"], now=2000.0)
+    assert outbox.held([alert.key]) == ()
+    outbox.taken(outbox.claim("slack", now=2001.0, most=10, per_minute=1000), now=2002.0)
+    (taken,) = outbox.held([alert.key, "another"])
+    assert (taken.destination, taken.key, taken.firing, taken.starts_at) == ("slack", alert.key, True, alert.starts_at)
+    assert taken.at == 2002.0

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from maibo_alerting.alerts import key_of
+from maibo_alerting.delivery.outbox import Taken
 from maibo_alerting.evaluating.record import Record
 from maibo_alerting.evaluating.state import Key, State
 from maibo_slo.errors import StoreError
@@ -82,3 +84,28 @@ def test_what_the_store_did_not_take_is_written_at_the_next_step(
         broken.setattr(cast("type", type(store)), "insert", away)
         assert written(firing()) == []
     assert len(written(firing())) == 1
+
+
+def test_who_took_a_notice_is_on_record_with_when_it_was_first_taken(store: Store) -> None:
+    record = Record(store)
+    key = key_of(*KEY)
+
+    def write(state: State, *taken: Taken) -> events.Event:
+        record.write([state], taken)
+        until = time.monotonic() + 20
+        while record.is_busy and time.monotonic() < until:
+            time.sleep(0.01)
+        found = events.find(store, "alert", f"{key}@{T:.3f}")
+        assert found is not None
+        return found
+
+    assert "notices" not in write(firing()).detail
+    write(firing(), Taken("slack", key, firing=True, starts_at=T, at=T + 2))
+    told = write(firing(), Taken("slack", key, firing=True, starts_at=T, at=T + 62))
+    assert told.detail["notices"] == [{"destination": "slack", "status": "firing", "at": T + 2}]
+    of_another_fire = Taken("pagerduty", key, firing=True, starts_at=T - 9000, at=T - 9000)
+    ended = write(resolved(), Taken("slack", key, firing=False, starts_at=T, at=T + 601), of_another_fire)
+    assert [(each["destination"], each["status"]) for each in ended.detail["notices"]] == [
+        ("slack", "firing"),
+        ("slack", "resolved"),
+    ]

@@ -83,7 +83,15 @@ def test_it_tells_what_burns_since_when_and_where_to_look(burning: Snapshot, pag
         ),
         (
             [(10, 0)] * 400 + [(8, 2)],
-            "over 5 min the error budget burns 40 times as fast as the SLO allows, above 14.4; over 1 h there are too few bad events yet",
+            "over 5 min the error budget burns 40 times as fast as the SLO allows, above 14.4; over 1 h it does not yet",
+        ),
+        (
+            [(800, 200)] * 5,
+            "over 5 min the error budget burns 200 times as fast as the SLO allows, above 14.4; over 1 h too little time has passed since the first event",
+        ),
+        (
+            [(980, 20)] * 8,
+            "over 5 min the error budget burns 20 times as fast as the SLO allows, above 14.4; over 1 h it does too, but too little of that time has been observed to fire",
         ),
     ],
 )

@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maibo_alerting.wording import LOCALES, Change, Facts, Locale, Waiting, tell
-from maibo_alerting.wording.facts import ChangeKind, LinkKind
-from maibo_slo.engine.burning import Guard
+from maibo_alerting.wording.facts import ChangeKind, LinkKind, Wait
 
 SINCE = 1_767_323_040.0  # 2026-01-02 03:04:00 UTC
 DAY = 86_400
@@ -195,7 +194,7 @@ COUNTS = st.none() | st.integers(0, 10**15)
             Waiting,
             factor=st.floats(1, 1e4),
             long_seconds=st.floats(60, 1e6),
-            held_back_by=st.sampled_from(get_args(Guard)),
+            held_back_by=st.sampled_from(get_args(Wait)),
         ),
         zone=st.sampled_from([ZoneInfo("UTC"), ZoneInfo("Asia/Kathmandu"), ZoneInfo("America/St_Johns")]),
     ),
@@ -220,7 +219,7 @@ def test_both_languages_have_every_phrase_with_the_same_places():
 def test_every_kind_of_change_and_link_has_its_words(locale):
     assert set(LOCALES[locale].changes) == set(get_args(ChangeKind))
     assert set(LOCALES[locale].links) == set(get_args(LinkKind))
-    assert set(LOCALES[locale].waits) == set(get_args(Guard))
+    assert set(LOCALES[locale].waits) == set(get_args(Wait))
 
 
 def _places(phrase: str | dict[str, str]) -> object:
