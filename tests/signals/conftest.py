@@ -20,7 +20,7 @@ from maibo_slo.engine.scaling.signal import Refusal, ScalingSignal, Signals
 from maibo_slo.service import problems
 from maibo_slo.signals import https, keda, plain, proto, wire
 from maibo_slo.signals.external_metrics.app import ExternalMetrics, router
-from maibo_slo.signals.external_metrics.requestheader import HPA, Gatekeeper, Peer, RequestHeader
+from maibo_slo.signals.external_metrics.requestheader import HPA, Gatekeeper, RequestHeader
 from maibo_slo.signals.prometheus import ScalingCollector
 from maibo_slo.signals.reading import Latest, Reader
 from maibo_slo.store.workload import Workload
@@ -259,7 +259,7 @@ class ExternalMetricsFace:
 
     def ask(self, namespace: str, target: str) -> Answer:
         async def shown(scope: Any, receive: Any, send: Any) -> None:
-            await self._app({**scope, "extensions": {https.PEER: Peer("front-proxy-client")}}, receive, send)
+            await self._app({**scope, "extensions": {https.PEER: https.Peer("front-proxy-client")}}, receive, send)
 
         path = f"/apis/external.metrics.k8s.io/v1beta1/namespaces/{namespace}/maibo_scaling_desired_replicas"
         said = _got(shown, f"{path}?labelSelector=target%3D{target}", {"X-Remote-User": HPA})

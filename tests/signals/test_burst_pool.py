@@ -86,6 +86,14 @@ def test_targets_have_their_own_numbers() -> None:
     assert [spec["replicas"] for _, spec in sorted(found.items()) if isinstance(spec, dict)] == [2, 9]
 
 
+def test_a_percentage_stands_alone_too_and_a_targets_own_number_counts_more() -> None:
+    files = made(TARGET, replace(TARGET, name="cart"), replicas="cart=3", percentage="14")
+
+    specs = [each["spec"] for _, each in sorted(files.items())]
+    rooms = [(spec.get("replicas"), spec.get("percentage")) for spec in specs if isinstance(spec, dict)]
+    assert rooms == [(3, None), (None, 14)]
+
+
 def test_a_target_without_burst_pool_has_none() -> None:
     assert made(replace(TARGET, burst_pool=None)) == {}
 
@@ -96,6 +104,11 @@ def test_a_target_without_burst_pool_has_none() -> None:
         (TARGET, {"replicas": ""}, "shop.yaml:7: ScalingTarget checkout-api: how much room it needs is measured"),
         (TARGET, {"replicas": "few"}, "'few' is neither NUMBER nor TARGET=NUMBER"),
         (TARGET, {"replicas": "chekout=6"}, "no ScalingTarget 'chekout' has a burstPool; there are: checkout-api"),
+        (TARGET, {"percentage": "a lot"}, "--percentage 'a lot': 'a lot' is neither NUMBER"),
+        (TARGET, {"percentage": "14"}, "both --replicas and --percentage are given for it"),
+        (TARGET, {"replicas": "checkout-api=2", "percentage": "checkout-api=14"}, "give one of them"),
+        (BALLOON, {"form": "capacity_buffer", "replicas": "", "percentage": "14"}, "a percentage cannot keep to"),
+        (BALLOON, {"replicas": "", "percentage": "14", **SIZES}, "how much room it needs is measured"),
         (BALLOON, {"image": "pause:3"}, "give what that requests with --cpu and --memory"),
         (BALLOON, {"cpu": "1", "memory": "1Gi"}, "give one with --image"),
         (replace(TARGET, workload=Workload("shop", "CloneSet", "x")), {}, "needs the API group of a CloneSet"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from maibo_slo.documents import Catalogue
-from maibo_slo.engine.scaling.inputs import Demand
+from maibo_slo.engine.scaling.inputs import Demand, Forecast
 from maibo_slo.engine.scaling.scaler import Scaler, _Seen
 
 GONE_WHEN_STALE = (
@@ -14,16 +14,30 @@ GONE_WHEN_STALE = (
     "upper_replicas",
     "demand_calls_per_second",
     "capacity_calls_per_second",
+    "ready_replicas",
+    "wanted_replicas",
 )
 
 
 def test_a_fresh_signal_has_all_its_series(prometheus_face, board, make_signal, make_signals, override) -> None:
     board.signals = make_signals(replace(make_signal(20), override=override, least=20))
-    assert [prometheus_face.value(name) for name in GONE_WHEN_STALE] == [20, 19, 22, 410.0, 45.0]
+    assert [prometheus_face.value(name) for name in GONE_WHEN_STALE] == [20, 19, 22, 410.0, 45.0, 9, 10]
     lasting = ("min_replicas", "max_replicas", "override", "signal_age_seconds", "signal_stale")
     assert [prometheus_face.value(name) for name in lasting] == [20, 40, 1, 1.0, 0]
     assert prometheus_face.value("wish_replicas", kind="reactive") == 20
     assert prometheus_face.value("wish_replicas", kind="predictive") is None
+
+
+def test_a_forecast_is_told_by_quantile_whether_it_is_acted_upon_or_not(
+    prometheus_face, board, make_signal, make_signals
+) -> None:
+    said = make_signal(20)
+    forecast = Forecast(said.decided_at, said.decided_at + 90, {0.5: 400.0, 0.9: 480.0}, "day", abstained="too young")
+    board.signals = make_signals(replace(said, inputs=replace(said.inputs, forecast=forecast)))
+    told = [prometheus_face.value("forecast_calls_per_second", quantile=each) for each in ("0.1", "0.5", "0.9")]
+    assert told == [400.0, 400.0, 480.0]
+    board.signals = make_signals(replace(said, inputs=replace(said.inputs, forecast=replace(forecast, quantiles={}))))
+    assert prometheus_face.value("forecast_calls_per_second", quantile="0.5") is None
 
 
 def test_of_a_stale_signal_only_its_bounds_and_age_remain(prometheus_face, board, make_signal, make_signals) -> None:

@@ -18,6 +18,7 @@ import logging
 import signal
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from maibo_slo.errors import MaiboError
@@ -33,19 +34,37 @@ TOLD_BYTES: Final = 2**20
 
 
 class Served:
-    """Tells the service what was answered: each new number at once, the same one every ten seconds."""
+    """Tells the service what was answered: each new number at once, the same one every ten seconds. Words of a refusal every ten seconds: ages in them
+    make each another.
+    """
 
-    def __init__(self, tell: Callable[[str, str, int], None], now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        tell: Callable[[str, str, int], None],
+        now: Callable[[], float] = time.monotonic,
+        *,
+        tell_refused: Callable[[str, str, str], None] = lambda *_: None,
+    ) -> None:
         self._tell = tell
+        self._tell_refused = tell_refused
         self._now = now
-        self._told: dict[tuple[str, str], tuple[int, float]] = {}
+        self._told: dict[tuple[str, str], tuple[int | None, float]] = {}
 
     def __call__(self, namespace: str, target: str, replicas: int) -> None:
+        if self._is_news(namespace, target, replicas):
+            self._tell(namespace, target, replicas)
+
+    def refused(self, namespace: str, target: str, words: str) -> None:
+        if self._is_news(namespace, target, None):
+            self._tell_refused(namespace, target, words)
+
+    def _is_news(self, namespace: str, target: str, replicas: int | None) -> bool:
         now = self._now()
         told, at = self._told.get((namespace, target), (-1, 0.0))
-        if told != replicas or now - at >= TELL_AGAIN_SECONDS:
-            self._told[namespace, target] = replicas, now
-            self._tell(namespace, target, replicas)
+        if told == replicas and now - at < TELL_AGAIN_SECONDS:
+            return False
+        self._told[namespace, target] = replicas, now
+        return True
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -53,13 +72,14 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     settings = await wire.read(reader)
     latest = Latest()
 
-    def tell(namespace: str, target: str, replicas: int) -> None:
+    def tell(what: str, namespace: str, target: str, said: int | str) -> None:
         if writer.transport.get_write_buffer_size() < TOLD_BYTES:
-            writer.write(wire.framed({"served": [namespace, target, replicas]}))
+            writer.write(wire.framed({what: [namespace, target, said]}))
 
     try:
         door = tls.Door(**settings)
-        scaler = keda.ExternalScaler(latest, Reader(latest), Served(tell))
+        served = Served(partial(tell, "served"), tell_refused=partial(tell, "refused"))
+        scaler = keda.ExternalScaler(latest, Reader(latest), served, served.refused)
         server, port = keda.server(scaler, door.address, tls.credentials(door))
         await server.start()
     except MaiboError as error:

@@ -26,7 +26,13 @@ API_KEY: Final = "x-api-key"
 """KEDA's name for it, where its authMode is apiKey; ``bearer`` is a token as everywhere."""
 
 
-def mount(reader: Reader, tokens: TokenFile, *, served: Callable[[str, str, int, str], None]) -> Mount:
+def mount(
+    reader: Reader,
+    tokens: TokenFile,
+    *,
+    served: Callable[[str, str, int, str], None],
+    answered: Callable[[str, str, int | None, str, str], None] = lambda *_: None,
+) -> Mount:
     """``/v1/scaling…`` as on the service's own port, for holders of a token of the scope ``read``."""
     app = FastAPI(
         title="maibo signals",
@@ -35,7 +41,7 @@ def mount(reader: Reader, tokens: TokenFile, *, served: Callable[[str, str, int,
         openapi_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    app.include_router(plain.router(reader, served))
+    app.include_router(plain.router(reader, served, answered=answered))
     return Mount("/", TokensAlone(app, tokens))
 
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 import logging
 import ssl
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from maibo_slo.errors import MaiboError
-from maibo_slo.signals.external_metrics.requestheader import Peer
 
 if TYPE_CHECKING:
     import asyncio
@@ -36,6 +36,13 @@ HANDSHAKE_SECONDS: Final = 5.0
 REQUEST_SECONDS: Final = 5.0
 """From the connection, or the first byte of a further request, until the request is whole."""
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The other end of a connection, as its certificate says; the TLS handshake has verified that the client CA signed it."""
+
+    common_name: str
 
 
 class CertificateError(MaiboError):

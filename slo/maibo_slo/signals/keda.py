@@ -46,12 +46,21 @@ class Context(Protocol):
 
 
 class ExternalScaler:
-    """What is behind the five methods. `served` is told the namespace, target and replicas of each answer."""
+    """What is behind the five methods. `served` is told the namespace, target and replicas of each answer, `refused` the words of each refusal of a
+    target that there is.
+    """
 
-    def __init__(self, latest: Latest, reader: Reader, served: Callable[[str, str, int], None]) -> None:
+    def __init__(
+        self,
+        latest: Latest,
+        reader: Reader,
+        served: Callable[[str, str, int], None],
+        refused: Callable[[str, str, str], None] = lambda *_: None,
+    ) -> None:
         self._latest = latest
         self._reader = reader
         self._served = served
+        self._refused = refused
 
     async def is_active(self, request: bytes, context: Context) -> bytes:
         """Whether there should be any replica."""
@@ -75,6 +84,8 @@ class ExternalScaler:
         try:
             signal = self._reader.get(asked.namespace, asked.target)
         except NoSignal as error:
+            if not isinstance(error, UnknownTarget):
+                self._refused(asked.namespace, asked.target, str(error))
             await _refuse(context, error)
         self._served(asked.namespace, asked.target, signal.desired_replicas)
         return proto.metrics(metric_name(asked.target), signal.desired_replicas)

@@ -6,7 +6,7 @@ Answered on the event loop, from memory: the threads that ask the store may all 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
@@ -15,6 +15,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from maibo_slo.engine.scaling.answered import Answered
 from maibo_slo.engine.scaling.inputs import Demand, Inputs, Override, Wish
 from maibo_slo.engine.scaling.signal import NoSignal, Refusal, ScalingSignal, UnknownTarget
 from maibo_slo.signals.reading import Reader, Standing
@@ -58,6 +59,15 @@ class OverrideAnswer(Answer):
     until: datetime
     who: str
     why: str
+
+
+class FaceAnswer(Answer):
+    """What a face answered last about a target."""
+
+    face: str = Field(description="keda | json | external_metrics | prometheus | fast_lane", examples=["keda"])
+    at: datetime
+    replicas: int | None = Field(description="null: it refused")
+    refused: str = Field(description="in which words; '' where it did not")
 
 
 class ScalingAnswer(Answer):
@@ -108,6 +118,7 @@ class StandingAnswer(Answer):
     age_seconds: float | None = Field(description="null: nothing of it was heard since the start")
     ready_replicas: int | None = Field(None, description="null: nobody watches its pods")
     override: OverrideAnswer | None = Field(None, description="in force, whether there is a signal or not")
+    faces: list[FaceAnswer] = Field([], description="that were asked since the start, and what each answered last")
 
 
 class ScalingListAnswer(Answer):
@@ -118,8 +129,14 @@ class ScalingListAnswer(Answer):
     targets: list[StandingAnswer]
 
 
-def router(reader: Reader, served: Callable[[str, str, int, str], None]) -> APIRouter:
-    """Routes over these signals."""
+def router(
+    reader: Reader,
+    served: Callable[[str, str, int, str], None],
+    *,
+    answered: Callable[[str, str, int | None, str, str], None] = lambda *_: None,
+    last_answers: Callable[[str, str], Sequence[Answered]] = lambda *_: (),
+) -> APIRouter:
+    """Routes over these signals; see `Context` for what is told and asked."""
     routes = APIRouter(prefix="/v1", tags=["scaling"])
 
     @routes.get("/scaling", responses=_answers(LIST_EXAMPLE, 503))
@@ -129,7 +146,7 @@ def router(reader: Reader, served: Callable[[str, str, int, str], None]) -> APIR
         return ScalingListAnswer(
             now=_utc(reader.now()),
             decided_at=None if signals is None or signals.decided_at is None else _utc(signals.decided_at),
-            targets=[_standing(one) for one in reader.standings()],
+            targets=[_standing(one, last_answers(one.namespace, one.target)) for one in reader.standings()],
         )
 
     @routes.get("/scaling/{namespace}/{target}", response_model=ScalingAnswer, responses=_answers(EXAMPLE, 404, 503))
@@ -143,6 +160,7 @@ def router(reader: Reader, served: Callable[[str, str, int, str], None]) -> APIR
         except UnknownTarget as error:
             raise HTTPException(404, str(error)) from error
         except NoSignal as error:
+            answered(namespace, target, None, str(error), FACE)
             known = next(
                 (each for each in reader.standings() if (each.namespace, each.target) == (namespace, target)), None
             )
@@ -236,7 +254,7 @@ def _override(override: Override) -> OverrideAnswer:
     )
 
 
-def _standing(one: Standing) -> StandingAnswer:
+def _standing(one: Standing, faces: Sequence[Answered]) -> StandingAnswer:
     signal = one.found if isinstance(one.found, ScalingSignal) else None
     inputs = one.found.inputs
     ran, override = (None, None) if inputs is None else (inputs.replicas, inputs.override)
@@ -250,6 +268,9 @@ def _standing(one: Standing) -> StandingAnswer:
         age_seconds=one.age_seconds,
         ready_replicas=None if ran is None else ran.ready,
         override=None if override is None else _override(override),
+        faces=[
+            FaceAnswer(face=each.face, at=_utc(each.at), replicas=each.replicas, refused=each.refused) for each in faces
+        ],
     )
 
 
@@ -288,7 +309,7 @@ def _answers(example: Answer, *problems: int) -> dict[int | str, dict[str, Any]]
 
 
 _NOW: Final = datetime(2026, 1, 31, 12, 0, 4, tzinfo=UTC)
-_REASON: Final = "12 replicas: 410 calls/s ÷ (45 a replica at 80%) (reactive)"
+_REASON: Final = "12 replicas: 410 calls/s ÷ (45 a replica at 80.5%) (reactive)"
 # Examples without null: FastAPI would leave it out.
 EXAMPLE: Final = ScalingAnswer(
     namespace="shop",
@@ -305,14 +326,14 @@ EXAMPLE: Final = ScalingAnswer(
         WishAnswer(
             kind="reactive",
             replicas=12,
-            why="410 calls/s ÷ (45 a replica at 80%)",
-            figures={"rate": 410.0, "per_replica": 45.0, "utilisation": 0.8, "needed": 11.39},
+            why="410 calls/s ÷ (45 a replica at 80.5%)",
+            figures={"rate": 410.0, "per_replica": 45.0, "utilisation": 0.805, "needed": 11.32},
         ),
         WishAnswer(
             kind="predictive",
             replicas=11,
-            why="372 calls/s in 40 s (P60 of trend), lead time 40 s (P90 of 14 scale-ups) ÷ (45 a replica at 80%)",
-            figures={"rate": 372.0, "per_replica": 45.0, "utilisation": 0.8, "needed": 10.33},
+            why="372 calls/s in 40 s (P60 of trend), lead time 40 s (P90 of 14 scale-ups) ÷ (45 a replica at 80.5%)",
+            figures={"rate": 372.0, "per_replica": 45.0, "utilisation": 0.805, "needed": 10.27},
         ),
     ],
     inputs=InputsAnswer(
@@ -351,6 +372,7 @@ LIST_EXAMPLE: Final = ScalingListAnswer(
             age_seconds=1.2,
             ready_replicas=10,
             override=EXAMPLE.override,
+            faces=[FaceAnswer(face="keda", at=_NOW.replace(second=2), replicas=12, refused="")],
         ),
     ],
 )

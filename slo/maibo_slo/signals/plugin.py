@@ -73,7 +73,12 @@ def _routes(context: Context) -> APIRouter:
     from maibo_slo.signals.reading import Reader
 
     # People and their scripts ask here too: that is no scaler that was told.
-    return router(Reader(context.signals), lambda *_: None)
+    return router(
+        Reader(context.signals),
+        lambda namespace, target, replicas, face: context.answered(namespace, target, replicas, "", face),
+        answered=context.answered,
+        last_answers=context.last_answers,
+    )
 
 
 def _scaled_objects(catalogue: Catalogue, *, trigger: str, address: str, tolerance: str) -> Iterable[Artefact]:

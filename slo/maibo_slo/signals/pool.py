@@ -45,6 +45,12 @@ def generator() -> Generator:
                 "",
                 "Pods of room: NUMBER, or TARGET=NUMBER,… for several targets, as /v1/burst-pools/NAMESPACE/TARGET has measured them.",
             ),
+            Option(
+                "percentage",
+                "",
+                "Instead: of a CapacityBuffer, room in percent of the replicas that run, NUMBER or TARGET=NUMBER,…; the cluster's autoscaler "
+                "keeps to it as they come and go.",
+            ),
             Option("cpu", "", "Of a balloon's pod: what the workload's pod requests, such as 500m."),
             Option("memory", "", "Of a balloon's pod: what the workload's pod requests, such as 512Mi."),
             Option("image", "", "Of a balloon's pod: one that sleeps, your cluster's pause image."),
@@ -53,35 +59,35 @@ def generator() -> Generator:
 
 
 def burst_pools(
-    catalogue: Catalogue, *, form: str, replicas: str, cpu: str, memory: str, image: str
+    catalogue: Catalogue, *, form: str, replicas: str, cpu: str, memory: str, image: str, percentage: str = ""
 ) -> Iterator[Artefact]:
     """One file a target, and one for the balloons' PriorityClass. MaiboError for what is missing."""
     targets = sorted(catalogue.scaling_targets.values(), key=lambda each: (each.workload.namespace, each.name))
     pools = [(target, target.burst_pool) for target in targets if target.burst_pool is not None]
-    sizes = _sizes(replicas, {target.name for target, _ in pools})
+    known = {target.name for target, _ in pools}
+    sizes, shares = _sizes("replicas", replicas, known), _sizes("percentage", percentage, known)
     ballooned = False
     for target, pool in pools:
-        pods = _pods(target, pool, sizes)
         if (pool.form if form == "document" else form) == "balloon":
             ballooned = True
-            made = _balloon(target, pods, _resources(target, cpu, memory), _image(target, image))
+            made = _balloon(target, _pods(target, pool, sizes), _resources(target, cpu, memory), _image(target, image))
         else:
-            made = _capacity_buffer(target, pods)
+            made = _capacity_buffer(target, _room(target, pool, sizes, shares))
         yield Artefact(f"burst-pool/{target.workload.namespace}/{target.name}.yaml", _text(made))
     if ballooned:
         yield Artefact("burst-pool/priority-class.yaml", _text(_PRIORITY))
 
 
-def _sizes(text: str, known: set[str]) -> Mapping[str, int]:
-    """Target -> pods; '' -> those of every other target."""
+def _sizes(option: str, text: str, known: set[str]) -> Mapping[str, int]:
+    """Target -> number; '' -> that of every other target."""
     sizes: dict[str, int] = {}
     for part in filter(None, map(str.strip, text.split(","))):
         name, _, number = part.rpartition("=")
         if not number.isdecimal():
-            raise MaiboError(f"--replicas {text!r}: {part!r} is neither NUMBER nor TARGET=NUMBER")
+            raise MaiboError(f"--{option} {text!r}: {part!r} is neither NUMBER nor TARGET=NUMBER")
         if name and name not in known:
             there = ", ".join(sorted(known)) or "none"
-            raise MaiboError(f"--replicas {text!r}: no ScalingTarget {name!r} has a burstPool; there are: {there}")
+            raise MaiboError(f"--{option} {text!r}: no ScalingTarget {name!r} has a burstPool; there are: {there}")
         sizes[name] = int(number)
     return sizes
 
@@ -90,17 +96,35 @@ def _pods(target: ScalingTarget, pool: BurstPool, sizes: Mapping[str, int]) -> i
     pods = sizes.get(target.name, sizes.get(""))
     if pods is None:
         raise MaiboError(
-            f"{_place(target)}: how much room it needs is measured, and not in documents: GET /v1/burst-pools/"
+            f"{target.place}: how much room it needs is measured, and not in documents: GET /v1/burst-pools/"
             f"{target.workload.namespace}/{target.name} tells it; give it with --replicas {target.name}=NUMBER"
         )
     return pods if pool.most is None else min(pods, pool.most)
 
 
-def _capacity_buffer(target: ScalingTarget, pods: int) -> dict[str, Any]:
+def _room(
+    target: ScalingTarget, pool: BurstPool, sizes: Mapping[str, int], shares: Mapping[str, int]
+) -> dict[str, int]:
+    """Of a CapacityBuffer: one of the two, never both, for which of both counts differs from one autoscaler to the next."""
+    for name in (target.name, ""):
+        if name in sizes and name in shares:
+            raise MaiboError(f"{target.place}: both --replicas and --percentage are given for it; give one of them")
+        if name in sizes:
+            break
+        if name in shares:
+            if pool.most is not None:
+                raise MaiboError(
+                    f"{target.place}: its burstPool has max: {pool.most}, which a percentage cannot keep to: give --replicas, or leave max out"
+                )
+            return {"percentage": shares[name]}
+    return {"replicas": _pods(target, pool, sizes)}
+
+
+def _capacity_buffer(target: ScalingTarget, room: Mapping[str, int]) -> dict[str, Any]:
     workload = target.workload
     if workload.kind not in GROUPS:
         raise MaiboError(
-            f"{_place(target)}: a CapacityBuffer needs the API group of a {workload.kind}, which maibo does not know; it knows those of "
+            f"{target.place}: a CapacityBuffer needs the API group of a {workload.kind}, which maibo does not know; it knows those of "
             f"{', '.join(GROUPS)}; --form balloon does without"
         )
     return {
@@ -109,8 +133,7 @@ def _capacity_buffer(target: ScalingTarget, pods: int) -> dict[str, Any]:
         "metadata": _metadata(target),
         "spec": {
             "scalableRef": {"apiGroup": GROUPS[workload.kind], "kind": workload.kind, "name": workload.name},
-            # Never `percentage` beside it: Cluster Autoscaler takes the greater of the two, Karpenter the smaller.
-            "replicas": pods,
+            **room,
             "provisioningStrategy": STRATEGY,
         },
     }
@@ -160,14 +183,14 @@ _PRIORITY: Final[Mapping[str, Any]] = {
 def _resources(target: ScalingTarget, cpu: str, memory: str) -> dict[str, str]:
     if not cpu or not memory:
         raise MaiboError(
-            f"{_place(target)}: a balloon's pod is as large as one of {target.workload}: give what that requests with --cpu and --memory"
+            f"{target.place}: a balloon's pod is as large as one of {target.workload}: give what that requests with --cpu and --memory"
         )
     return {"cpu": cpu, "memory": memory}
 
 
 def _image(target: ScalingTarget, image: str) -> str:
     if not image:
-        raise MaiboError(f"{_place(target)}: a balloon's pod needs an image that sleeps: give one with --image")
+        raise MaiboError(f"{target.place}: a balloon's pod needs an image that sleeps: give one with --image")
     return image
 
 
@@ -191,7 +214,3 @@ def _text(made: Mapping[str, Any]) -> str:
     from maibo_slo.signals import objects  # not above: every command of the command line loads this module
 
     return _HEAD + objects.text([made])
-
-
-def _place(target: ScalingTarget) -> str:
-    return f"{target.origin.file}:{target.origin.line}: ScalingTarget {target.name}"

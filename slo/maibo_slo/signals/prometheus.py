@@ -15,11 +15,13 @@ from prometheus_client.registry import Collector
 from maibo_slo.engine.scaling.signal import Refusal, ScalingSignal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from maibo_slo.signals.reading import Reader, Standing
 
+FACE: Final = "prometheus"
 LABELS: Final = ("target_namespace", "target")
+FORECAST_LEVELS: Final = (0.1, 0.5, 0.9)
 
 _FRESH: Final[Sequence[tuple[str, str, Callable[[ScalingSignal], float | None]]]] = (
     ("desired_replicas", "Replicas that the workload should have.", lambda one: one.desired_replicas),
@@ -35,6 +37,16 @@ _FRESH: Final[Sequence[tuple[str, str, Callable[[ScalingSignal], float | None]]]
         "Calls that one ready replica carries while the SLOs hold, as planned with.",
         lambda one: None if one.inputs.capacity is None else one.inputs.capacity.per_replica,
     ),
+    (
+        "ready_replicas",
+        "Pods that serve, as the recorder saw them.",
+        lambda one: None if one.inputs.replicas is None else one.inputs.replicas.ready,
+    ),
+    (
+        "wanted_replicas",
+        "spec.replicas, as the recorder saw it.",
+        lambda one: None if one.inputs.replicas is None else one.inputs.replicas.wanted,
+    ),
 )
 _LASTING: Final[Sequence[tuple[str, str, Callable[[ScalingSignal | Refusal], float | None]]]] = (
     ("min_replicas", "Lower bound in force, an override's among them.", lambda one: one.least),
@@ -46,11 +58,19 @@ _LASTING: Final[Sequence[tuple[str, str, Callable[[ScalingSignal | Refusal], flo
 class ScalingCollector(Collector):
     """Every target of the engine's last tick."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(
+        self, reader: Reader, answered: Callable[[str, str, int | None, str, str], None] = lambda *_: None
+    ) -> None:
         self._reader = reader
+        self._answered = answered
 
     def collect(self) -> Iterable[Metric]:
         standings = self._reader.standings()
+        for one in standings:
+            signal = one.found if isinstance(one.found, ScalingSignal) and not one.refused else None
+            self._answered(
+                one.namespace, one.target, None if signal is None else signal.desired_replicas, one.refused, FACE
+            )
         fresh = [(one, one.found) for one in standings if isinstance(one.found, ScalingSignal) and not one.refused]
         for name, text, number in _FRESH:
             yield _gauge(name, text, ((_labels(one), number(found)) for one, found in fresh))
@@ -61,6 +81,12 @@ class ScalingCollector(Collector):
             "What each of the wishes asks for, of which the highest counts; without a say it is absent.",
             (((*_labels(one), wish.kind), wish.replicas) for one, found in fresh for wish in found.decision.wishes),
             extra=("kind",),
+        )
+        yield _gauge(
+            "forecast_calls_per_second",
+            "Calls that the workload is forecast to get a lead time from now, by quantile; acted upon or not.",
+            (((*_labels(one), str(level)), rate) for one, found in fresh for level, rate in _forecast(found)),
+            extra=("quantile",),
         )
         yield _gauge(
             "signal_age_seconds",
@@ -82,6 +108,12 @@ def _gauge(
         if value is not None:
             family.add_metric(labels, value)
     return family
+
+
+def _forecast(found: ScalingSignal) -> Iterator[tuple[float, float]]:
+    forecast = found.inputs.forecast
+    if forecast is not None and forecast.quantiles:
+        yield from ((level, forecast.quantile(level)) for level in FORECAST_LEVELS)
 
 
 def _overridden(found: ScalingSignal | Refusal) -> float | None:

@@ -58,7 +58,7 @@ def one_a_workload(catalogue: Catalogue, why: str) -> list[ScalingTarget]:
     for target in targets:
         other = scaled.setdefault(target.workload, target.name)
         if other != target.name:
-            raise MaiboError(f"{_place(target)}: {target.workload} is scaled by {other!r} too, and {why}")
+            raise MaiboError(f"{target.place}: {target.workload} is scaled by {other!r} too, and {why}")
     return targets
 
 
@@ -75,19 +75,15 @@ def _address(trigger: str, address: str) -> str:
 def _require_accepted(target: ScalingTarget) -> None:
     if target.workload.kind not in API_VERSIONS:
         raise MaiboError(
-            f"{_place(target)}: KEDA needs the API version of a {target.workload.kind}, which maibo does not know; it knows those of "
+            f"{target.place}: KEDA needs the API version of a {target.workload.kind}, which maibo does not know; it knows those of "
             f"{', '.join(API_VERSIONS)}"
         )
     if len(target.name) > LONGEST_NAME:
-        raise MaiboError(f"{_place(target)}: the name has more than {LONGEST_NAME} characters, which KEDA refuses")
+        raise MaiboError(f"{target.place}: the name has more than {LONGEST_NAME} characters, which KEDA refuses")
     if not 0 <= target.least <= target.most or target.most < 1:
         raise MaiboError(
-            f"{_place(target)}: KEDA refuses replicas from {target.least} to {target.most}: the most must be at least 1, and no less than the least"
+            f"{target.place}: KEDA refuses replicas from {target.least} to {target.most}: the most must be at least 1, and no less than the least"
         )
-
-
-def _place(target: ScalingTarget) -> str:
-    return f"{target.origin.file}:{target.origin.line}: ScalingTarget {target.name}"
 
 
 def _file(target: ScalingTarget, trigger: str, address: str, tolerance: str) -> Artefact:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from maibo_slo.signals.tls import Door
 
 PART: Final = "signals"
-LOOK_SECONDS: Final = 0.1
+LOOK_SECONDS: Final = 0.05
 """Between looks for new signals: what it adds to their way."""
 START_SECONDS: Final = 30.0
 END_SECONDS: Final = 5.0
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 async def run(context: Context) -> None:
     """The plugin's task. MaiboError when the address cannot be had, and when the answerer dies."""
     door = tls.door(context.options)
-    context.registry.register(ScalingCollector(Reader(context.signals)))
+    context.registry.register(ScalingCollector(Reader(context.signals), context.answered))
     if door is None or not await _a_target(context):
         context.report(PART, None)
         await context.stopping.wait()
@@ -128,9 +128,14 @@ async def _tell(context: Context, process: Process) -> None:
 
 
 async def _hear(context: Context, process: Process) -> None:
-    """What was served, until the process ends."""
+    """What was served and refused, until the process ends."""
     assert process.stdout is not None
     with contextlib.suppress(asyncio.IncompleteReadError):
         while True:
-            namespace, target, replicas = (await wire.read(process.stdout))["served"]
-            context.served(namespace, target, replicas, keda.FACE)
+            said = await wire.read(process.stdout)
+            if "refused" in said:
+                namespace, target, words = said["refused"]
+                context.answered(namespace, target, None, words, keda.FACE)
+            else:
+                namespace, target, replicas = said["served"]
+                context.served(namespace, target, replicas, keda.FACE)

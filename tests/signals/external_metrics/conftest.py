@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import importlib.util
 import json
 import socket
 import ssl
-import sys
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -33,20 +31,6 @@ if TYPE_CHECKING:
 
 NOW = 1_800_000_000.0
 HPA = "system:serviceaccount:kube-system:horizontal-pod-autoscaler"
-
-
-@pytest.fixture(scope="session")
-def fake_api() -> Any:
-    """The module of the fake API server, which is the recorder's tests'."""
-    name = "kubernetes_fake_api"
-    if name not in sys.modules:
-        path = Path(__file__).parents[2] / "kubernetes" / "fake_api.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return sys.modules[name]
 
 
 def signal(target: str, desired: int, *, observed_at: float = NOW) -> ScalingSignal:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import sys
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -188,16 +186,8 @@ class Cell:
 
 
 @pytest.fixture
-def cell(store: Store, tmp_path: Path) -> Iterator[Cell]:
-    name = "kubernetes_fake_api"
-    if name not in sys.modules:
-        path = Path(__file__).parents[2] / "kubernetes" / "fake_api.py"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    with sys.modules[name].FakeApi() as api:
+def cell(store: Store, fake_api: Any, tmp_path: Path) -> Iterator[Cell]:
+    with fake_api.FakeApi() as api:
         api.put("deployments", {"metadata": {"name": "api", "namespace": "shop"}, "spec": {"replicas": 1}})
         made: list[Cell] = []
         lane = Lane(

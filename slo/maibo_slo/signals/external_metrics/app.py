@@ -16,6 +16,7 @@ from maibo_slo.engine.scaling.signal import NoSignal, UnknownTarget
 from maibo_slo.kubernetes import KubernetesError
 from maibo_slo.signals.external_metrics import answers, selectors
 from maibo_slo.signals.external_metrics.answers import GROUP, METRIC, VERSION
+from maibo_slo.signals.https import PEER, Peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from maibo_slo.engine.scaling.signal import ScalingSignal
-    from maibo_slo.signals.external_metrics.requestheader import Gatekeeper, Identity, Peer
+    from maibo_slo.signals.external_metrics.requestheader import Gatekeeper, Identity
     from maibo_slo.signals.reading import Reader
 
 FACE: Final = "external_metrics"
@@ -42,10 +43,18 @@ class _Refused(Exception):  # noqa: N818 -- it is an answer
 class ExternalMetrics:
     """What answers below ``/apis``."""
 
-    def __init__(self, reader: Reader, gatekeeper: Gatekeeper, *, served: Callable[[str, str, int, str], None]) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        gatekeeper: Gatekeeper,
+        *,
+        served: Callable[[str, str, int, str], None],
+        answered: Callable[[str, str, int | None, str, str], None] = lambda *_: None,
+    ) -> None:
         self._reader = reader
         self._gatekeeper = gatekeeper
         self._served = served
+        self._answered = answered
 
     def routes(self) -> list[Route]:
         """To be put beside others."""
@@ -83,7 +92,7 @@ class ExternalMetrics:
             raise _Refused(
                 503, "maibo cannot read the cluster's requestheader CA, so it cannot know who asks; see its /readyz"
             )
-        peer: Peer | None = request.scope.get("extensions", {}).get("maibo.peer")
+        peer: Peer | None = request.scope.get("extensions", {}).get(PEER)
         identity = header.identity(peer, request.headers.items())
         if identity is None:
             raise _Refused(401, "ask through the cluster's API server: nobody else's word for who asks is taken")
@@ -127,6 +136,8 @@ class ExternalMetrics:
             unknown = f"no ScalingTarget of namespace {namespace!r} is selected by {selector!r}"
             raise _Refused(404, f"{unknown}; there are: {', '.join(sorted(there)[:10]) or 'none'}") from error
         except NoSignal as error:
+            if names:
+                self._answered(namespace, names[0], None, str(error), FACE)
             raise _Refused(503, str(error)) from error
 
 

@@ -37,9 +37,16 @@ async def run(context: Context) -> None:
     if options[EXTERNAL_METRICS] == "on":
         cluster = Cluster(_cluster(options.get(CLUSTER, AUTO)), context=options.get("kubernetes-context", ""))
         gatekeeper = Gatekeeper(cluster, report=partial(_tell, context, API))
-        routes += ExternalMetrics(reader, gatekeeper, served=context.served).routes()
+        routes += ExternalMetrics(reader, gatekeeper, served=context.served, answered=context.answered).routes()
     if options[TOKENS]:  # the last, for it takes whatever is left
-        routes.append(mount(reader, TokenFile(Path(options[TOKENS]), now=time.monotonic()), served=context.served))
+        routes.append(
+            mount(
+                reader,
+                TokenFile(Path(options[TOKENS]), now=time.monotonic()),
+                served=context.served,
+                answered=context.answered,
+            )
+        )
     listener = await context.listen(options[ADDRESS], f"--{ADDRESS}", guarded=True)
     host, port = listener.getsockname()[:2]
     context.announce(PART, f"https://{host}:{port}")

@@ -23,6 +23,8 @@ from maibo_slo.signals.external_metrics.answers import GROUP, VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from maibo_slo.signals.https import Peer
+
 NAMESPACE: Final = "kube-system"
 CONFIGMAP: Final = "extension-apiserver-authentication"
 READ_SECONDS: Final = 60.0
@@ -36,13 +38,6 @@ MASTERS: Final = "system:masters"
 _CONFIGMAPS: Final = Resource("", "v1", "configmaps")
 _REVIEWS: Final = Resource("authorization.k8s.io", "v1", "subjectaccessreviews", namespaced=False)
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """The other end of a connection, as its certificate says; the TLS handshake has verified that the requestheader CA signed it."""
-
-    common_name: str
 
 
 @dataclass(frozen=True, slots=True)

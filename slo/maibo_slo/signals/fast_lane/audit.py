@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from maibo_slo.errors import StoreError
+from maibo_slo.files import replace_file
 from maibo_slo.signals.fast_lane.lane import Raised
 from maibo_slo.store import events
 from maibo_slo.store.events import Event
@@ -81,9 +81,7 @@ class Audit:
             if not self._waiting:
                 self._path.unlink(missing_ok=True)
                 return
-            draft = self._path.with_suffix(".new")
-            draft.write_text(json.dumps([asdict(each) for each in self._waiting.values()]))
-            os.replace(draft, self._path)  # noqa: PTH105 -- Path.replace says the same; os.replace is known to be atomic
+            replace_file(self._path, json.dumps([asdict(each) for each in self._waiting.values()]))
         except OSError as error:
             log.warning("writes of the fast lane that are not recorded yet would be lost by a kill: %s", error)
 
