@@ -8,7 +8,7 @@
         * StoreSchemaError   the store's schema is newer than this code, or a migration failed
     * TokensError        a token file that cannot be used, or a token that cannot be made or revoked
     * ServiceError       the running service cannot be reached, or answered with a problem
-    * SourceError        a source cannot tell an SLO's counts (engine/feeding.py)
+    * SourceError        a source cannot tell an SLO's counts (engine/feeding)
         * SourceUnreachable   nobody answers there
     * NoSignal           there is nothing that a scaler may act upon (engine/scaling/signal.py)
         * UnknownTarget      no such ScalingTarget

@@ -97,6 +97,13 @@ class Context:
     """``warn("kubernetes", "RBAC does not allow to watch pods")``: as `report`, but the service stays ready without it."""
     served: Callable[[str, str, int, str], None] = lambda *_: None
     """``served("shop", "checkout-api", 12, "keda")``: a face answered so; must not block. From it a scale-up's story knows who said it first."""
+    counted: Callable[[], None] = lambda: None
+    """New 10 s cells are in the store: whoever decides by them looks at once. From any thread; does not block."""
+    answered: Callable[[str, str, int | None, str, str], None] = lambda *_: None
+    """``answered("shop", "checkout-api", None, "the signal is 75 s old", "json")``: what a face said about a target that there is, replicas or why not,
+    whoever asked; `served` says it of replicas that a scaler was told. Must not block. The page tells it."""
+    last_answers: Callable[[str, str], Sequence[Any]] = lambda *_: ()
+    """What each face answered last about a target: `maibo_slo.engine.scaling.answered.Answered` (above this module)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,7 @@ class Generator:
     generate: Callable[..., Iterable[Artefact]]
     """Called with the catalogue, and by keyword (``-`` is ``_``) with the value of each of `options`."""
     options: Sequence[Option] = ()
+    """Those of generators may have the same name: each has its own choices and default."""
 
 
 @dataclass(frozen=True, slots=True)

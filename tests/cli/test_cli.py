@@ -35,6 +35,12 @@ def test_help_lists_every_command() -> None:
         assert f"  {name} " in result.output
 
 
+def test_no_line_of_the_help_is_cut_at_80_columns() -> None:
+    lines = run("--help").output.splitlines()
+    assert [line for line in lines if "..." in line and not line.startswith("Usage:")] == []
+    assert max(map(len, lines)) <= 80
+
+
 def commands() -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
 
@@ -78,6 +84,30 @@ def test_the_help_of_generate_says_whose_each_option_is() -> None:
     assert "--cpu" not in of["Options of rules"]
     assert "--replicas" in of["Options of burst-pool"]
     assert "--dialect" not in of["Options of burst-pool"]
+
+
+def test_the_help_of_one_generator_is_about_that_one_alone() -> None:
+    shown = run("generate", "keda", "--help").output
+    [headings] = [re.findall(r"^(Generators?|Options of \S+):$", shown, re.MULTILINE)]
+    assert headings == ["Generator", "Options of keda"]
+    assert "burst-pool  " not in shown
+    assert "Options of rules" in run("generate", "nothing", "--help").output
+
+
+def test_a_misspelt_generator_is_told_the_nearest(tmp_path: Path) -> None:
+    result = run("generate", "dashboard", str(EXAMPLES), "--out", str(tmp_path))
+    assert result.exit_code == 2
+    assert "there is no generator 'dashboard', did you mean dashboards? installed: " in result.stderr
+    assert len(result.stderr.splitlines()[-1]) < 200
+    assert "did you mean" not in run("generate", "xyz", str(EXAMPLES), "--out", str(tmp_path)).stderr
+
+
+def test_generate_that_makes_nothing_says_why(tmp_path: Path) -> None:
+    result = run("generate", "keda", str(EXAMPLES), "--out", str(tmp_path / "out"))
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.startswith("nothing was made: keda makes a ScaledObject for each ScalingTarget")
+    assert result.stderr.endswith("; the documents have 3 services, 2 journeys, 5 SLOs\n")
+    assert not (tmp_path / "out").exists()
 
 
 ADDING = ("correction", "add", "drill", "--from", "2026-11-23 02:00", "--for", "2h", "--kind", "chaos", "--why", "w")
@@ -636,7 +666,7 @@ def test_the_command_line_says_what_the_page_says() -> None:
     assert "99.4 % budget left, projected; observed -296 % over 0.027 % of 28d" in said
     assert "no data in 27 d 23 h, 2 h excluded" in said
     assert (
-        "not burning_fast, though 1h and 5m burn above 3.36\u00d7: not enough for all of the longer window, once its minutes without data are filled in"
+        "not burning_fast, though 1h and 5m burn above 3.36\u00d7: too little of the longer window has been observed yet"
         in said
     )
     assert "and 5 older ones in the window" in said

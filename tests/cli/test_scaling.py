@@ -158,7 +158,7 @@ def test_explain_tells_every_wish_and_what_it_was_made_from(service) -> None:
     assert shown.exit_code == 0, shown.output
     told = " ".join(shown.output.split())
     assert "shop/checkout-api scales shop/Deployment/checkout-api 20 replicas (" in told
-    assert "reactive 10 400 calls/s ÷ (50 a replica at 80%)" in told
+    assert "reactive 10 400 calls/s ÷ (50 a replica at 80.5%)" in told
     assert "demand 400 calls/s" in told
     assert "a replica carries 50 calls/s: fixed" in told
     assert "replicas 10 wanted, 9 ready" in told

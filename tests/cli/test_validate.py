@@ -52,6 +52,14 @@ def test_both_can_be_asked_for_at_once_and_broken_rules_stay_errors() -> None:
     assert "must have at least one field" in result.stderr
 
 
+def test_what_scaling_and_the_pulse_are_made_of_is_counted() -> None:
+    folder = Path(__file__).parents[2] / "examples" / "scaling"
+    said = CliRunner().invoke(cli, ["validate", str(folder)]).stdout
+    assert said == "valid: 1 service, 1 journey, 1 SLO, 1 scale-up SLO, 1 scaling target, 1 pulse\n"
+    told = json.loads(CliRunner().invoke(cli, ["validate", "-o", "json", str(folder)]).stdout)
+    assert (told["scaling_targets"], told["pulse"]) == (1, 1)
+
+
 @pytest.mark.parametrize("option", ["--standard", "--strict"])
 def test_json_says_the_same(option: str) -> None:
     said = json.loads(run(option, "--output", "json", stdin=DEVIANT).stdout)

@@ -88,6 +88,16 @@ def test_a_burn_is_told_with_the_time_it_was_seen(report: Report):
     assert "No SLO burned." in printed(replace(report, burnt=[]))
 
 
+def test_a_burn_that_maibo_itself_would_not_tell_yet_is_marked(report: Report):
+    held, real = replace(report.burnt[0], held_back=True), report.burnt[1]
+    text = printed(replace(report, burnt=[held, real]))
+    assert "burning fast* 4.6 s after the bad release" in text
+    assert "burning       2.0 s before the bad release" in text
+    assert "\n* held back: maibo serve says OK until a service is six minutes old\n" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "held back" not in printed(replace(report, burnt=[real]))
+
+
 def test_a_run_that_is_too_short_to_burn_says_so(report: Report):
     text = " ".join(printed(replace(report, burnt=[], seconds=20.0)).split())
     assert (
@@ -142,6 +152,13 @@ def test_in_a_pipe_progress_is_plain_lines_one_a_phase():
     assert "checkout-fast: burning_fast" in text
     assert "browse-fast" not in text
     assert "\x1b" not in text
+
+
+def test_a_phase_without_a_rate_of_its_own_yet_shows_a_dash():
+    console = Console(file=io.StringIO(), width=80)
+    with screen(console) as lines:
+        lines.show(replace(MOMENT, requests_per_second=None))
+    assert "flash sale            - requests/s" in console.file.getvalue()
 
 
 def test_on_a_terminal_progress_is_a_table_that_is_drawn_anew():

@@ -45,6 +45,15 @@ def test_a_burn_keeps_its_first_sight_and_its_worst_state(watch: Watch):
     assert watch.states == {("checkout-fast", "0.99"): "ok"}
 
 
+def test_whether_a_burn_was_held_back_is_that_of_its_worst_state(watch: Watch):
+    watch.note("checkout-fast", "0.99", "burning_fast", now=1.0, held_back=True)
+    assert watch.burnt["checkout-fast", "0.99"].held_back
+    watch.note("checkout-fast", "0.99", "burning", now=2.0)
+    assert watch.burnt["checkout-fast", "0.99"].held_back
+    watch.note("checkout-fast", "0.99", "exhausted", now=3.0)
+    assert not watch.burnt["checkout-fast", "0.99"].held_back
+
+
 def test_an_slo_without_data_did_not_burn(watch: Watch):
     watch.note("checkout-fast", "0.99", "no_data", now=1.0)
     assert watch.burnt == {}

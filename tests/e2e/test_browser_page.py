@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import math
 import os
+import re
 import shutil
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 import pytest
 import uvicorn
+from PIL import Image
 from prometheus_client import CollectorRegistry
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver import ActionChains
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from maibo_slo.documents import Catalogue, load
@@ -31,9 +38,6 @@ from maibo_slo.service.traces import trace_links
 from maibo_slo.store import counts, open_store, segments
 from maibo_slo.store.cells import CellKey, insert_cells
 from maibo_slo.store.histogram import bin_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CHROMIUM, CHROMEDRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
 HOSTILE = '<script>document.title="owned"</script>/..%2f?a=b&c#d "\'\u202e\U0001f4a5 ' + "w" * 150
@@ -115,13 +119,69 @@ return poor;
 """
 
 
+AXE = Path(__file__).parent / "axe/node_modules/axe-core/axe.min.js"
+"""`make test` puts it there."""
+VIOLATIONS = """
+const done = arguments[arguments.length - 1];
+axe.run(document, {resultTypes: ["violations"]}).then(({violations}) =>
+  done(violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.html.slice(0, 160)).join(" ")}`)));
+"""
+PAGES = [
+    "/",
+    "/?q=nothing-like-it",
+    "/?from=soon",
+    "/journeys/checkout?window=1h",
+    "/journeys/checkout?at=2026-01-01T00:00:00Z",
+    "/journeys/nobody",
+    "/slos/checkout-works",
+    "/alerts",
+    "/changes",
+    "/scaling",
+    "/scaleups",
+    "/?lang=zh",
+]
+TEXTS = """
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), texts = [];
+while (walker.nextNode()) {
+  const text = walker.currentNode.textContent.trim();
+  if (text && !walker.currentNode.parentElement.closest("bdi, code, pre, script, noscript, h1, .readout")) texts.push(text);
+}
+for (const e of document.querySelectorAll("[aria-label], [title], [placeholder]"))
+  for (const name of ["aria-label", "title", "placeholder"]) if (e.getAttribute(name) && !e.closest("bdi")) texts.push(e.getAttribute(name));
+return texts;
+"""
+ENGLISH = re.compile(r"(?:\b[a-z]{2,}\b[ ,;]+){2,}[a-z]{2,}\b", re.IGNORECASE)
+"""Three words one after the other."""
+UNTRANSLATED = ("It has more series than --otlp-series-limit", "Checkouts succeed", "document.title")
+SMALL = """
+return [...document.querySelectorAll("header.top a, nav a, .range > a, summary, button, select, input:not([type=hidden]), .sort")]
+  .filter((e) => e.getClientRects().length && e.getBoundingClientRect().height < 24)
+  .map((e) => `${e.tagName} ${e.textContent.trim()} ${e.getBoundingClientRect().height}`);
+"""
+"""What a finger may miss, by WCAG 2.2's target size; links within a sentence are as tall as it is."""
+TILE = 16
+MOST_DIFFERENT = 14.0
+"""Of 255, in any tile of 64 x 64 pixels: another rendering of the same glyphs makes some 3, a missing line of text 20 and more."""
+FIXED_NOW = 1_900_000_000.0
+"""In 2030: what is long past would be let go by the store."""
+BASELINES = Path(__file__).parent / "screenshots"
+SCREENSHOTS = [
+    ("overview", "/?window=1h", 1280, False),
+    ("overview-dark", "/?window=1h", 1280, True),
+    ("overview-phone", "/?window=1h", 390, False),
+    ("journey", "/journeys/checkout?window=1h", 1280, False),
+]
+
+
 class Breakable(Questions):
     """The real questions; the store in front of them can be slow, for as long as it is told to, or down."""
 
     broken: str | None = None
     slow = False
+    asked: tuple[float, ...] = ()
 
     def journeys(self, **asked):
+        self.asked += (asked["now"],)
         until = time.monotonic() + 60
         while self.slow and time.monotonic() < until:
             time.sleep(0.02)
@@ -133,8 +193,8 @@ class Breakable(Questions):
 class Site:
     """A whole service on a free port of the loopback, with a clock of its own."""
 
-    def __init__(self, folder: Path, name: str, catalogue: Catalogue) -> None:
-        self.now = time.time()
+    def __init__(self, folder: Path, name: str, catalogue: Catalogue, *, now: float | None = None) -> None:
+        self.now = time.time() if now is None else now
         self.store = open_store(f"chdb://{folder}/store?database={name}")
         self.engine = Engine(self.store, lambda: catalogue, memory_path=folder / f"{name}.json")
         self.questions = Breakable(
@@ -238,6 +298,20 @@ class Site:
         counts.insert(self.store, batch, token=f"causes of {journey}")
 
 
+def differences(one: Image.Image, other: Image.Image) -> np.ndarray:
+    """How much tiles differ on average, 0 to 255 a channel: one row for each that both have."""
+    height = min(one.height, other.height) // TILE * TILE
+    width = min(one.width, other.width) // TILE * TILE
+    pixels = [np.asarray(each.crop((0, 0, width, height)), dtype=float) for each in (one, other)]
+    apart = np.abs(pixels[0] - pixels[1]).mean(axis=2)
+    return apart.reshape(height // TILE, TILE, width // TILE, TILE).mean(axis=(1, 3))
+
+
+def own_words(text: str) -> bool:
+    """Whether it is no word of the pages, but a name, an address, code, or what the engine words itself."""
+    return any(each in text for each in UNTRANSLATED)
+
+
 def required() -> bool:
     return os.environ.get("CI") == "true" or bool(os.environ.get("MAIBO_REQUIRE_BROWSER"))
 
@@ -273,8 +347,9 @@ def browser(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def plain(browser):
-    """Each test begins with a wide, light page, scripts on and an empty console."""
+    """Each test begins with a wide, light page, scripts on, no cookie and an empty console."""
     look(browser)
+    browser.execute_cdp_cmd("Network.clearBrowserCookies", {})
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
     browser.get("about:blank")
     browser.get_log("browser")
@@ -298,6 +373,18 @@ def site(folder, catalogue):
     site.traffic(seconds=10, each_10_s=1, seconds_ago=12 * 3600)  # not new: the first minutes of a service burn nothing
     site.traffic(fail_every=10)
     site.traffic(HOSTILE, each_10_s=5)
+    site.causes()
+    yield site
+    site.close()
+
+
+@pytest.fixture(scope="module")
+def fixed(folder, catalogue):
+    """A service whose clock stands, with counts that are always the same."""
+    site = Site(folder, "fixed", catalogue, now=FIXED_NOW)
+    site.traffic(seconds=10, each_10_s=1, seconds_ago=12 * 3600)
+    site.traffic(seconds=3000, each_10_s=20, fail_every=40, seconds_ago=300)
+    site.traffic(each_10_s=30, fail_every=10)
     site.causes()
     yield site
     site.close()
@@ -473,13 +560,22 @@ def test_new_data_is_swapped_in_without_a_reload_and_what_the_reader_opened_stay
     assert complaints(browser) == []
 
 
-@pytest.mark.parametrize("path", ["/", "/journeys/checkout", "/slos/checkout-works", "/journeys/nobody"])
+@pytest.mark.parametrize(
+    "path", ["/", "/journeys/checkout", "/slos/checkout-works", "/journeys/nobody", "/changes", "/scaling"]
+)
 @pytest.mark.parametrize("width", [320, 390, 768])
 def test_no_page_scrolls_sideways_on_a_phone(browser, site, path, width):
     look(browser, width=width)
     browser.get(site.url + path)
     needed, there = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
     assert needed <= there == width
+
+
+@pytest.mark.parametrize("path", ["/", "/journeys/checkout", "/changes"])
+def test_a_finger_hits_what_a_phone_shows(browser, site, path):
+    look(browser, width=390)
+    browser.get(site.url + path)
+    assert browser.execute_script(SMALL) == []
 
 
 @pytest.mark.parametrize("path", ["/", "/journeys/checkout", "/slos/checkout-works"])
@@ -497,8 +593,175 @@ def test_without_javascript_the_page_is_complete_and_reloads_itself(browser, sit
     browser.get(f"{site.url}/journeys/checkout")
     assert state_of(browser) == "data"
     assert "as of" in browser.find_element(By.ID, "updated").text
-    assert len(browser.find_elements(By.CSS_SELECTOR, "svg.plot")) == 3
+    assert len(browser.find_elements(By.CSS_SELECTOR, "svg.plot:not(.lane)")) == 3
     assert 'http-equiv="refresh"' in browser.page_source
+
+
+def test_without_javascript_a_range_is_chosen_by_a_form_and_refreshing_is_stopped_by_a_link(browser, site):
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    browser.get(f"{site.url}/journeys/checkout?tier=vip")
+    browser.find_element(By.CSS_SELECTOR, ".custom summary").click()
+    browser.find_element(By.CSS_SELECTOR, ".custom button").click()
+    soon(browser, lambda: "from=" in browser.current_url)
+    assert "tier=vip" in browser.current_url, "a range keeps the choice"
+    assert "A moment in the past" in browser.find_element(By.CLASS_NAME, "past").text
+    assert 'http-equiv="refresh"' not in browser.page_source
+    browser.find_element(By.LINK_TEXT, "Back to now").click()
+    soon(browser, lambda: 'http-equiv="refresh"' in browser.page_source)
+    browser.find_element(By.ID, "pause").click()
+    soon(browser, lambda: "refresh=off" in browser.current_url)
+    assert 'http-equiv="refresh"' not in browser.page_source
+    browser.find_element(By.LINK_TEXT, "Journeys").click()
+    soon(browser, lambda: "/journeys/" not in browser.current_url)
+    assert browser.find_element(By.ID, "pause").text == "Resume", "from page to page"
+
+
+def test_refreshing_is_paused_and_resumed_by_the_keyboard_and_stays_so_in_its_tab(browser, healthy):
+    browser.get(f"{healthy.url}/journeys/checkout")
+    button = browser.find_element(By.ID, "pause")
+    assert button.tag_name == "button"
+    browser.execute_script("document.getElementById('pause').focus()")
+    button.send_keys(Keys.SPACE)
+    assert button.text == "Resume"
+    assert browser.find_element(By.ID, "updated").text.startswith("paused")
+    browser.get(f"{healthy.url}/")
+    assert browser.find_element(By.ID, "pause").text == "Resume"
+    asked = len(healthy.questions.asked)
+    browser.execute_script("document.dispatchEvent(new Event('visibilitychange'))")
+    browser.find_element(By.ID, "pause").click()
+    soon(browser, lambda: len(healthy.questions.asked) > asked)
+    assert len(healthy.questions.asked) == asked + 1, "nothing was asked for while it was paused, and at once after it"
+    assert browser.find_element(By.ID, "pause").text == "Pause"
+    assert complaints(browser) == []
+
+
+def test_what_is_typed_filters_at_once_and_the_address_says_it(browser, site):
+    browser.get(site.url)
+    typed = browser.find_element(By.ID, "q")
+    typed.send_keys("refu")
+    soon(browser, lambda: "Check out" not in text_of(browser))
+    assert "refund" in text_of(browser)
+    assert "Refund works" in text_of(browser)
+    assert "Checkout works" not in text_of(browser)
+    assert browser.current_url.endswith("?q=refu")
+    assert browser.execute_script("return document.activeElement.id") == "q", "whoever types goes on typing"
+    typed.send_keys("nd")
+    soon(browser, lambda: browser.current_url.endswith("?q=refund"))
+    soon(browser, lambda: browser.find_element(By.LINK_TEXT, "Show everything").click() is None)
+    soon(browser, lambda: "Check out" in text_of(browser))
+    soon(browser, lambda: browser.find_element(By.LINK_TEXT, "P99").click() is None)
+    soon(browser, lambda: browser.find_elements(By.CSS_SELECTOR, ".journeys th[aria-sort=descending]"))
+    assert complaints(browser) == []
+
+
+def test_a_link_to_a_moment_shows_the_same_numbers_later(browser, healthy):
+    healthy.now = (
+        math.ceil(healthy.now / 10) * 10
+    )  # the running 10 s are not in a link, since more of them comes after it
+    browser.get(f"{healthy.url}/journeys/checkout")
+    link = browser.find_element(By.ID, "permalink").get_attribute("href")
+    browser.get(link)  # its moment has passed: the 10 s that ran then are not in it, at once as later
+    title = browser.find_element(By.ID, "distribution-words").get_attribute("textContent")
+    assert "events" in title
+    healthy.now += 3600
+    browser.get(link)
+    assert "A moment in the past" in browser.find_element(By.CLASS_NAME, "past").text
+    assert browser.find_element(By.ID, "distribution-words").get_attribute("textContent") == title
+    assert browser.find_elements(By.ID, "pause") == []
+    browser.find_element(By.LINK_TEXT, "Back to now").click()
+    soon(browser, lambda: "at=" not in browser.current_url)
+
+
+def test_charts_of_one_time_share_a_crosshair_and_a_stretch_of_them_is_looked_into(browser, site):
+    browser.get(f"{site.url}/journeys/checkout")
+    browser.find_element(By.ID, "pause").click()  # a chart that is swapped under the pointer loses it
+    chart = browser.find_elements(By.CSS_SELECTOR, "svg.plot[data-begin]")[-1]
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", chart)
+    width = chart.size["width"]
+    ActionChains(browser).move_to_element(chart).perform()
+    count = "return document.querySelectorAll(arguments[0]).length"
+    assert browser.execute_script(count, ".crosshair") == browser.execute_script(count, "svg[data-begin]") >= 2
+    said = [each.text for each in browser.find_elements(By.CLASS_NAME, "readout") if each.is_displayed()]
+    assert any("success" in each for each in said)
+    assert any("P99" in each for each in said)
+    move = ActionChains(browser).move_to_element(chart).click_and_hold().move_by_offset(int(width / 4), 0)
+    move.perform()
+    assert browser.execute_script(count, ".brush") >= 2
+    ActionChains(browser).release().perform()
+    soon(browser, lambda: "from=" in browser.current_url)
+    asked = parse_qs(urlsplit(browser.current_url).query)
+    begin, end = (datetime.fromisoformat(asked[key][0]) for key in ("from", "to"))
+    assert 60 <= (end - begin).total_seconds() <= 90, "a quarter of five minutes"
+    assert "A moment in the past" in browser.find_element(By.CLASS_NAME, "past").text
+    browser.execute_script("sessionStorage.clear()")
+    assert complaints(browser) == []
+
+
+def test_the_language_is_switched_by_a_link_and_no_english_sentence_is_left(browser, site):
+    browser.get(site.url)
+    browser.find_element(By.LINK_TEXT, "中文").click()
+    soon(browser, lambda: browser.execute_script("return document.documentElement.lang") == "zh-Hans")
+    for path in (
+        "/",
+        "/journeys/checkout?window=1h",
+        "/slos/checkout-works",
+        "/alerts",
+        "/changes",
+        "/scaling",
+        "/scaleups",
+        "/journeys/nobody",
+        "/?from=x",
+    ):
+        browser.get(site.url + path)
+        assert browser.execute_script("return document.documentElement.lang") == "zh-Hans", "a cookie remembers it"
+        told = [each for each in browser.execute_script(TEXTS) if ENGLISH.search(each) and not own_words(each)]
+        assert told == [], path
+    browser.find_element(By.LINK_TEXT, "English").click()
+    soon(browser, lambda: browser.execute_script("return document.documentElement.lang") == "en")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_has_an_accessibility_violation_in_light_dark_or_on_a_phone(browser, site, path):
+    axe = AXE.read_text()
+    for width, dark in ((1280, False), (1280, True), (390, False)):
+        look(browser, width=width, dark=dark)
+        browser.get(site.url + path)
+        browser.execute_script(axe)
+        assert browser.execute_async_script(VIOLATIONS) == [], f"{width} wide, {'dark' if dark else 'light'}"
+
+
+@pytest.mark.parametrize(("name", "path", "width", "dark"), SCREENSHOTS)
+def test_a_page_looks_as_it_did(browser, fixed, name, path, width, dark):
+    """A quarter of its size, so that how glyphs are smoothed does not matter; MAIBO_UPDATE_SCREENSHOTS=1 takes it anew."""
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    look(browser, width=width, dark=dark)
+    browser.get(fixed.url + path)
+    height = int(browser.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]["height"])
+    picture = browser.execute_cdp_cmd(
+        "Page.captureScreenshot",
+        {
+            "format": "png",
+            "captureBeyondViewport": True,
+            "clip": {"x": 0, "y": 0, "width": width, "height": height, "scale": 1},
+        },
+    )
+    taken = Image.open(io.BytesIO(base64.b64decode(picture["data"]))).convert("RGB")
+    small = taken.resize((taken.width // 4, taken.height // 4), Image.Resampling.BOX)
+    kept = BASELINES / f"{name}.png"
+    if os.environ.get("MAIBO_UPDATE_SCREENSHOTS"):
+        small.quantize(128).save(kept, optimize=True)
+    known = Image.open(kept).convert("RGB")
+    assert kept.stat().st_size <= 60_000
+    assert abs(small.height - known.height) <= 4, "another height: something is missing, or more than was"
+    assert np.max(differences(small, known)) <= MOST_DIFFERENT
+
+
+def test_a_picture_of_another_page_would_be_told_apart():
+    overview, dark = (Image.open(BASELINES / f"{name}.png").convert("RGB") for name in ("overview", "overview-dark"))
+    assert np.max(differences(overview, dark)) > MOST_DIFFERENT
+    moved = Image.new("RGB", overview.size, "white")
+    moved.paste(overview, (0, 8))
+    assert np.max(differences(overview, moved)) > MOST_DIFFERENT, "a line of text further down"
 
 
 def test_a_hostile_name_is_text_and_its_link_works(browser, site):

@@ -6,7 +6,6 @@ recorder's tests; what its controllers, scheduler and kubelets would do to it, `
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -118,17 +117,6 @@ def within(seconds: float, ask: Callable[[], Any], wanted: Callable[[Any], objec
     return said
 
 
-def module(name: str, file: str) -> Any:
-    """One of the recorder's tests' own."""
-    path = Path(__file__).parents[1] / "kubernetes" / file
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules[name] = made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
-
-
 class Pod:
     """A process that serves customers, once it knows which pod it is."""
 
@@ -165,9 +153,8 @@ class Pod:
 class Cluster:
     """An API server, with a workload that has been running for long; and what Kubernetes does when it is to have more pods."""
 
-    def __init__(self, front: trustme.CA) -> None:
-        self.api = module("scaling_fake_api", "fake_api.py").FakeApi()
-        builder = module("scaling_cluster_history", "cluster_history.py")
+    def __init__(self, front: trustme.CA, api: Any, builder: Any) -> None:
+        self.api = api
         builder.BEGIN = float(int(time.time()))
         self._begin = builder.BEGIN
         self._history = builder.History()
@@ -373,8 +360,8 @@ REFUSED = {
 
 
 @pytest.fixture
-def cluster(front: trustme.CA) -> Iterator[Cluster]:
-    made = Cluster(front)
+def cluster(front: trustme.CA, fake_api: Any, recorder_module: Callable[[str], Any]) -> Iterator[Cluster]:
+    made = Cluster(front, fake_api.FakeApi(), recorder_module("cluster_history"))
     with made.api:
         yield made
 
@@ -498,7 +485,7 @@ def silence_is_no_signal(maibo: Maibo) -> None:
     within(30, maibo.replicas, lambda said: said == REFUSED)
     assert "is stale" in maibo.get(f"/v1/scaling/shop/{NAME}")["detail"]
     assert maibo.series("signal_stale") == 1
-    said = {"target": NAME, "least": 3, "most": 3, "for_seconds": 600, "who": "ana", "why": "hold still"}
+    said = {"target": NAME, "min_replicas": 3, "max_replicas": 3, "for_seconds": 600, "who": "ana", "why": "hold still"}
     assert maibo.http.post("/v1/overrides", json=said).status_code == 201
     within(5, maibo.replicas, lambda said: set(said.values()) == {3})
 

@@ -238,6 +238,17 @@ def test_many_objectives_minutes_are_those_of_each(store: Store, told: pd.DataFr
             np.testing.assert_array_equal(getattr(many, column), getattr(one, column))
 
 
+def test_hours_of_some_objectives_are_their_minutes_summed(store: Store, told: pd.DataFrame) -> None:
+    names = [past.Whose("nobody", "", ""), *(past.Whose(*key) for key, _ in told.groupby(["slo", "objective", "grp"]))]
+    for name, found in zip(names, past.several(store, names, BEGIN, END, step=3600), strict=True):
+        minutes = past.series(store, *name, BEGIN, END)
+        hours, place = np.unique(minutes.t // 3600 * 3600, return_inverse=True)
+        np.testing.assert_array_equal(found.t, hours)
+        for column in ("good", "bad"):
+            np.testing.assert_array_equal(getattr(found, column), np.bincount(place, getattr(minutes, column)))
+    assert past.several(store, [], BEGIN, END) == []
+
+
 def test_sums_that_take_too_long_are_given_up(store: Store, told: pd.DataFrame) -> None:
     with pytest.raises(past.TooMuchError, match="ask for a shorter period"):
         past.days(store, ["buy"], BEGIN, END, within_seconds=1e-6)

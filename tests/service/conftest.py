@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -24,7 +26,7 @@ from maibo_slo.store.segments import SegmentRecord
 from maibo_slo.store.workload import Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 NOW = int(time.time()) // 60 * 60 + 5
 ORIGIN = Origin("shop.yaml", 1)
@@ -63,7 +65,7 @@ TARGET = ScalingTarget(
     journeys=("checkout",),
     slos=("checkout-fast",),
     environments=(),
-    capacity=CapacitySpec(fixed=40.0),
+    capacity=CapacitySpec(fixed=40.0, utilisation=0.8),
     least=2,
     most=30,
     origin=ORIGIN,
@@ -87,7 +89,10 @@ class Running:
     announced: list[str] = field(default_factory=list)
 
     def tick(self) -> None:
-        self.runtime.engine.tick(now=self.now)
+        """Until all is counted: on a busy machine one tick's time is not enough for it."""
+        until = time.monotonic() + 60
+        while self.runtime.engine.tick(now=self.now).pending_minutes:
+            assert time.monotonic() < until, "the engine does not get to the end of it"
 
 
 def traffic() -> Counter[CellKey]:
@@ -180,3 +185,89 @@ def service(fresh_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Ite
         server.should_exit = True
         thread.join(10)
     listener.close()
+
+
+class Reading(HTMLParser):
+    """What a page is made of: labels of its drawings, links, and whether something would run or came from outside as markup."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.labels: list[str] = []
+        self.links: list[str] = []
+        self.forbidden: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = dict(attrs)
+        if said.get("role") == "img":
+            self.labels.append(said.get("aria-label") or "")
+        if tag == "a":
+            self.links.append(said.get("href") or "")
+        if "style" in said or any(name.startswith("on") for name in said) or tag in ("style", "iframe", "noon"):
+            self.forbidden.append(tag)
+
+
+@pytest.fixture(scope="session")
+def reading() -> type[Reading]:
+    """``reading(html)``."""
+    return Reading
+
+
+TERMS = frozenset(
+    {"API", "HPA", "HTTP", "JSON", "Journey", "KEDA", "Kubernetes", "OTLP", "OpenTelemetry", "Pod", "Prometheus", "RatioTimeslices"}
+    | {"SDK", "SLI", "SLO", "SLOs", "ScalingTarget", "UTC", "gRPC", "maibo", "min", "ms", "span"}
+)  # fmt: skip
+"""What Chinese writes as English does, and units."""
+COMMANDS = (
+    "maibo serve --alert-destinations FILE", "maibo version", "maibo-alerting", "OTLP over HTTP", "service.version", "metrics-api", "/metrics", "--kubernetes",
+)  # fmt: skip
+
+
+class Words(HTMLParser):
+    """Every text of a page that somebody reads or hears, but for names (<bdi>), code, and what is in another language."""
+
+    SILENT = frozenset({"bdi", "code", "pre", "script", "style"})
+    HEARD = (
+        "title", "aria-label", "placeholder",
+        "data-ago", "data-ago-paused", "data-pause", "data-resume", "data-then", "data-silent", "data-answers",
+    )  # fmt: skip
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self._silent: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = dict(attrs)
+        foreign = tag != "html" and "lang" in said
+        if self._silent or tag in self.SILENT or foreign:
+            self._silent += [tag] if tag not in {"rect", "path", "line", "circle", "input", "meta", "link"} else []
+            return
+        self.texts += [said[name] or "" for name in self.HEARD if name in said]
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._silent and self._silent[-1] == tag:
+            self._silent.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent and data.strip():
+            self.texts.append(data.strip())
+
+
+@pytest.fixture(scope="session")
+def english_left() -> Callable[..., list[str]]:
+    """``english_left(html, "a name", ...)``: texts of a Chinese page with an English word that is in none of these names."""
+
+    def left(html: str, *names: str) -> list[str]:
+        assert '<html lang="zh-Hans">' in html
+        found = []
+        for text in Words(html).texts:
+            bare = text
+            for name in sorted((*COMMANDS, *names), key=len, reverse=True):
+                bare = bare.replace(name, "")
+            if not set(re.findall(r"(?<![A-Za-z0-9])[A-Za-z]{2,}(?![A-Za-z0-9])", bare)) <= TERMS:
+                found.append(text)
+        return list(dict.fromkeys(found))
+
+    return left

@@ -1,6 +1,7 @@
 """The API over real HTTP, against a real store: numbers, errors, documentation."""
 
 import json
+import re
 import time
 from dataclasses import replace
 
@@ -244,6 +245,15 @@ def test_a_misspelled_parameter_is_refused_wherever_it_is_asked(service, path: s
         assert "did you mean 'tier'?" in said["errors"][0]
     if path != "/v1/ingest" and "slos" not in path:
         assert "did you mean 'window'?" in said["errors"][1]
+
+
+def test_every_route_that_reads_refuses_what_it_does_not_know(service) -> None:
+    paths = [path for path, item in get(service, "/openapi.json")["paths"].items() if "get" in item]
+    asked = [re.sub(r"{\w+}", "checkout", path) for path in paths if path.startswith("/v1/")]
+    assert len(asked) > len(PATHS)
+    for path in asked:
+        said = problem(service.http.get(f"{path}?windw=1h"), 422)
+        assert [error.partition(":")[0] for error in said["errors"]] == ["query windw"], path
 
 
 @pytest.mark.parametrize("rest", ["", "/histogram", "/exemplars"])
@@ -495,7 +505,7 @@ def test_documents_that_cannot_be_reloaded_are_a_part_that_fails_of_a_service_th
     assert 'maibo_part_up{part="documents"} 1.0' in service.http.get("/metrics").text
 
 
-@pytest.mark.parametrize(("query", "most"), [("", 9), ("?tier=vip", 12), ("?step=payment&version=v9", 15)])
+@pytest.mark.parametrize(("query", "most"), [("", 12), ("?tier=vip", 15), ("?step=payment&version=v9", 18)])
 def test_a_journeys_page_asks_the_store_for_what_it_shows_and_once(service, monkeypatch, query, most) -> None:
     asked = []
 
@@ -525,6 +535,34 @@ def test_the_page_of_an_slo_tells_who_burnt_its_budget_and_asks_the_store_once_a
     assert "9 bad of 99 events in the last 1\u00a0d" in page
     assert len(asked) <= 1 + int(time.time() // 60 - begun // 60)
     assert "Who burnt" not in service.http.get("/slos/silent-works").text
+
+
+def test_who_burnt_a_budget_is_found_before_somebody_asks_again_and_a_minute_of_the_past_is_read_anew(
+    service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    real = questions.blame
+    monkeypatch.setattr(questions, "blame", lambda *args, **more: asked.append(args[4]) or real(*args, **more))
+    fresh = questions.Questions(service.store, service.runtime.questions._catalogue, service.runtime.engine)
+    now = service.now // 60 * 60
+
+    def ask(at: float, **of: float) -> int:
+        before = len(asked)
+        assert fresh.burnt("checkout-fast", objective="0.99", group="", now=at, **of) is not None
+        return len(asked) - before
+
+    def prepare(at: float) -> int:
+        before = len(asked)
+        fresh.prepare(at)
+        return len(asked) - before
+
+    assert (prepare(now), ask(now), prepare(now + 10), prepare(now + 60), ask(now + 61)) == (0, 1, 0, 1, 0)
+    assert [ask(each, end=now - 300) for each in (now + 61, now + 62, now + 62, now + 122)] == [1, 0, 0, 1], (
+        "late events"
+    )
+    assert prepare(now + 121) == 1, "of the next minute, whatever was asked of the past"
+    assert ask(now + 122) == 0
+    assert prepare(now + 200) == 0, "nobody asked for a minute"
 
 
 def test_nobody_is_asked_to_tell_what_a_composite_as_a_whole_or_what_is_beyond_all_groups_burnt(service) -> None:

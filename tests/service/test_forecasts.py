@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from maibo_slo.cli import cli
 from maibo_slo.engine.forecasting import Asked, Forecaster
+from maibo_slo.engine.scaling.inputs import Lead
 from maibo_slo.service.flows import utc
 from maibo_slo.store import replicas
 from maibo_slo.store.forecasts import Forecasted, insert
@@ -39,7 +40,7 @@ def remembering(service, monkeypatch: pytest.MonkeyPatch, minutes: int) -> None:
         return found
 
     made = Forecaster(history)
-    made.refresh([Asked(target(service), 50.0, "assumed")], now=service.now)
+    made.refresh([Asked(target(service), 3.0, "P90 of 9 scale-ups", Lead(50.0, "assumed"))], now=service.now)
     monkeypatch.setattr(service.runtime.scaler, "forecaster", made)
 
 
@@ -47,6 +48,16 @@ def ready(service, pods: int) -> None:
     at = int(service.now) // 10 * 10
     sample = replicas.Sample(target(service).workload, at, 39, 39, pods, pods * 10_000, 10_000, 1, service.now)
     replicas.insert(service.store, [sample])
+
+
+def stored(service) -> None:
+    """Two forecasts, of which the one that was made last is of the earlier moment."""
+    minute = int(service.now) // 60 * 60
+    made = [
+        Forecasted("shop", "checkout-api", minute - 60, minute + 90, "trend", "", 1.0, {0.5: 1.0, 0.9: 2.0}),
+        Forecasted("shop", "checkout-api", minute, minute + 80, "day", "", 2.0, {0.5: 20.0, 0.9: 28.0}),
+    ]
+    insert(service.store, made)
 
 
 def test_a_target_without_forecasts_says_so(service) -> None:
@@ -145,7 +156,51 @@ def test_a_burst_pool_holds_no_more_than_the_replicas_may_still_grow(service, mo
     answer = service.http.get(f"/v1/burst-pools/{NAME}").json()
 
     assert (answer["growth"], answer["replicas"], answer["max_replicas"]) == (2.0, pods, 30)
-    assert (answer["pods"], answer["abstained"]) == (free, "")
+    assert (answer["pods"], answer["percentage"], answer["abstained"]) == (free, 100, "")
     told = " ".join(run(service, "pool").output.split())
-    assert f"{free} pods beside {pods} ready ones of at most 30" in told
+    assert f"{free} pods beside {pods} ready ones of at most 30 (100 % of those that run)" in told
     assert "over a lead time 50 s (assumed)" in told
+
+
+def test_where_nobody_watches_the_pods_the_percentage_is_told_alone(service, monkeypatch) -> None:
+    remembering(service, monkeypatch, minutes=3 * 1440)
+    service.now += 2 * replicas.LATELY_SECONDS
+
+    answer = service.http.get(f"/v1/burst-pools/{NAME}").json()
+
+    assert (answer["replicas"], answer["pods"], answer["percentage"]) == (None, None, 100)
+    told = " ".join(run(service, "pool").output.split())
+    assert "so it is not known how many run (100 % of those that run)" in told
+
+
+def test_the_list_tells_of_every_target_what_is_told_of_it_alone(service, monkeypatch) -> None:
+    stored(service)
+    remembering(service, monkeypatch, minutes=12)
+    ready(service, 8)
+
+    for path in ("forecasts", "burst_pools"):
+        address = f"/v1/{path.replace('_', '-')}"
+        answer = service.http.get(address).json()
+        told = {f"{each['namespace']}/{each['target']}": each for each in answer[path]}
+        assert list(told) == sorted(
+            f"{each.workload.namespace}/{each.name}" for each in service.runtime.scaler.targets.values()
+        )
+        alone = service.http.get(f"{address}/{NAME}").json()
+        if path == "forecasts":  # the levels of its newest, without those of others before it
+            alone["levels"] = [
+                {name: each[name] for name in ("level", "rate")} for each in alone["levels"] if each["rate"] is not None
+            ]
+        assert told[NAME] == {name: alone[name] for name in told[NAME]}
+    assert told[NAME]["replicas"] == 8
+
+
+def test_where_nothing_is_remembered_the_list_has_what_was_stored_last(service, monkeypatch) -> None:
+    stored(service)
+    monkeypatch.setattr(service.runtime.scaler, "forecaster", None)
+
+    [told] = [
+        each for each in service.http.get("/v1/forecasts").json()["forecasts"] if each["target"] == "checkout-api"
+    ]
+
+    assert (told["model"], told["expected_factor"]) == ("day", 2.0)
+    assert told["levels"] == [{"level": 0.5, "rate": 20.0}, {"level": 0.9, "rate": 28.0}]

@@ -32,6 +32,9 @@ def test_every_number_of_an_objective_is_there(samples) -> None:
     assert samples["maibo_slo_error_budget_remaining_ratio", labels()] == pytest.approx(1 - 9 / 0.99)
     assert samples["maibo_slo_burn_rate", labels(window="1h")] == pytest.approx(9 / 99 / 0.01)
     assert samples["maibo_slo_burn_bad_events", labels(window="1h")] == 9
+    assert samples["maibo_slo_burn_events", labels(window="1h")] == 99
+    assert samples["maibo_slo_burn_factor", labels(window="1h")] == pytest.approx(2 * 28 * 24 / 100)
+    assert samples["maibo_slo_journey_info", (("journey", "checkout"), ("slo", "checkout-fast"))] == 1
     assert samples["maibo_slo_coverage_ratio", labels()] == pytest.approx(2 / (28 * 1440))
     assert samples["maibo_slo_age_seconds", labels()] >= 0
 
@@ -71,6 +74,7 @@ def test_groups_have_series_of_their_own_and_a_composite_has_no_counts(service) 
     name = one.objective.name
     assert samples["maibo_slo_bad_events", "tier=gold", name] == samples["maibo_slo_bad_events", "tier=free", name] == 9
     assert ("maibo_slo_bad_events", "", "composite") not in samples
+    assert ("maibo_slo_burn_events", "", "composite") not in samples
     assert ("maibo_slo_attainment_ratio", "", "composite") in samples
 
 

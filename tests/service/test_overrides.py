@@ -31,13 +31,13 @@ def tell(service, body: Any, path: str = PATH, **headers: str) -> httpx2.Respons
 
 
 def said(service, **changed: Any) -> httpx2.Response:
-    ordinary = {"target": "checkout-api", "least": 20, "for_seconds": 7200, "who": "ana", "why": "sale at noon"}
+    ordinary = {"target": "checkout-api", "min_replicas": 20, "for_seconds": 7200, "who": "ana", "why": "sale at noon"}
     return tell(service, {key: value for key, value in (ordinary | changed).items() if value is not None})
 
 
 def in_force(service) -> list[tuple[str, int | None, int | None]]:
     found = service.http.get(PATH).json()["overrides"]
-    return [(each["target"], each["least"], each["most"]) for each in found if each["in_force"]]
+    return [(each["target"], each["min_replicas"], each["max_replicas"]) for each in found if each["in_force"]]
 
 
 def run(service, *arguments: str) -> Result:
@@ -57,10 +57,16 @@ def test_what_was_said_is_in_force_until_it_expires(service) -> None:
     assert service.runtime.overrides() == ()
 
 
+def test_it_is_among_what_changed_with_its_bounds(service) -> None:
+    said(service, max_replicas=24)
+    found = service.http.get("/v1/changes", params={"kind": "override"}).json()["changes"]
+    assert (found[0]["subject"], found[0]["what"]) == ("checkout-api", "20 to 24")
+
+
 def test_of_two_the_newer_is_in_force_and_the_trail_keeps_both(service) -> None:
     said(service)
     service.now += 10
-    said(service, least=None, most=5, who="ben", why="database is down")
+    said(service, min_replicas=None, max_replicas=5, who="ben", why="database is down")
     assert in_force(service) == [("checkout-api", None, 5)]
     newer, older = service.http.get(PATH).json()["overrides"][:2]
     assert (newer["ended"], older["ended"]["who"], older["ended"]["why"]) == (None, "ben", "replaced by a newer one")
@@ -84,9 +90,9 @@ def test_one_that_was_ended_is_not_in_force_and_cannot_be_ended_again(service) -
         ({"target": "checkout-ap"}, 404, "did you mean 'checkout-api'?"),
         ({"target": "shop/checkout-ap"}, 404, "did you mean 'shop/checkout-api'?"),
         ({"target": "ops/checkout-api"}, 404, "did you mean 'shop/checkout-api'?"),
-        ({"least": None}, 422, "give least, most or both"),
-        ({"least": 9, "most": 8}, 422, "least is more than most"),
-        ({"least": -1}, 422, "least"),
+        ({"min_replicas": None}, 422, "give min_replicas, max_replicas or both"),
+        ({"min_replicas": 9, "max_replicas": 8}, 422, "min_replicas is more than max_replicas"),
+        ({"min_replicas": -1}, 422, "min_replicas"),
         ({"for_seconds": 59}, 422, "for_seconds"),
         ({"for_seconds": 31 * 86_400}, 422, "for_seconds"),
         ({"why": "  "}, 422, "why"),
@@ -102,13 +108,13 @@ def test_what_cannot_be_is_refused_and_says_why(service, changed: dict[str, Any]
 
 
 def test_another_site_may_not(service) -> None:
-    body = {"target": "checkout-api", "least": 1, "for_seconds": 60, "who": "x", "why": "y"}
+    body = {"target": "checkout-api", "min_replicas": 1, "for_seconds": 60, "who": "x", "why": "y"}
     assert tell(service, body, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert service.http.post(PATH, content=json.dumps(body)).status_code == 415
 
 
 def test_more_than_the_document_allows_is_taken_with_a_note(service) -> None:
-    notes = said(service, least=40).json()["notes"]
+    notes = said(service, min_replicas=40).json()["notes"]
     assert len(notes) == 1
     assert "more than the document's 30" in notes[0]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import doctest
+import math
 import re
 import time
 from datetime import UTC, datetime, timedelta
@@ -48,9 +49,12 @@ from maibo_slo.service.answers import (
     Span,
     StepPart,
 )
+from maibo_slo.service.changes import Changed
 from maibo_slo.service.health import PartHealth
-from maibo_slo.service.pages import links, routes, units
+from maibo_slo.service.pages import listing, ranges, routes, shell, units
+from maibo_slo.service.pages.causes import funnel
 from maibo_slo.service.pages.journey import compared
+from maibo_slo.service.pages.page import Page
 
 NOW = 1_800_000_000.0
 NAVIGATION = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -221,7 +225,7 @@ class Answers:
         if self.error:
             raise self.error
         return JourneysAnswer(
-            now=at(NOW), window=span(asked["window_seconds"]), journeys=self.known, omitted=self.omitted
+            now=at(NOW), window=span(asked["end"] - asked["begin"]), journeys=self.known, omitted=self.omitted
         )
 
     def journey(self, name, **asked) -> JourneyAnswer | None:
@@ -239,26 +243,39 @@ class Answers:
         count = sum(sum(bar.outcomes.values()) for bar in self.bars)
         quantiles = dict.fromkeys(("p50_us", "p90_us", "p99_us"), 120_000.0 if count else None)
         return HistogramAnswer(
-            now=at(NOW), window=span(asked["window_seconds"]), journey=name, step=asked["step"], threshold_us=800_000,
+            now=at(NOW), window=span(asked["end"] - asked["begin"]), journey=name, step=asked["step"], threshold_us=800_000,
             count=count, bars=self.bars, within_threshold=count, **quantiles,
         )  # fmt: skip
 
     def exemplars(self, name, **asked) -> ExemplarsAnswer:
         self.asked.append(asked)
         return ExemplarsAnswer(
-            now=at(NOW), window=span(asked["window_seconds"]), journey=name, step=asked["step"],
+            now=at(NOW), window=span(asked["end"] - asked["begin"]), journey=name, step=asked["step"],
             exemplars=self.known_exemplars,
         )  # fmt: skip
 
-    def slos(self, now) -> SlosAnswer:
+    def slos(self, now, **then) -> SlosAnswer:
+        self.then = then
         return SlosAnswer(now=at(NOW), slos=self.known_slos)
 
-    def slo(self, name, now) -> SloAnswer | None:
+    def slos_lately(self, now) -> SlosAnswer:
+        return self.slos(now)
+
+    def slos_over(self, journey, now, **then) -> SlosAnswer:
+        return self.slos(now, **then)
+
+    def slo(self, name, now, **then) -> SloAnswer | None:
         return next((each for each in self.known_slos if each.name == name), None)
 
     def burnt(self, name, **asked) -> Burnt | None:
         self.asked.append({"name": name, **asked})
         return self.known_burnt
+
+    def changes(self, begin, end, about) -> Changed:
+        return Changed(begin, end, ())
+
+    def burndowns(self, name, wanted, **asked) -> dict[tuple[str, str], object]:
+        return {}
 
     def ingest(self, now) -> IngestAnswer:
         n = self.counted
@@ -351,8 +368,8 @@ def test_rates_of_one_column_are_in_one_unit():
 
 def test_the_age_of_an_event_and_of_a_minute_have_each_its_name_and_are_explained():
     html = client(Answers([journey()], [slo("s", objective())])).get("/").text
-    assert re.search(r'<th scope="col" class="num wide" title="[^"]+10 seconds">Last event</th>', html)
-    assert re.search(r'<th [^>]*title="[^"]+counted by the minute[^"]+">Last minute ended</th>', html)
+    assert re.search(r'<th scope="col" class="num wide" title="[^"]+10 seconds"><a [^>]+>Last event</a></th>', html)
+    assert re.search(r'<th [^>]*title="[^"]+counted by the minute[^"]+"><a [^>]+>Last minute ended</a></th>', html)
 
 
 @pytest.mark.parametrize(
@@ -425,7 +442,7 @@ def test_an_error_that_nobody_foresaw_is_a_500_that_tells_no_secrets(caplog):
 
 
 def test_who_navigates_gets_a_skeleton_while_the_store_is_slow_and_a_fetch_gets_one_answer(monkeypatch):
-    monkeypatch.setattr(routes, "PATIENCE_SECONDS", 0.02)
+    monkeypatch.setattr(shell, "PATIENCE_SECONDS", 0.02)
     slow = client(Answers([journey()], seconds=0.2))
     streamed = slow.get("/", headers=NAVIGATION).text
     assert streamed.index('class="skeleton"') < streamed.index("<main") < streamed.index("</html>")
@@ -437,7 +454,7 @@ def test_what_is_not_there_is_a_404_with_a_way_back(path):
     answer = client(Answers([journey()], [slo()])).get(path)
     assert answer.status_code == 404
     assert state(answer.text) == "missing"
-    assert 'href="/?window=5m"' in answer.text
+    assert 'href="/"' in answer.text
 
 
 def test_a_list_without_a_name_leads_to_the_overview():
@@ -446,16 +463,16 @@ def test_a_list_without_a_name_leads_to_the_overview():
     assert answer.headers["location"] == "/"
 
 
-@pytest.mark.parametrize(("asked", "seconds"), [("", 300), ("1h", 3600), ("1d", 86_400), ("9y", 300), ("<b>", 300)])
+@pytest.mark.parametrize(("asked", "seconds"), [("", 300), ("1h", 3600), ("30d", 2_592_000), ("9y", 300), ("<b>", 300)])
 def test_the_window_asked_for_is_the_window_shown_and_an_unknown_one_is_five_minutes(asked, seconds):
     answers = Answers([journey()])
     html = client(answers).get("/", params={"window": asked}).text
-    assert answers.asked[0]["window_seconds"] == seconds
-    current = [attributes for _, attributes in Elements(html).found if attributes.get("aria-current")]
+    assert answers.asked[0]["end"] - answers.asked[0]["begin"] == seconds
+    current = [attributes for _, attributes in Elements(html).found if attributes.get("aria-current") == "true"]
     assert len(current) == 1
-    assert links.WINDOWS[parse_qs(urlsplit(current[0]["href"]).query)["window"][0]] == seconds
-    assert ("This page has no window" in html) is (asked not in {"", *links.WINDOWS})
-    assert "<bdi><b>" not in html
+    assert ranges.WINDOWS[parse_qs(urlsplit(current[0]["href"]).query)["window"][0]] == seconds
+    assert ("is no window such as" in html) is (asked not in {"", *ranges.WINDOWS})
+    assert "<b>”" not in html
 
 
 def test_no_script_style_or_address_of_others_is_in_any_page():
@@ -565,7 +582,7 @@ def test_the_table_of_what_is_chosen_still_offers_the_other_values():
     vip = journey(count=40, by={"tier": tiers["tier"][:1]})
     answers = Answers([journey(by=tiers)], chosen=[({"tier": "vip"}, vip)])
     html = client(answers).get("/journeys/checkout?tier=vip").text
-    assert 'href="/journeys/checkout?window=5m&amp;tier=standard"' in html
+    assert 'href="/journeys/checkout?tier=standard"' in html
     assert "60\u00a0% of all" in html
 
 
@@ -589,7 +606,7 @@ def test_the_versions_of_a_step_stand_under_it_and_the_bad_release_is_told_from_
     rows = re.findall(r'<tr class="version.*?</tr>', html, re.DOTALL)
     assert len(rows) == 2
     good, bad = rows
-    assert 'href="/journeys/checkout?window=5m&amp;step=charge&amp;version=1.1.0"' in bad
+    assert 'href="/journeys/checkout?step=charge&amp;version=1.1.0"' in bad
     for said in (
         "33\u00a0% of the step",
         "725\u00a0ms",
@@ -616,7 +633,7 @@ def test_the_table_of_steps_offers_every_version_whichever_is_chosen_and_its_lin
     rows = re.findall(r'<tr class="version.*?</tr>', html, re.DOTALL)
     assert [">1.0.0<" in rows[0], ">1.1.0<" in rows[1]] == [True, True]
     assert 'class="version chosen worse"' in rows[1]
-    assert 'href="/journeys/checkout?window=5m" aria-current="true"' in rows[1]
+    assert 'href="/journeys/checkout" aria-current="true"' in rows[1]
 
 
 def versions(*told: tuple[str, int, int, float]) -> list[Part]:
@@ -778,7 +795,29 @@ def test_an_ok_for_want_of_bad_events_is_not_called_a_budget_that_lasts():
             update={"rules": [rule.model_copy(update={"held_back_by": guard}) for rule in few.rules if rule.held_back]}
         )
         asking = client(Answers([journey()], [slo("s", held)]))
-        assert all(words in asking.get(path).text for path in ("/", "/slos/s"))
+        assert words in asking.get("/").text
+        html = asking.get("/slos/s").text
+        few_words = "too few events" if guard in ("too_few", "chance") else "too little observed"
+        assert f"OK so far, {few_words}" in html
+        assert "yet held back: " in html
+        assert words in html or guard == "not_whole"
+
+
+def test_a_burn_that_too_little_was_observed_of_says_how_much_it_takes():
+    young = judged(burns(_5m=(40, 100), _1h=(40, 100)))
+    [long] = [each for each in young.burn_rates if each.window == "1h"]
+    rates = [each.model_copy(update={"coverage": 0.2}) for each in young.burn_rates]
+    rules = [
+        rule.model_copy(update={"reached": False, "held_back": True, "held_back_by": "not_whole"})
+        for rule in young.rules
+        if rule.long_window == "1h"
+    ]
+    held = young.model_copy(update={"state": "ok", "burn_rates": rates, "rules": rules})
+    html = client(Answers([journey()], [slo("s", held)])).get("/slos/s").text.replace("\u00a0", " ")
+    needed = math.ceil(60 * rules[0].factor / long.burn_rate)
+    assert 12 < needed < 60
+    assert f"data of 12 min of the last 1h, and at this burn it takes up to {needed} min" in html
+    assert "OK so far, too little observed" in html
     calm = judged(burns(_5m=(0, 10), _1h=(0, 10)))
     html = client(Answers([journey()], [slo("s", calm)])).get("/slos/s").text
     assert "The error budget lasts." in html
@@ -800,7 +839,7 @@ def test_a_budget_lasts_no_longer_than_is_known():
         .text
     )
     assert "1\u00a0d 9\u00a0h" in rows, "a budget of 28 days lasts 33.6 hours at 20 times the pace"
-    assert '<td class="num">more than 28d</td>' in rows
+    assert '<td class="num wide">more than 28d</td>' in rows
     assert "for ever" not in rows
 
 
@@ -860,12 +899,20 @@ def test_who_listens_is_told_outside_of_what_is_swapped():
 
 def test_fifty_journeys_and_twenty_slos_are_rendered_in_fifty_milliseconds():
     answers = Answers([journey(f"journey-{i}") for i in range(50)], [slo(f"slo-{i}") for i in range(20)])
-    made = routes.Pages(answers, endpoint=str, clock=lambda: NOW)
-    page = routes.Page("maibo", "", "5m", (), NOW)
+    made = routes.Pages(answers, shell.Shell(clock=lambda: NOW), endpoint=str)
+    page = Page(
+        title="maibo",
+        base="",
+        place="/",
+        here=lambda query: "/",
+        range=ranges.asked({}, now=NOW),
+        asked_at=NOW,
+        language="en",
+    )
     took = []
     for _ in range(12):
         began = time.process_time()
-        made._overview(page)
+        made._overview(page, listing.asked({}))
         took.append(time.process_time() - began)
     assert min(took) <= 0.050, (
         "seconds of CPU, the templates already compiled; more on a machine that is busy elsewhere"
@@ -970,10 +1017,10 @@ def test_traces_are_asked_for_by_what_is_chosen_and_the_api_has_more_of_them():
     answers = Answers([journey("a/..")], exemplars=[exemplar(trace_id=f"{i:032x}") for i in range(20)])
     html = client(answers).get("/journeys/a%2F..?step=payment&version=1.5.0").text
     asked = answers.asked[-1]
-    assert (asked["step"], asked["where"], asked["window_seconds"]) == ("payment", {"version": ["1.5.0"]}, 300)
+    assert (asked["step"], asked["where"], asked["end"] - asked["begin"]) == ("payment", {"version": ["1.5.0"]}, 300)
     assert section(html, "traces-failed").count('<code class="trace"') == 8
     assert (
-        '12 more by the <a href="/v1/journeys/a%2F%2E%2E/exemplars?window=5m&amp;step=payment&amp;version=1.5.0">'
+        '<a href="/v1/journeys/a%2F%2E%2E/exemplars?window=5m&amp;step=payment&amp;version=1.5.0">12 more by the API</a>'
         in html
     )
 
@@ -1005,7 +1052,7 @@ def test_what_is_over_a_limit_is_shown_in_words_and_keeps_its_link():
     asking = client(Answers([told]))
     overview, html = asking.get("/").text, asking.get("/journeys/__overflow__?tier=__overflow__").text
     assert "(journeys over the limit)" in overview
-    assert 'href="/journeys/__overflow__?window=5m"' in overview
+    assert 'href="/journeys/__overflow__"' in overview
     assert html.count(">(over the limit)</bdi>") == 4, "the choice, a tier, a version and a step"
     assert "__overflow__" not in words(html.partition("<main")[2])
 
@@ -1164,6 +1211,38 @@ def test_a_burn_rate_stands_beside_the_interval_that_it_lies_in():
     assert '<td class="num">9.3\u00d7 to 61\u00d7</td>' in page
 
 
+def stages(*counts: int, succeeded: int, began: int) -> list[tuple[str, int | None, bool]]:
+    """Of a funnel of the steps cart, payment and cancel."""
+    named = zip(("cart", "payment", "cancel"), counts, strict=True)
+    steps = [step(name, count).model_copy(update={"declared": True}) for name, count in named]
+    answer = journey(steps=steps, flow=started(began)).model_copy(update={"outcomes": {"success": succeeded}})
+    return [(stage.step or stage.title, stage.left, stage.most_left) for stage in funnel(answer)]
+
+
+def started(count: int) -> JourneyFlow:
+    return JourneyFlow(
+        begin=at(NOW - 300), end=at(NOW), started=count, succeeded=0, failed=0, abandoned=None, silent=None, in_progress=None, timeout_seconds=60
+    )  # fmt: skip
+
+
+def test_nobody_left_before_a_step_that_journeys_succeed_without():
+    assert stages(90, 80, 1, succeeded=70, began=100) == [
+        ("began", 0, False),
+        ("cart", 10, True),
+        ("payment", 10, True),
+        ("cancel", None, False),
+        ("ended", 10, True),
+    ]
+    assert stages(90, 20, 19, succeeded=18, began=100)[2:] == [
+        ("payment", 70, True),
+        ("cancel", 1, False),
+        ("ended", 1, False),
+    ], "a step that few reach is no way of its own where no more succeed"
+    assert stages(90, 80, 65, succeeded=70, began=100)[3:] == [("cancel", 15, True), ("ended", 0, False)], (
+        "some may have done it before the window"
+    )
+
+
 def test_who_burnt_the_budget_is_told_of_the_worst_group_that_had_bad_events():
     def part(value: str, bad: int) -> BurntPart:
         return BurntPart(value=value, bad=bad, share=bad / 10)
@@ -1179,7 +1258,13 @@ def test_who_burnt_the_budget_is_told_of_the_worst_group_that_had_bad_events():
     )  # fmt: skip
     answers = Answers([journey()], [full_slo()], burnt=found)
     page = client(answers).get("/slos/grouped").text
-    assert answers.asked[-1] == {"name": "grouped", "objective": "0.99", "group": "tier=free,region=us", "now": NOW}
+    assert answers.asked[-1] == {
+        "name": "grouped",
+        "objective": "0.99",
+        "group": "tier=free,region=us",
+        "now": NOW,
+        "end": None,
+    }
     table = page[page.index('class="burnt"') : page.index('class="corrections"')]
     rows = re.findall(
         r'<th scope="row">(\w+)</th><td><bdi class="name">(.*?)</bdi></td><td class="num">(\d+)</td>', table
@@ -1199,3 +1284,45 @@ def test_nobody_is_named_where_nothing_was_bad_or_nobody_knows():
     for name in ("calm", "unknown"):
         assert "Who burnt" not in client(asking).get(f"/slos/{name}").text
     assert [asked["name"] for asked in asking.asked] == ["unknown"], "and where nothing was bad, the store is not asked"
+
+
+def test_in_chinese_no_english_word_is_left_but_names(english_left):
+    doubtful = journey(
+        skewed=4,
+        skewed_by=[Skew(step="", service="edge", count=3)],
+        overflow=Overflow(count=1200, mend=""),
+        sampled=Evidence(spans=50, count=3042),
+        reasons=[ReasonCount(step="payment", reason="card_declined", count=3)],
+        by={"version": [Part(value="__overflow__", **flow(40)), Part(value="1.0.0", **flow(60))]},
+        flow=began(),
+    )
+    parts = [CompositePart(name="cart", weight=2.0, spent=0.25, share=0.909)]
+    whole = objective(name="composite", good=0, bad=0, parts=parts, budget_events=0.0)
+    made = slo("joint", objective(name="cart"), whole).model_copy(update={"composite": True})
+    steps = (
+        BurntStep(value="payment", bad=8, share=0.8, failed=8, slow=0),
+        BurntStep(value="", bad=2, share=0.2, failed=2, slow=0),
+    )
+    by = {"version": (BurntPart(value="1.5.0", bad=9, share=0.9), BurntPart(value="", bad=1, share=0.1))}
+    found = Burnt(
+        slo="grouped", objective="0.99", events=1000, bad=10, failed=10, slow=0, abandoned=0, budget_spent=1.0,
+        by=by, rest={}, steps=steps,
+    )  # fmt: skip
+    held = slo("held", judged(burns(_5m=(20, 100), _1h=(20, 100))))
+    asking = Answers(
+        [doubtful, journey("silent")], [full_slo(), made, held], exemplars=[exemplar()], burnt=found, ingest={"skewed": 5, "overflowed": 112}
+    )  # fmt: skip
+    data = {
+        path: client(asking).get(f"{path}?lang=zh").text
+        for path in ("/", "/journeys/checkout", "/slos/grouped", "/slos/joint", "/slos/held")
+    }
+    none = {
+        path: client(Answers()).get(path, params={"lang": "zh"}).text
+        for path in ("/", "/journeys/nobody", "/slos/nobody", "/journeys/%20")
+    }
+    problem = StoreError("connection refused")
+    down = {f"{each!r}": client(Answers(error=each)).get("/?lang=zh").text for each in (problem, ValueError("?"))}
+    names = ("checkout", "Check out", "silent", "storefront", "payment", "grouped", "joint", "held", "nobody", "Europe/Berlin", "CET", "ann@example.org", "cart", "edge", "vip", "soon", "default", "frozen", "ValueError")  # fmt: skip
+    for path, html in {**data, **none, **down}.items():
+        assert english_left(html, *names) == [], path
+    assert "坏时间片" in data["/slos/grouped"]

@@ -5,7 +5,6 @@ import doctest
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,8 @@ from maibo_slo.cli.scaleup import waterfall
 from maibo_slo.documents import load
 from maibo_slo.service import scaleups as answers
 from maibo_slo.service.pages import scaleups as pages
-from maibo_slo.store import scaleups
+from maibo_slo.store import rises, scaleups
+from maibo_slo.store.rises import Rise
 from maibo_slo.store.scaleups import Stage
 
 CHECKOUT, CACHE = "shop/Deployment/checkout-api", "shop/StatefulSet/cache"
@@ -104,6 +104,7 @@ def test_a_workload_is_named_wholly_or_by_its_name_and_a_state_chosen(service, h
 def test_one_tells_latency_phases_and_where_the_time_went_as_intervals(service, history) -> None:
     said = get(service, f"/v1/scaleups/{history['cold'].id}")
     assert (said["workload"], said["before"], said["after"], said["since"]) == (CHECKOUT, 10, 18, "trigger")
+    assert said["served_by"] == "", "no rise before it is on record"
     latency = (said["latency"]["earliest"], said["latency"]["latest"], said["censored"])
     assert latency == (pytest.approx(74.2), pytest.approx(75.2), False)
     assert said["latency"]["latest"] - said["latency"]["earliest"] == pytest.approx(1, abs=0.01)
@@ -246,35 +247,15 @@ def test_a_second_of_which_nobody_knows_is_drawn_lighter(make_scaleup) -> None:
     assert "░" not in "".join(str(line) for line in waterfall(exact, width=110, pods=0) if "█" in str(line))
 
 
-class Reading(HTMLParser):
-    """What a page is made of: labels of its drawings, links, and whether something would run."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.labels: list[str] = []
-        self.links: list[str] = []
-        self.forbidden: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        said = dict(attrs)
-        if said.get("role") == "img":
-            self.labels.append(said.get("aria-label") or "")
-        if tag == "a":
-            self.links.append(said.get("href") or "")
-        if "style" in said or any(name.startswith("on") for name in said) or tag in ("style", "iframe", "b"):
-            self.forbidden.append(tag)
-
-
-def test_the_page_lists_workloads_with_their_phases_and_the_newest(service, history) -> None:
+def test_the_page_lists_workloads_with_their_phases_and_the_newest(service, history, reading) -> None:
     html = page(service, "/scaleups")
-    read = Reading(html)
+    read = reading(html)
     assert any(f"/scaleups/{history['cold'].id}" in link for link in read.links)
     assert any("scheduling: P50" in label for label in read.labels)
     assert all(read.labels)
     assert "63 of 75 s: waiting for a node" in html
     assert "/scaleups?window=30d" in read.links
-    assert "/scaleups" in Reading(page(service, "/")).links
+    assert "/scaleups" in reading(page(service, "/")).links
     only = page(service, f"/scaleups?workload={CACHE}")
     assert "Show all workloads" in only
     assert CHECKOUT not in only
@@ -291,9 +272,9 @@ def test_of_a_window_with_too_many_the_newest_are_looked_at_and_it_says_so(servi
     assert not get(service, "/v1/scaleups", workload=CACHE)["cut"]
 
 
-def test_the_page_of_one_is_a_waterfall_that_says_itself_in_words(service, history) -> None:
+def test_the_page_of_one_is_a_waterfall_that_says_itself_in_words(service, history, reading) -> None:
     html = page(service, f"/scaleups/{history['cold'].id}")
-    read = Reading(html)
+    read = reading(html)
     [waited] = [label for label in read.labels if label.startswith("scheduling:")]
     assert re.fullmatch(r"scheduling: 6[123]–6[234] s, from .* s to .* s", waited)
     assert len([label for label in read.labels if label.startswith("checkout-api-")]) == 8
@@ -302,10 +283,10 @@ def test_the_page_of_one_is_a_waterfall_that_says_itself_in_words(service, histo
     assert "unsure" in html
 
 
-def test_a_page_tells_censoring_skews_and_notes_and_obeys_no_name(service, history) -> None:
+def test_a_page_tells_censoring_skews_and_notes_and_obeys_no_name(service, history, reading) -> None:
     html = page(service, f"/scaleups/{history['censored'].id}")
-    read = Reading(html)
-    assert read.forbidden == ["b", "b", "b"], "the tiles' own"
+    read = reading(html)
+    assert read.forbidden == []
     assert "&lt;b&gt;evil&lt;/b&gt;" in html
     for said in ("1 pod failed before it was ready", "clocks differ", "events of 1 pod were not seen", "never ready"):
         assert said in html
@@ -325,8 +306,8 @@ def test_a_page_that_is_asked_for_nonsense_shows_what_it_has(service, history, a
 
 
 def test_a_window_that_the_page_does_not_have_is_told_and_another_shown(service, history) -> None:
-    assert "This page has no window <bdi>1h</bdi>: it shows 7d." in page(service, "/scaleups?window=1h")
-    assert "This page has no window" not in page(service, "/scaleups?window=30d")
+    assert "“nonsense” is no window such as 5m, 6h or 7d" in page(service, "/scaleups?window=nonsense")
+    assert "is no window" not in page(service, "/scaleups?window=30d")
 
 
 def test_a_workload_that_was_scaled_to_nothing_known_has_no_sentence(make_scaleup) -> None:
@@ -348,3 +329,44 @@ def test_the_documented_slo_is_judged_by_the_running_service(service, history, t
     # Within 30 s: the fast one and the old one. Bad: the one that waited for nodes, and the censored one.
     assert (objective["good"], objective["bad"], objective["attainment"]) == (2, 2, 0.5)
     assert "checkout-scales" in page(service, "/slos/checkout-scales")
+
+
+def test_the_face_that_told_a_scaler_first_is_named(service, history) -> None:
+    found = history["cold"]
+    asked = found.moments[Stage.DECIDED].earliest - 5
+    rises.append(
+        service.store,
+        [
+            Rise(
+                f"{found.workload}@1",
+                found.workload,
+                "checkout-api",
+                asked - 1,
+                asked,
+                10,
+                18,
+                "demand",
+                asked + 1,
+                "keda",
+            )
+        ],
+    )
+    assert get(service, f"/v1/scaleups/{found.id}")["served_by"] == "keda"
+    shown = service.http.get(f"/scaleups/{found.id}", headers={"Accept": "text/html,*/*"}).text
+    assert "first told by KEDA (gRPC)" in shown
+
+
+def test_the_same_in_chinese(service, history, english_left) -> None:
+    pages_of = [
+        "/scaleups",
+        "/scaleups?workload=nobody",
+        "/scaleups/nobody",
+        *(f"/scaleups/{one.id}" for one in history.values()),
+    ]
+    shown = {path: service.http.get(path, params={"lang": "zh"}, headers=NAVIGATION).text for path in pages_of}
+    service.http.cookies.clear()
+    names = (CHECKOUT, CACHE, "checkout-api-new", "checkout-api", "cache", "node", "nobody", "<b>evil</b>", NO_ROOM)
+    for path, html in shown.items():
+        assert english_left(html, *names) == [], path
+    assert "等待节点" in shown["/scaleups"]
+    assert "从未就绪" in shown[f"/scaleups/{history['censored'].id}"]

@@ -8,7 +8,6 @@ import html
 import re
 from collections import Counter
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +17,7 @@ from maibo_slo.engine.scaling.inputs import BurnSplit, Forecast, Inputs, Overrid
 from maibo_slo.engine.scaling.signal import Refusal, ScalingSignal, Signals
 from maibo_slo.errors import StoreError
 from maibo_slo.service.pages import scaling as pages
+from maibo_slo.service.pages.replicas import SLICES
 from maibo_slo.store import cells, forecasts, replicas, rises, scaling
 from maibo_slo.store.cells import CellKey
 from maibo_slo.store.histogram import bin_of
@@ -100,26 +100,6 @@ def override(service) -> Iterator[Override]:
     service.runtime.overrides.end("o@1", who="ben", why="sale is over", at=now)
 
 
-class Reading(HTMLParser):
-    """Labels of a page's drawings, its links, and what would run."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.labels: list[str] = []
-        self.links: list[str] = []
-        self.forbidden: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        said = dict(attrs)
-        if said.get("role") == "img":
-            self.labels.append(said.get("aria-label") or "")
-        if tag == "a":
-            self.links.append(said.get("href") or "")
-        if "style" in said or any(name.startswith("on") for name in said) or tag in ("style", "iframe", "noon"):
-            self.forbidden.append(tag)
-
-
 def page(service, path: str, status: int = 200) -> str:
     response = service.http.get(path, headers=NAVIGATION)
     assert response.status_code == status, response.text
@@ -137,14 +117,14 @@ def test_the_examples_in_the_module_hold() -> None:
     assert doctest.testmod(pages).failed == 0
 
 
-def test_the_list_has_every_target_with_its_replicas_and_why(service, decided) -> None:
+def test_the_list_has_every_target_with_its_replicas_and_why(service, decided, reading) -> None:
     shown = page(service, "/scaling")
     assert re.search(
         r"shop/checkout-api .* fresh desired 13 .* age \d\.\d s 13 replicas: 400 calls/s ÷ \(40 a replica at 80%\)",
         text(shown),
     )
-    assert f"{ONE}?window=6h" in Reading(shown).links
-    assert "/scaling" in Reading(page(service, "/")).links
+    assert ONE in reading(shown).links
+    assert "/scaling" in reading(page(service, "/")).links
     assert "without a signal" not in text(shown)
 
 
@@ -178,13 +158,13 @@ def test_before_the_first_decision_and_after_the_last_it_says_so(service, decide
         assert "Nothing was decided for 42 s" in text(page(service, path))
 
 
-def test_an_override_is_told_with_who_why_and_until_when(service, decided, signals, override) -> None:
+def test_an_override_is_told_with_who_why_and_until_when(service, decided, signals, override, reading) -> None:
     signals(decided)
     # The engine has not heard of it yet: it is in force all the same.
     for path in ("/scaling", ONE):
         shown = page(service, path)
         assert re.search(r"override: at least 20 until .* \(2 h left\), ana\s*: sale at <noon>", text(shown))
-        assert Reading(shown).forbidden == []
+        assert reading(shown).forbidden == []
     assert re.search(r"at least 20 .* in force, 2 h left", text(page(service, ONE)))
     followed = service.runtime.scaler.decide(service.now).by_target["shop", "checkout-api"]
     assert followed.desired_replicas == 20
@@ -204,7 +184,8 @@ def test_the_trail_of_overrides_says_what_became_of_each(service, decided) -> No
 
 def test_the_page_of_one_has_every_wish_and_what_it_was_made_from(service, decided, signals) -> None:
     split = BurnSplit("checkout-fast", 3.2, 2.1, 0.7, 0.4, "latency rises with calls a pod")
-    inputs = replace(decided.inputs, splits=(split,))
+    unsure = BurnSplit("all-of-it", 6.7, 0.0, 0.0, 6.7, "how many calls a pod gets is not known", load_known=False)
+    inputs = replace(decided.inputs, splits=(split, unsure))
     signals(replace(decided, inputs=inputs))
     shown = text(page(service, ONE))
     assert "13 replicas: 400 calls/s ÷ (40 a replica at 80%) (reactive)" in shown
@@ -216,6 +197,7 @@ def test_the_page_of_one_has_every_wish_and_what_it_was_made_from(service, decid
     assert re.search(r"Lead time 1 min 30 s assumed", shown)
     assert "nobody watches its pods" in shown
     assert "checkout-fast 3.2× 2.1× 0.70× 0.40× latency rises with calls a pod" in shown
+    assert "all-of-it 6.7× – 0× – how many calls a pod gets is not known" in shown
 
 
 def test_a_forecast_without_a_number_is_none_and_says_why(service, decided, signals) -> None:
@@ -226,14 +208,14 @@ def test_a_forecast_without_a_number_is_none_and_says_why(service, decided, sign
 
 
 @pytest.mark.parametrize("window", ["1h", "6h", "1d", "nonsense"])
-def test_the_chart_shows_what_was_desired_ready_demanded_and_forecast(service, history, window: str) -> None:
+def test_the_chart_shows_what_was_desired_ready_demanded_and_forecast(service, history, window: str, reading) -> None:
     shown = page(service, f"{ONE}?window={window}")
-    [words] = [label for label in Reading(shown).labels if label.startswith("Replicas over")]
+    [words] = [label for label in reading(shown).labels if label.startswith("Replicas over")]
     assert "desired between 8 and 12, 12 at last; ready between 8 and 12, 12 at last; no signal in" in words
     for kind in ("desired-line", "ready-area", "demand-line", "middle-line", "band", "unsure-band"):
         assert re.search(rf'<path class="{kind}" d="M[^"]+"', shown), kind
     assert '<rect class="refused" x="' in shown
-    assert len(re.findall('<g class="column">', shown)) <= pages.SLICES + 40
+    assert len(re.findall('<g class="column">', shown)) <= SLICES + 40
     xs = [float(x) for path in re.findall(r' d="(M[^"]+)"', shown) for x in re.findall(r"H([\d.]+)", path)]
     assert 0 <= min(xs) < max(xs) <= 1000
 
@@ -276,8 +258,56 @@ def test_without_documents_the_list_shows_one_that_can_be_copied(service, decide
 
 
 @pytest.mark.parametrize("path", ["shop/nobody", "other/checkout-api", "shop/%3Cscript%3E", "%00/%0A"])
-def test_the_page_of_none_says_so(service, decided, path: str) -> None:
+def test_the_page_of_none_says_so(service, decided, path: str, reading) -> None:
     shown = page(service, f"/scaling/{path}", 404)
     assert "No such target" in shown
     assert "<script>/" not in shown
-    assert "/scaling" in Reading(shown).links
+    assert "/scaling" in reading(shown).links
+
+
+def test_the_page_tells_what_each_face_said_last(service, decided, reading) -> None:
+    scaler = service.runtime.scaler
+    scaler.served("shop", "checkout-api", 7, "keda")
+    scaler.answered("shop", "checkout-api", None, 'it is old <b>"', "external_metrics")
+    shown = page(service, ONE)
+    assert not reading(shown).forbidden
+    rows = text(shown).partition("What each face answers")[2]
+    assert re.search(r"KEDA \(gRPC\) .*? 7 .*? it would answer otherwise now", rows)
+    assert re.search(r"external metrics .*? refused .*? it is old", rows)
+    assert "it is old &lt;b&gt;" in shown
+    assert re.search(r"JSON .*? nobody has asked since maibo started", rows)
+    assert "KEDA (gRPC) <b>7</b>" in page(service, "/scaling")
+    assert "各接口的回答" in page(service, f"{ONE}?lang=zh")
+    service.http.cookies.clear()
+
+
+def test_the_same_in_chinese(service, history, decided, signals, override, english_left) -> None:
+    split = BurnSplit("checkout-fast", 3.2, 2.1, 0.7, 0.4, "latency rises with calls a pod")
+    known = Inputs(service.now, replicas=Replicas(5, 4, service.now - 1, rollout=True))
+    states = [
+        replace(decided, inputs=replace(decided.inputs, splits=(split,))),
+        replace(decided, observed_at=service.now - 90),
+        Refusal("checkout-api", WORKLOAD, "nobody calls", known),
+    ]
+    for state in states:
+        signals(state, at=42)
+        for path in ("/scaling", ONE, "/scaling/shop/nobody"):
+            shown = service.http.get(path, params={"lang": "zh", "window": "1h"}, headers=NAVIGATION).text
+            assert (
+                english_left(
+                    shown,
+                    "shop/checkout-api",
+                    "checkout-api",
+                    "checkout-fast",
+                    "nobody",
+                    "ana",
+                    "dan",
+                    "fay",
+                    "ben",
+                    'it is old <b>"',
+                )
+                == []
+            ), path
+    service.http.cookies.clear()
+    assert "期望副本数" in service.http.get(ONE, params={"lang": "zh"}, headers=NAVIGATION).text
+    service.http.cookies.clear()

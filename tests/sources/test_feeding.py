@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maibo_slo.documents import Catalogue
-from maibo_slo.engine import feeding, spans
+from maibo_slo.engine import spans
 from maibo_slo.engine.counts import GoodBad
 from maibo_slo.engine.feeding import CHUNK_SECONDS, LOOK_BACK_SECONDS, Feeder, SourceError, SourceUnreachable
 from maibo_slo.engine.inbox import MOST_EVENTS
@@ -247,7 +247,7 @@ def test_a_past_that_failed_once_is_asked_for_in_large_parts_again(world: World)
 
 
 def test_an_engine_that_stands_still_is_not_buried_in_the_present(world: World, monkeypatch: Any) -> None:
-    monkeypatch.setattr(feeding, "MOST_UNTAKEN", 100)
+    monkeypatch.setattr("maibo_slo.engine.feeding.feeder.MOST_UNTAKEN", 100)
     feeder = world.feeder()
     for _ in range(1000):
         feeder.round()
@@ -420,7 +420,7 @@ def test_what_a_clock_ahead_put_off_is_not_waited_for(world: World, error: Excep
 
 
 def test_what_was_offered_under_a_clock_ahead_is_taken_in_by_the_next_tick(world: World, monkeypatch: Any) -> None:
-    monkeypatch.setattr(feeding, "MOST_UNTAKEN", 100)
+    monkeypatch.setattr("maibo_slo.engine.feeding.feeder.MOST_UNTAKEN", 100)
     feeder = world.feeder()
     world.now += DAY
     feeder.round()
@@ -494,8 +494,8 @@ def test_a_source_that_hangs_delays_its_own_slos_alone(world: World, make_slo: A
 def test_a_source_that_hangs_does_not_keep_us_from_stopping(
     world: World, make_slo: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(feeding, "STOP_SECONDS", 0.05, raising=False)
-    monkeypatch.setattr(feeding, "THREADS", 1)
+    monkeypatch.setattr("maibo_slo.engine.feeding.feeder.STOP_SECONDS", 0.05, raising=False)
+    monkeypatch.setattr("maibo_slo.engine.feeding.feeder.THREADS", 1)
     release, begun = threading.Event(), threading.Event()
 
     class Hanging(Fake):

@@ -60,9 +60,9 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- click's signature
         """The list under ``--help``."""
         rows = [(name, summary) for name, (_, summary) in BUILT_IN.items()]
-        rows += [
-            (name, one.get_short_help_str()) for name, one in sorted(_of_plugins().items()) if name not in BUILT_IN
-        ]
+        of_plugins = {name: one for name, one in sorted(_of_plugins().items()) if name not in BUILT_IN}
+        room = formatter.width - 6 - max(map(len, [*BUILT_IN, *of_plugins]))  # as click's own groups have it
+        rows += [(name, one.get_short_help_str(room)) for name, one in of_plugins.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 

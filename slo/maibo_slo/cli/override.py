@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 TIME: Final = "%Y-%m-%d %H:%M"
 _OPTIONS: Final = {
     "target": "TARGET",
-    "least": "--min",
-    "most": "--max",
+    "min_replicas": "--min",
+    "max_replicas": "--max",
     "for_seconds": "--for",
     "who": "--who",
     "why": "--why",
@@ -75,7 +75,7 @@ def scale(
             f"--for: at most {LONGEST_SECONDS // 86_400} days; what is to last belongs in the document"
         )
     said: dict[str, object] = {"target": target, "for_seconds": seconds, "who": who, "why": why}
-    said |= {name: value for name, value in (("least", least), ("most", most)) if value is not None}
+    said |= {name: value for name, value in (("min_replicas", least), ("max_replicas", most)) if value is not None}
     _print(tell(url, "/v1/overrides", OverrideAnswer, said, options=_OPTIONS), output=output)
 
 
@@ -100,8 +100,8 @@ def list_(*, begin: str | None, end: str | None, url: str, output: str) -> None:
     for each in answer.overrides:
         rows.add_row(
             shown(_named(each)),
-            _replicas(each.least),
-            _replicas(each.most),
+            _replicas(each.min_replicas),
+            _replicas(each.max_replicas),
             f"{each.said_at:{TIME}}",
             f"{each.until:{TIME}}",
             styled(_state(each), "bold" if each.in_force else "dim"),
@@ -140,7 +140,7 @@ def _print(answer: OverrideAnswer, *, output: str) -> None:
         print_json(answer.model_dump(mode="json"))
         return
     out = console()
-    bounds = f"at least {_replicas(answer.least)}, at most {_replicas(answer.most)} replicas"
+    bounds = f"at least {_replicas(answer.min_replicas)}, at most {_replicas(answer.max_replicas)} replicas"
     out.print(styled(shown(_named(answer)), "bold"), bounds)
     out.print(
         f"from {answer.said_at:{TIME}} until {answer.until:{TIME}} UTC, said by {shown(answer.who)}: {shown(answer.why)}"

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from maibo_slo.service.forecasts import BurstPoolAnswer, ForecastAnswer
+    from maibo_slo.service.burst_pools import BurstPoolAnswer
+    from maibo_slo.service.forecasts import ForecastAnswer
     from maibo_slo.signals.plain import InputsAnswer, OverrideAnswer, ScalingAnswer, ScalingListAnswer, StandingAnswer
 
 TIME: Final = "%Y-%m-%d %H:%M"
@@ -123,7 +124,7 @@ def forecast(*, target: str, window: str, url: str, output: str) -> None:
 @output_option
 def pool(*, target: str, window: str, url: str, output: str) -> None:
     """How many pods' room the growth of demand over a lead time needs, or why that is not known; and what a burst pool was good for."""
-    from maibo_slo.service.forecasts import BurstPoolAnswer
+    from maibo_slo.service.burst_pools import BurstPoolAnswer
 
     namespace, name = _named(target, url)
     path = f"/v1/burst-pools/{escaped(namespace)}/{escaped(name)}"
@@ -263,13 +264,12 @@ def _print_pool(answer: BurstPoolAnswer) -> None:
     out = console()
     name = shown(f"{answer.namespace}/{answer.target}")
     out.print(styled(name, "bold"), "" if answer.declared else "has no burstPool; this is what one would be")
+    share = "" if answer.percentage is None else f"({answer.percentage} % of those that run)"
     if answer.pods is None:
-        out.print(styled(shown(f"abstains: {answer.abstained}"), "yellow"))
+        out.print(styled(shown(f"abstains: {answer.abstained}"), "yellow"), share)
     else:
-        out.print(
-            styled(many(answer.pods, "pod"), "bold"),
-            f"beside {answer.replicas} ready ones of at most {answer.max_replicas}",
-        )
+        beside = f"beside {answer.replicas} ready ones of at most {answer.max_replicas}"
+        out.print(styled(many(answer.pods, "pod"), "bold"), beside, share)
     grows = (
         NOTHING
         if answer.growth is None

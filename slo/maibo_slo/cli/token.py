@@ -58,7 +58,7 @@ def token() -> None:
     metavar="[ingest|read]",
     default=tokens.Scope.INGEST.value,
     show_default=True,
-    help="What it allows: sending telemetry, or asking for signals (--signals-https-tokens).",
+    help="What it allows: sending telemetry, or asking: for signals (--signals-https-tokens), in SQL (--clickhouse-http-tokens).",
 )
 @_file_option
 def add(*, name: str, scope: tokens.Scope, file: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from typing import Any
 from maibo_slo.demo.evidence import Request, SdkCounts, Written
 from maibo_slo.demo.load import Seen
 
+RATE_OVER_SECONDS = 5.0
+RATE_AFTER_SECONDS = 2.0
+"""Of a phase: before that, too few of its customers have left."""
 ORDER = re.compile(r"(?<=/)[0-9a-f]{32}(?=/|$)")
 
 
@@ -66,3 +69,12 @@ class Notebook:
         for path in sorted(self.folder.glob(f"{what}-*.jsonl")):
             for line in path.read_text().splitlines():
                 yield json.loads(line)
+
+
+def requests_per_second(seen: Iterable[Seen], *, begin: float, now: float) -> float | None:
+    """Over the last few seconds, of those who came since `begin` (as `now`, unix s); None when that is too short ago to tell."""
+    since = max(begin, now - RATE_OVER_SECONDS)
+    if now - begin < RATE_AFTER_SECONDS:
+        return None
+    counted = sum(len(each.requests) for each in seen if each.began_ns / 1e9 >= begin and each.ended_at > since)
+    return counted / (now - since)

@@ -78,6 +78,7 @@ class Report:
                     "slo": each.slo,
                     "objective": each.objective,
                     "state": each.state,
+                    "held_back": each.held_back,
                     "seen_after_release_s": each.first_seen_at - self.released_at,
                 }
                 for each in self.burnt

@@ -21,7 +21,7 @@ from maibo_slo.demo.children import Child, Children, DemoError
 from maibo_slo.demo.evidence import Evidence, SdkCounts, Series
 from maibo_slo.demo.expected import begins, expected
 from maibo_slo.demo.load import Seen
-from maibo_slo.demo.notebook import Notebook
+from maibo_slo.demo.notebook import Notebook, requests_per_second
 from maibo_slo.demo.report import Report
 from maibo_slo.demo.schedule import REGIONS, TIERS, Phase, phases
 from maibo_slo.demo.server import EXAMPLES, Server
@@ -35,7 +35,6 @@ from maibo_slo.documents import load
 SHOW_SECONDS = 0.5
 SETTLE_SECONDS = 15.0
 """How long after the last customer maibo's counts may still change; they are visible after two, usually."""
-RATE_OVER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +156,13 @@ def _moment(stage: _Stage, told: Sequence[Phase], *, start_at: float) -> Moment:
     now = time.time()
     elapsed = max(0.0, now - start_at)
     seen = stage.notebook.read_seen()
-    recent = sum(len(each.requests) for each in seen if each.ended_at > now - RATE_OVER_SECONDS)
+    begun = next((each for each in told if elapsed < each.end), None)
+    begin = told[-1].end if begun is None else begun.begin
     return Moment(
-        phase=next((each.name for each in told if elapsed < each.end), "last customers"),
+        phase="last customers" if begun is None else begun.name,
         elapsed=elapsed,
         duration=told[-1].end,
-        requests_per_second=recent / RATE_OVER_SECONDS,
+        requests_per_second=requests_per_second(seen, begin=start_at + begin, now=now),
         journeys=len(seen),
         failures=sum(each.outcome == "failure" for each in seen),
         counted=stage.watch.counted,

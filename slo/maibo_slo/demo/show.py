@@ -24,6 +24,8 @@ WIDE = 96
 """Columns from which tables have room between theirs; they fit into 80."""
 STYLES = {"ok": "green", "burning": "yellow", "burning_fast": "red", "exhausted": "bold red"}
 
+HELD_BACK = "* held back: maibo serve says OK until a service is six minutes old"
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -32,8 +34,8 @@ class Moment:
     phase: str
     elapsed: float
     duration: float
-    requests_per_second: float
-    """Over the last few seconds, by the customers' account."""
+    requests_per_second: float | None
+    """Over the last few seconds of this phase, by the customers' account; None while it is too young to tell."""
     journeys: int
     """Ended so far, by the customers' account."""
     failures: int
@@ -81,7 +83,7 @@ class Lines:
             f"{slo}: {state}" for (slo, _), state in sorted(moment.states.items()) if state in STYLES and state != "ok"
         ]
         self.say(
-            f"{moment.elapsed:5.1f} s  {moment.phase:<16}  {moment.requests_per_second:5.1f} requests/s  "
+            f"{moment.elapsed:5.1f} s  {moment.phase:<16}  {_rate(moment):>5} requests/s  "
             f"{moment.journeys:5} journeys, {moment.failures} failed, {moment.counted} counted  "
             + "  ".join(f"{journey} P99 {milliseconds(p99)}" for journey, p99 in sorted(moment.p99_us.items()))
             + ("  " + ", ".join(not_ok) if not_ok else "")
@@ -118,7 +120,7 @@ class LiveTable:
         )
         progress.add_task(moment.phase, total=moment.duration, completed=int(min(moment.elapsed, moment.duration)))
         table = Table(box=None, pad_edge=False, show_header=False)
-        table.add_row("requests/s", f"{moment.requests_per_second:.1f}")
+        table.add_row("requests/s", _rate(moment))
         table.add_row(
             "journeys", f"{moment.journeys} ended, {moment.failures} failed; {moment.counted} counted by maibo"
         )
@@ -143,12 +145,18 @@ def screen(console: Console) -> Screen:
     return LiveTable(console) if console.is_terminal else Lines(console)
 
 
+def _rate(moment: Moment) -> str:
+    return "-" if moment.requests_per_second is None else f"{moment.requests_per_second:.1f}"
+
+
 def final(console: Console, report: Report) -> None:
     """The two accounts side by side, what burned, how fresh, what was lost; and the verdict."""
     wide = console.width >= WIDE
     for part in (_accounts(report, wide=wide), _steps(report, wide=wide), _burnt(report, wide=wide)):
         console.print()
         console.print(part)
+    if any(each.held_back for each in report.burnt):
+        console.print(HELD_BACK, highlight=False)
     console.print()
     for line in _facts(report):
         console.print(line, highlight=False)
@@ -230,7 +238,8 @@ def _burnt(report: Report, *, wide: bool) -> Table | Text:
     for each in report.burnt:
         after = each.first_seen_at - report.released_at
         seen = f"{after:.1f} s after the bad release" if after >= 0 else f"{-after:.1f} s before the bad release"
-        table.add_row(each.slo, each.objective, Text(each.state.replace("_", " "), STYLES[each.state]), seen)
+        state = each.state.replace("_", " ") + ("*" if each.held_back else "")
+        table.add_row(each.slo, each.objective, Text(state, STYLES[each.state]), seen)
     return table
 
 

@@ -43,6 +43,8 @@ class Burnt:
     first_seen_at: float
     state: str
     """The worst so far, in the order of `SEVERITY`."""
+    held_back: bool = False
+    """maibo itself said OK when it was in that state: too soon after the first event to judge."""
 
 
 @dataclass(slots=True)
@@ -82,21 +84,23 @@ class Watch:
             answer = await self._ask("/v1/slos")
             for slo in answer["slos"]:
                 for objective in slo["objectives"]:
-                    self.note(slo["name"], objective["name"], burn_of(objective), now=time.time())
+                    state = burn_of(objective)
+                    held_back = state != objective["state"]
+                    self.note(slo["name"], objective["name"], state, now=time.time(), held_back=held_back)
             for journey in (await self._ask("/v1/journeys"))["journeys"]:
                 self.p99_us[journey["name"]] = journey["p99_us"]
             await asyncio.sleep(SLO_POLL_SECONDS)
 
-    def note(self, slo: str, objective: str, state: str, *, now: float) -> None:
+    def note(self, slo: str, objective: str, state: str, *, now: float, held_back: bool = False) -> None:
         """What state an objective is in now; the first and the worst sight of a burn stay."""
         self.states[slo, objective] = state
         if state not in SEVERITY:
             return
         known = self.burnt.get((slo, objective))
         if known is None:
-            self.burnt[slo, objective] = Burnt(slo, objective, now, state)
+            self.burnt[slo, objective] = Burnt(slo, objective, now, state, held_back)
         elif SEVERITY.index(state) > SEVERITY.index(known.state):
-            self.burnt[slo, objective] = replace(known, state=state)
+            self.burnt[slo, objective] = replace(known, state=state, held_back=held_back)
 
     async def told(self, journey: str, tier: str) -> Told:
         """One journey and tier: its outcomes, P99 and distribution."""

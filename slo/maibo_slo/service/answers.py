@@ -49,6 +49,9 @@ class StepPart(Part):
 
     services: list[str]
     versions: list[Part] = Field(description="every version seen for this step, the busiest first")
+    declared: bool = Field(
+        default=False, description="whether the journey's document names it: such steps come first, in its order"
+    )
 
 
 class Point(Answer):
@@ -59,6 +62,7 @@ class Point(Answer):
     rate_per_second: float
     outcomes: dict[str, int]
     p99_us: float | None
+    p50_us: float | None = None
     silent: int | None = Field(
         default=None, description="began in this slice and were left without a word; null: not known, or not yet"
     )
@@ -227,7 +231,7 @@ class BurnRate(Answer):
 HELD_BACK: Final[Mapping[str, str]] = {
     "too_few": "too few bad events to judge",
     "too_soon": "too soon after the first event to judge",
-    "not_whole": "not enough for all of the longer window, once its minutes without data are filled in",
+    "not_whole": "too little of the longer window has been observed yet",
     "chance": "no more than chance explains, by so few events",
 }
 """What `BurnRule.held_back_by` means, in words."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 from urllib.parse import unquote
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
@@ -22,8 +22,9 @@ from maibo_slo.service.answers import (
     SloAnswer,
     SlosAnswer,
 )
+from maibo_slo.service.openapi import AWAY, WRONG, answers
 from maibo_slo.service.parameters import DayOf, FiltersOf, OutcomeOf, WindowOf, require_known
-from maibo_slo.service.problems import Problem, near
+from maibo_slo.service.problems import near
 from maibo_slo.service.questions import EXEMPLARS, JOURNEYS, Questions
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
 A = TypeVar("A", bound=Answer)
+_PROBLEMS: Final = {422: WRONG, 503: AWAY}
+_NAMED: Final = {**_PROBLEMS, 404: "Unknown name"}
 STEPS = 20
 """So many are named to who asked for one that there is not: spans may bring any number."""
 StepText = Annotated[str, Query(description="One step; the journey as a whole where not given.")]
@@ -68,6 +71,13 @@ def _parameters(of: Dependant) -> set[str]:
     return {each.alias for each in of.query_params}.union(*map(_parameters, of.dependencies))
 
 
+async def only_known(request: Request) -> None:
+    """Dependency: refuses the same of a plugin's routes under ``/v1`` that read."""
+    route = request.scope.get("route")
+    if isinstance(route, APIRoute) and request.method == "GET" and route.path.startswith("/v1/"):
+        require_known(request.query_params.keys(), _parameters(route.dependant))
+
+
 def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
     """Routes over these questions. Plain functions: FastAPI runs them in worker threads, never on the event loop."""
     routes = APIRouter(prefix="/v1", route_class=StrictRoute)
@@ -77,7 +87,7 @@ def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
 
 
 def _journey_routes(routes: APIRouter, questions: Questions, *, now: Callable[[], float]) -> None:
-    @routes.get("/journeys", responses=_answers(examples.JOURNEYS), tags=["journeys"])
+    @routes.get("/journeys", responses=answers(examples.JOURNEYS, _PROBLEMS), tags=["journeys"])
     def journeys(
         asked: WindowOf,
         filters: FiltersOf,
@@ -92,7 +102,7 @@ def _journey_routes(routes: APIRouter, questions: Questions, *, now: Callable[[]
         begin, end = asked.at(at)
         return questions.journeys(begin=begin, end=end, where=filters, series=series, limit=limit, now=at)
 
-    @routes.get("/journeys/{name}", responses=_answers(examples.JOURNEY, 404), tags=["journeys"])
+    @routes.get("/journeys/{name}", responses=answers(examples.JOURNEY, _NAMED), tags=["journeys"])
     def journey(
         name: str,
         asked: WindowOf,
@@ -110,7 +120,7 @@ def _journey_routes(routes: APIRouter, questions: Questions, *, now: Callable[[]
             _require_step(questions, name, step, now=at)
         return found
 
-    @routes.get("/journeys/{name}/histogram", responses=_answers(examples.HISTOGRAM, 404), tags=["journeys"])
+    @routes.get("/journeys/{name}/histogram", responses=answers(examples.HISTOGRAM, _NAMED), tags=["journeys"])
     def histogram(
         name: str,
         asked: WindowOf,
@@ -125,7 +135,7 @@ def _journey_routes(routes: APIRouter, questions: Questions, *, now: Callable[[]
             _require_journey(questions, name, step, now=at)
         return answer
 
-    @routes.get("/journeys/{name}/exemplars", responses=_answers(examples.EXEMPLARS, 404), tags=["journeys"])
+    @routes.get("/journeys/{name}/exemplars", responses=answers(examples.EXEMPLARS, _NAMED), tags=["journeys"])
     def exemplars(
         name: str,
         asked: WindowOf,
@@ -149,25 +159,25 @@ def _journey_routes(routes: APIRouter, questions: Questions, *, now: Callable[[]
 
 
 def _service_routes(routes: APIRouter, questions: Questions, *, now: Callable[[], float]) -> None:
-    @routes.get("/slos", responses=_answers(examples.SLOS), tags=["slos"])
+    @routes.get("/slos", responses=answers(examples.SLOS, _PROBLEMS), tags=["slos"])
     def slos() -> SlosAnswer:
         """Every SLO: attainment, budget, burn rates, coverage and age of each objective, as of the engine's last tick."""
         return questions.slos(now())
 
-    @routes.get("/slos/{name}", responses=_answers(examples.SLO, 404), tags=["slos"])
+    @routes.get("/slos/{name}", responses=answers(examples.SLO, _NAMED), tags=["slos"])
     def slo(name: str) -> SloAnswer:
         """One SLO."""
         answer = questions.slo(name, now())
         return _known(answer, f"no document in force names an SLO {name!r}{near(name, questions.slo_names())}")
 
-    @routes.get("/scorecard", responses=_answers(examples.SCORECARD), tags=["slos"])
+    @routes.get("/scorecard", responses=answers(examples.SCORECARD, _PROBLEMS), tags=["slos"])
     def scorecard(asked: DayOf) -> ScorecardAnswer:
         """Every service: objectives met and missed, the worst budget, its journeys' traffic within the window."""
         at = now()
         begin, end = asked.at(at)
         return questions.scorecard(begin=begin, end=end, now=at)
 
-    @routes.get("/ingest", responses=_answers(examples.INGEST), tags=["service"])
+    @routes.get("/ingest", responses=answers(examples.INGEST, _PROBLEMS), tags=["service"])
     def ingest() -> IngestAnswer:
         """What came in since the store was made, and what became of it."""
         return questions.ingest(now())
@@ -198,17 +208,3 @@ def _known(answer: A | None, otherwise: str) -> A:
     if answer is None:
         raise HTTPException(404, otherwise)
     return answer
-
-
-def _answers(example: Answer, *also: int) -> dict[int | str, dict[str, Any]]:
-    """What a route answers, for OpenAPI: an example, and the problems that are possible."""
-    problems = {422: "A parameter is wrong", 503: "The store cannot answer now", 404: "Unknown name"}
-    described: dict[int | str, dict[str, Any]] = {
-        status: {
-            "description": problems[status],
-            "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
-        }
-        for status in (*also, 422, 503)
-    }
-    described[200] = {"content": {"application/json": {"example": example.model_dump(mode="json")}}}
-    return described

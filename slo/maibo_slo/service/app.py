@@ -8,11 +8,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from maibo_slo.service import api, problems, scaleup_routes
+from maibo_slo.service import api, change_routes, problems, scaleup_routes
 from maibo_slo.service.listen import LocalNames
 from maibo_slo.service.pages import routes as pages
 from maibo_slo.service.questions import Questions
@@ -52,10 +52,11 @@ def create_app(
     problems.install(app)
     app.include_router(api.router(questions, now=now))
     app.include_router(scaleup_routes.router(questions, now=now))
+    app.include_router(change_routes.router(questions, now=now))
     app.include_router(_health_routes(questions, registry))
     app.include_router(pages.router(questions, endpoint=endpoint, clock=now))
     for routes in plugin_routes:
-        app.include_router(routes)
+        app.include_router(routes, dependencies=[Depends(api.only_known)])
     app.add_middleware(NotStored)
     app.add_middleware(LocalNames)
     return app

@@ -159,12 +159,11 @@ def _reasons(store: Store, window: Window, which: CellFilter) -> list[ReasonCoun
     """The step's that is asked for; for the whole journey its own, and those of its steps."""
     if not _told_by(which.where, REASONS.order_by):
         return []
-    asked = [which] if which.step else [which, CellFilter(which.journey, None, which.where)]
-    return [
-        ReasonCount(step=one.step, reason=one.reason, count=one.n)
-        for each in asked
-        for one in reasons.top(store, window, each, REASONS_TOLD)
-    ]
+    if which.step or which.journey is None:
+        found = reasons.top(store, window, which, REASONS_TOLD)
+    else:
+        found = reasons.top_with_steps(store, window, which.journey, which.where, REASONS_TOLD)
+    return [ReasonCount(step=one.step, reason=one.reason, count=one.n) for one in found]
 
 
 def _skews(store: Store, window: Window, which: CellFilter) -> list[Skew]:
@@ -199,5 +198,7 @@ def _overflow(store: Store, window: Window, which: CellFilter, *, now: float) ->
 
 
 def _evidence(store: Store, window: Window, which: CellFilter) -> Evidence | None:
+    if not sampled.is_sampled(store, window, which):
+        return None
     found = sampled.evidence(store, window, which)
     return None if found.n == found.spans else Evidence(spans=found.spans, count=found.n)

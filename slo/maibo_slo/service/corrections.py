@@ -26,8 +26,9 @@ from maibo_slo.service.answers import Answer
 from maibo_slo.service.api import StrictRoute
 from maibo_slo.service.changing import ChangingRoute
 from maibo_slo.service.flows import utc
+from maibo_slo.service.openapi import AWAY, answers
 from maibo_slo.service.parameters import LONGEST_WINDOW_SECONDS, invalid, unix_seconds
-from maibo_slo.service.problems import Problem, near
+from maibo_slo.service.problems import near
 
 NAME: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 WINDOWS: Final = 100
@@ -396,18 +397,9 @@ _PROBLEMS: Final = {
     413: "Too long",
     415: "Not JSON",
     422: "Something said is wrong",
-    503: "The store cannot answer now",
+    503: AWAY,
 }
 
 
 def _answers(example: Answer, *also: int, status: int = 200) -> dict[int | str, dict[str, Any]]:
-    """What a route answers, for OpenAPI."""
-    described: dict[int | str, dict[str, Any]] = {
-        each: {
-            "description": _PROBLEMS[each],
-            "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
-        }
-        for each in (*also, 422, 503)
-    }
-    described[status] = {"content": {"application/json": {"example": example.model_dump(mode="json")}}}
-    return described
+    return answers(example, {each: _PROBLEMS[each] for each in (*also, 422, 503)}, status=status)

@@ -144,6 +144,7 @@ def steps_of(found: Iterable[Distribution], declared: Sequence[str], *, seconds:
             value=step,
             services=sorted({one.group[1] for one in group}),
             versions=parts_of(group, 2, seconds=seconds),
+            declared=step in declared,
             **flow_of(group, seconds=seconds),
         )
         for step, group in groups.items()
@@ -206,4 +207,5 @@ def _point(piece: Slice, size: int) -> Point:
         rate_per_second=count / size,
         outcomes=dict(sorted(piece.outcomes.items())),
         p99_us=piece.p99_us,
+        p50_us=piece.p50_us,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import Field
@@ -21,8 +21,9 @@ from maibo_slo.reporting.whatif import Changed, WhatIfError, counts
 from maibo_slo.service.answers import Answer, Span
 from maibo_slo.service.api import StrictRoute
 from maibo_slo.service.flows import utc
+from maibo_slo.service.openapi import AWAY, WRONG, answers
 from maibo_slo.service.parameters import FiltersOf, MonthOf, invalid
-from maibo_slo.service.problems import Problem, near
+from maibo_slo.service.problems import near
 from maibo_slo.store import cells, past
 from maibo_slo.store.cells import Window
 
@@ -36,12 +37,7 @@ MOST_DAYS_OF_MINUTES: Final = 100
 MOST_PERIODS: Final = 10_000
 SHOWN_GROUPS: Final = 20
 _DAY: Final = 86_400
-_PROBLEM: Final = {"application/problem+json": {"schema": Problem.model_json_schema()}}
-_WRONG: Final[dict[int | str, dict[str, Any]]] = {
-    404: {"description": "Unknown name, or nothing that can be told of it", "content": _PROBLEM},
-    422: {"description": "A parameter is wrong", "content": _PROBLEM},
-    503: {"description": "The store cannot answer now", "content": _PROBLEM},
-}
+_PROBLEMS: Final = {404: "Unknown name, or nothing that can be told of it", 422: WRONG, 503: AWAY}
 
 ObjectiveText = Annotated[str, Query(description="Name of the objective; the first where not given.")]
 GroupText = Annotated[
@@ -184,7 +180,7 @@ def router(
     """
     routes = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["slos"])
 
-    @routes.get("/slos/{name}/burnt", responses=_answers(BURNT))
+    @routes.get("/slos/{name}/burnt", responses=answers(BURNT, _PROBLEMS))
     def burnt(name: str, asked: MonthOf, objective: ObjectiveText = "", group: GroupText = "") -> BurntAnswer:
         """Who burnt the budget: bad events by step, version, tier, region, variant and reason, each adding up to all of them."""
         at = int(now())
@@ -202,7 +198,7 @@ def router(
             _require_group(store, slo, chosen, group)
         return BurntAnswer(window=_span(window, at), burnt=found)
 
-    @routes.get("/slos/{name}/counts", responses=_answers(COUNTS))
+    @routes.get("/slos/{name}/counts", responses=answers(COUNTS, _PROBLEMS))
     def counts_(
         name: str,
         asked: MonthOf,
@@ -265,7 +261,7 @@ def router(
             bad=told.series.bad.tolist(),
         )
 
-    @routes.get("/report", responses=_answers(REPORT))
+    @routes.get("/report", responses=answers(REPORT, _PROBLEMS))
     def report(asked: MonthOf) -> ReportAnswer:
         """What a period came to: attainment, budget, worst days, what burnt it, how good the alerts were, and the period before."""
         at = now()
@@ -273,11 +269,6 @@ def router(
         return ReportAnswer(report=collect(store, catalogue(), begin, end, now=at))
 
     return routes
-
-
-def _answers(example: Answer) -> dict[int | str, dict[str, Any]]:
-    """What a route answers, for OpenAPI."""
-    return {200: {"content": {"application/json": {"example": example.model_dump(mode="json")}}}, **_WRONG}
 
 
 def _slo(catalogue: Catalogue, name: str) -> Slo | FedSlo:

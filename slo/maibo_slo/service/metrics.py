@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from maibo_slo.documents import Slo
+from maibo_slo.engine.burn import alerted_pairs
 from maibo_slo.engine.intervals import Intervals
 from maibo_slo.engine.state import STATES, Assessment, alerting, is_stale
 from maibo_slo.errors import StoreError
@@ -98,6 +100,27 @@ class SloCollector(Collector):
             extra="window",
         )
         yield _gauge(
+            "maibo_slo_burn_events",
+            "Good and bad events in a burn rate's window; a composite by Occurrences has none of its own.",
+            (
+                ((*_labels(one), burn.window), burn.good + burn.bad)
+                for one in fresh
+                if not one.parts
+                for burn in one.burns
+            ),
+            extra="window",
+        )
+        yield _gauge(
+            "maibo_slo_burn_factor",
+            "The burn rate that alerts go by, by the long window of their pair.",
+            (
+                ((*_labels(one), window), pair.factor)
+                for one in assessed
+                for window, pair in alerted_pairs(one.slo.window_seconds, target=one.objective.target).items()
+            ),
+            extra="window",
+        )
+        yield _gauge(
             "maibo_slo_burn_reached",
             "1 where the engine holds that the pair of windows with this long one burns above its factor for sure, as its alerts do; 0 where not.",
             (
@@ -119,6 +142,7 @@ class SloCollector(Collector):
             (((*_labels(one), one.policy.state), 1.0) for one in assessed if one.policy is not None),
             extra="state",
         )
+        yield _journeys(assessed)
         yield from _evaluation(snapshot, now=now)
 
 
@@ -171,6 +195,15 @@ class ServiceCollector(Collector):
         for journey, events in overflowing.items():
             overflow.add_metric((journey,), events)
         yield overflow
+
+
+def _journeys(assessed: Iterable[Assessment]) -> Metric:
+    info = GaugeMetricFamily("maibo_slo_journey_info", "Which journeys an SLO counts.", labels=("slo", "journey"))
+    slos = {one.slo.name: one.slo for one in assessed if isinstance(one.slo, Slo)}
+    for name, slo in sorted(slos.items()):
+        for journey in sorted({indicator.total.journey for indicator in slo.indicators}):
+            info.add_metric((name, journey), 1)
+    return info
 
 
 def _evaluation(snapshot: Snapshot, *, now: float) -> Iterator[Metric]:

@@ -22,8 +22,9 @@ from maibo_slo.service.changing import ChangingRoute
 from maibo_slo.service.corrections import Person, Reason
 from maibo_slo.service.corrections import Said as Body
 from maibo_slo.service.flows import utc
+from maibo_slo.service.openapi import AWAY, answers
 from maibo_slo.service.parameters import LONGEST_WINDOW_SECONDS, invalid, unix_seconds
-from maibo_slo.service.problems import Problem, near
+from maibo_slo.service.problems import near
 
 if TYPE_CHECKING:
     from maibo_slo.documents.scaling_kinds import ScalingTarget
@@ -51,8 +52,8 @@ class OverrideSaid(Body):
     target: Annotated[str, StringConstraints(min_length=1, max_length=317)] = Field(
         description="its name, or namespace/name", examples=["checkout-api", "shop/checkout-api"]
     )
-    least: _Replicas = Field(None, description="replicas at least", examples=[40])
-    most: _Replicas = Field(None, description="replicas at most")
+    min_replicas: _Replicas = Field(None, description="replicas at least", examples=[40])
+    max_replicas: _Replicas = Field(None, description="replicas at most")
     for_seconds: int = Field(ge=60, le=LONGEST_SECONDS, strict=True, description="when it expires", examples=[7200])
     who: _Who
     why: _Why
@@ -60,10 +61,10 @@ class OverrideSaid(Body):
     @model_validator(mode="after")
     def bounds(self) -> OverrideSaid:
         """At least one of them, in order."""
-        if self.least is None and self.most is None:
-            raise ValueError("give least, most or both")
-        if self.least is not None and self.most is not None and self.least > self.most:
-            raise ValueError("least is more than most")
+        if self.min_replicas is None and self.max_replicas is None:
+            raise ValueError("give min_replicas, max_replicas or both")
+        if self.min_replicas is not None and self.max_replicas is not None and self.min_replicas > self.max_replicas:
+            raise ValueError("min_replicas is more than max_replicas")
         return self
 
 
@@ -88,8 +89,8 @@ class OverrideAnswer(Answer):
     id: str
     namespace: str = Field("", description="of its workload; '' where no document in force has the target any more")
     target: str
-    least: int | None = None
-    most: int | None = None
+    min_replicas: int | None = None
+    max_replicas: int | None = None
     said_at: datetime
     until: datetime
     who: str
@@ -140,8 +141,8 @@ def router(overrides: Overrides, catalogue: Callable[[], Catalogue], *, now: Cal
         wanted = Override(
             id=f"{target}@{round(at * 1000)}",
             target=target,
-            least=said.least,
-            most=said.most,
+            least=said.min_replicas,
+            most=said.max_replicas,
             until=at + said.for_seconds,
             who=said.who,
             why=said.why,
@@ -194,8 +195,8 @@ def _answer(said: Said, catalogue: Catalogue, *, now: float) -> OverrideAnswer:
         id=override.id,
         namespace=target.workload.namespace if target else "",
         target=override.target,
-        least=override.least,
-        most=override.most,
+        min_replicas=override.least,
+        max_replicas=override.most,
         said_at=utc(override.said_at),
         until=utc(override.until),
         who=override.who,
@@ -231,8 +232,8 @@ EXAMPLE: Final = OverrideAnswer(
     id="checkout-api@1795000000000",
     namespace="shop",
     target="checkout-api",
-    least=40,
-    most=None,
+    min_replicas=40,
+    max_replicas=None,
     said_at=utc(1_795_000_000),
     until=utc(1_795_007_200),
     who="ana",
@@ -252,18 +253,9 @@ _PROBLEMS: Final = {
     413: "Too long",
     415: "Not JSON",
     422: "Something said is wrong",
-    503: "The store cannot answer now",
+    503: AWAY,
 }
 
 
 def _answers(example: Answer, *also: int, status: int = 200) -> dict[int | str, dict[str, Any]]:
-    """What a route answers, for OpenAPI."""
-    described: dict[int | str, dict[str, Any]] = {
-        each: {
-            "description": _PROBLEMS[each],
-            "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
-        }
-        for each in (*also, 422)
-    }
-    described[status] = {"content": {"application/json": {"example": example.model_dump(mode="json")}}}
-    return described
+    return answers(example, {each: _PROBLEMS[each] for each in (*also, 422)}, status=status)

@@ -148,11 +148,16 @@ def _asked(window: str | None, begin: str | None, end: str | None, *, usual: str
     return Asked(begin=first, end=last, window_seconds=seconds)
 
 
-def _window_seconds(text: str) -> int:
+def window_length(text: str) -> int | None:
+    """Seconds; None when it is no duration such as 30s, 5m, 6h or 7d."""
     found = _WINDOW.fullmatch(text)
-    if found is None:
+    return None if found is None else int(found[1]) * _UNITS[found[2]]
+
+
+def _window_seconds(text: str) -> int:
+    seconds = window_length(text)
+    if seconds is None:
         raise invalid("window", f"{text!r} is no duration such as 30s, 5m, 6h or 7d")
-    seconds = int(found[1]) * _UNITS[found[2]]
     if not SHORTEST_WINDOW_SECONDS <= seconds <= LONGEST_WINDOW_SECONDS:
         raise invalid("window", "a window is between 10s and 400d long")
     return seconds

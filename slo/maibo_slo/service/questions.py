@@ -8,13 +8,18 @@ last tick, in memory. `now` is unix seconds.
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 from maibo.semconv import OVERFLOW
+from maibo_slo.documents import ScaleupSlo
 from maibo_slo.engine.groups import group_values
+from maibo_slo.engine.hindsight import minute_of, snapshot_at
 from maibo_slo.engine.intervals import Intervals
+from maibo_slo.engine.tracks import is_whole
+from maibo_slo.errors import StoreError
 from maibo_slo.reporting.blame import blame
-from maibo_slo.service import causes, flows, judgements, scaleups
+from maibo_slo.service import alerts, burndown, causes, flows, judgements, scaleups
 from maibo_slo.service.answers import (
     ExemplarsAnswer,
     HistogramAnswer,
@@ -27,6 +32,7 @@ from maibo_slo.service.answers import (
     SlosAnswer,
     Span,
 )
+from maibo_slo.service.changes import About, Changed, Changes
 from maibo_slo.service.health import PartHealth
 from maibo_slo.service.scaling import Scaling
 from maibo_slo.service.traces import TraceLinks
@@ -40,6 +46,8 @@ if TYPE_CHECKING:
     from maibo_slo.engine.snapshot import Snapshot
     from maibo_slo.engine.state import Assessment
     from maibo_slo.reporting.figures import Burnt
+    from maibo_slo.service.alerts import Alert, Alerts, Burning, Pending
+    from maibo_slo.service.burndown import Burndown
     from maibo_slo.service.scaleups import OneScaleUpAnswer, ScaleUpsAnswer, ScaleUpSummaryAnswer
     from maibo_slo.service.scaling import ScalingNow, TargetThen
     from maibo_slo.store.scaleups import ScaleUpState
@@ -57,9 +65,21 @@ EXEMPLARS: Final = 20
 """How many traces of each kind are told where nothing is said."""
 SCALEUPS: Final = 100
 """How many scale-ups are told where nothing is said."""
+MINUTE: Final = 60
 HOUR: Final = 3600
+SPENT_KEPT: Final = 64
+"""Burndowns that are kept for others who ask the same: 100 kB each."""
+BURNT_PREPARED: Final = 8
+"""Tables of who burnt a budget that are made before they are asked for: each takes a twentieth of a second."""
+BURNT_KEPT: Final = 64
+"""Such tables that are kept for others who ask the same."""
 BURNT_SECONDS: Final = DAY
 """How far back a page tells who burnt a budget; the API takes any window."""
+
+
+KEPT_SECONDS: Final = 12.0
+"""A little longer than a tick."""
+WANTED_SECONDS: Final = 60.0
 
 
 class Engine(Protocol):
@@ -81,6 +101,7 @@ class Questions:
         undrained: Callable[[], int | None] = lambda: None,
         traces: TraceLinks | None = None,
         scaling: Scaling | None = None,
+        changes: Changes | None = None,
     ) -> None:
         self._store = store
         self._catalogue = catalogue
@@ -89,7 +110,13 @@ class Questions:
         self._undrained = undrained
         self._traces = traces or TraceLinks()
         self._scaling = scaling or Scaling(store, catalogue, signals=lambda: None)
-        self._burnt: dict[tuple[str, str, str], tuple[Slo, int, Burnt]] = {}
+        self._changes = changes or Changes(store, catalogue)
+        self._kept: tuple[Snapshot, float, Catalogue, SlosAnswer] | None = None
+        self._wanted_at = float("-inf")
+        self._burnt: dict[tuple[str, str, str, int], tuple[Slo, float, Burnt]] = {}
+        """By objective, group and minute."""
+        self._burnt_asked: dict[tuple[str, str, str], float] = {}
+        self._spent: dict[tuple[str, str, str, int, int], tuple[Slo | FedSlo, float | None, Burndown]] = {}
 
     def journeys(
         self,
@@ -113,7 +140,7 @@ class Questions:
         found = {
             one.group[0]: one for one in cells.distributions(self._store, window, which, by=("journey",), now=int(now))
         }
-        last_events = self._last_events([name for name in declared if name not in found], now=now)
+        last_events = self._last_events([name for name in declared if name not in found], now=now, until=window.end - 1)
         points: Mapping[str, list[Point]] = {}
         if series:
             points = flows.points_by_journey(self._store, window, which, now=now)
@@ -122,6 +149,7 @@ class Questions:
             self._store, window, {name: causes.timeout_of(declared.get(name)) for name in names}, where=where, now=now
         )
         skewed = causes.skewed_by_journey(self._store, window)
+        silence = flows.gaps(window, now=now) if series else ()
         answers = [
             flows.journey_of(
                 name,
@@ -130,7 +158,7 @@ class Questions:
                 seconds=span.seconds,
                 last_event=last_events.get(name),
                 now=now,
-                series=points.get(name, flows.gaps(window, now=now)) if series else (),
+                series=points.get(name, silence) if series else (),
                 beside={"flow": began.get(name), "skewed": skewed.get(name, 0)},
             )
             for name in names
@@ -171,11 +199,13 @@ class Questions:
         *,
         now: float,
         step: str = "",
+        begin: int | None = None,
+        end: int | None = None,
         window_seconds: int = 300,
         where: Mapping[str, Sequence[str]] | None = None,
     ) -> tuple[OneJourneyAnswer, HistogramAnswer] | None:
         """Both answers from the same counts, read once."""
-        window, span = flows.window_of(None, None, window_seconds, now=now)
+        window, span = flows.window_of(begin, end, window_seconds, now=now)
         which = CellFilter(journey=name, step=step, where=where or {})
         found = self._journey(which, window, span, by=BY, series=True, steps=True, details=True, now=now)
         return None if found is None else (found[0], self._histogram(name, step, found[1], span, now=now))
@@ -198,12 +228,16 @@ class Questions:
         parts = cells.distributions(self._store, window, which, by=tuple(by), now=int(now))
         if not parts and not self.knows(name, now=now):
             return None
-        last_event = None if parts else self._last_events([name], step=step, where=where, now=now).get(name)
+        last_event = (
+            None
+            if parts
+            else self._last_events([name], step=step, where=where, now=now, until=window.end - 1).get(name)
+        )
         of_steps: Sequence[Distribution] = ()
         if steps:
             every = CellFilter(journey=name, step=None, where=where)
             by_version = ("step", "service", "version")
-            of_steps = cells.distributions(self._store, window, every, by=by_version, now=int(now))
+            of_steps = cells.distributions(self._store, window, every, by=by_version, now=int(now), to_10s=False)
         points: list[Point] = []
         if series:
             points = flows.points_by_journey(self._store, window, which, now=now).get(name, flows.gaps(window, now=now))
@@ -307,23 +341,58 @@ class Questions:
             bars=list(flows.bars_of(found)),
         )
 
-    def slos(self, now: float) -> SlosAnswer:
-        """Every SLO in force, by name."""
-        return SlosAnswer(now=flows.utc(now), slos=self._slos(self._catalogue().judged, now))
+    def slos(self, now: float, *, at: float | None = None) -> SlosAnswer:
+        """Every SLO in force, by name; as it stood at an earlier moment where one is given."""
+        return SlosAnswer(now=flows.utc(now), slos=self._slos(self._catalogue().judged, now, at=at))
 
-    def slo(self, name: str, now: float) -> SloAnswer | None:
+    def slos_lately(self, now: float) -> SlosAnswer:
+        """As `slos`, as it stood up to `KEPT_SECONDS` ago, of the engine's last tick all the same: a thousand SLOs are judged once a tick, not
+        for every reader.
+        """
+        self._wanted_at = now
+        snapshot, kept = self._engine.snapshot(), self._kept
+        if kept is None or kept[0] is not snapshot or not 0 <= now - kept[1] <= KEPT_SECONDS:
+            kept = self._kept = (snapshot, now, self._catalogue(), self.slos(now))
+        elif kept[2] is not self._catalogue():
+            return self.slos(now)
+        return kept[3]
+
+    def prepare(self, now: float) -> None:
+        """After a tick: what `slos_lately` and `burnt` answer next, of what somebody asked within a minute."""
+        if now - self._wanted_at <= WANTED_SECONDS:
+            self._kept = (self._engine.snapshot(), now, self._catalogue(), self.slos(now))
+        for (name, objective, group), asked_at in list(self._burnt_asked.items()):
+            if now - asked_at <= WANTED_SECONDS:
+                with suppress(StoreError):  # whoever asks is told
+                    self._burnt_at(name, objective, group, now, now)
+            else:
+                self._burnt_asked.pop((name, objective, group), None)
+
+    def slos_over(self, journey: str, now: float, *, at: float | None = None) -> SlosAnswer:
+        """Those over one journey; of now, as `slos_lately`."""
+        if at is None:
+            return SlosAnswer(
+                now=flows.utc(now), slos=[slo for slo in self.slos_lately(now).slos if slo.journey == journey]
+            )
+        judged = {name: slo for name, slo in self._catalogue().judged.items() if slo.journey == journey}
+        return SlosAnswer(now=flows.utc(now), slos=self._slos(judged, now, at=at))
+
+    def slo(self, name: str, now: float, *, at: float | None = None) -> SloAnswer | None:
         """One SLO; None when no document names it."""
         found = self._catalogue().judged.get(name)
-        return None if found is None else self._slos({name: found}, now)[0]
+        return None if found is None else self._slos({name: found}, now, at=at)[0]
 
     def slo_names(self) -> Collection[str]:
         """Of every SLO that is judged."""
         return self._catalogue().judged
 
-    def _slos(self, slos: Mapping[str, Slo | FedSlo], now: float) -> list[SloAnswer]:
+    def _slos(self, slos: Mapping[str, Slo | FedSlo], now: float, *, at: float | None = None) -> list[SloAnswer]:
         by_slo: dict[str, list[Assessment]] = defaultdict(list)
         snapshot = self._engine.snapshot()
-        assessed = snapshot.assess(now=now, slos=slos)
+        if at is not None:
+            at = minute_of(at)
+            snapshot = snapshot_at(self._store, (one for one in snapshot.observed if one.slo.name in slos), at=at)
+        assessed = snapshot.assess(now=now if at is None else at, slos=slos)
         for assessment in assessed:
             by_slo[assessment.slo.name].append(assessment)
         intervals = Intervals(assessed)
@@ -332,26 +401,97 @@ class Questions:
             for name in sorted(slos)
         ]
 
-    def burnt(self, name: str, *, objective: str, group: str, now: float) -> Burnt | None:
-        """Who burnt an objective's budget in the last `BURNT_SECONDS`; None where nobody can tell: it counts nothing of ours, or is gone.
+    def burnt(self, name: str, *, objective: str, group: str, now: float, end: float | None = None) -> Burnt | None:
+        """Who burnt an objective's budget in the `BURNT_SECONDS` until `end`, or now; None where nobody can tell: it counts nothing of ours, or
+        is gone.
 
-        The answer is kept for the rest of its minute: a page asks every 5 seconds, and this reads a day of cells.
+        The answer is kept for the rest of its minute, and of a minute that is over for another: a page asks every 5 seconds, and this reads a day
+        of cells. The next minute's is made by `prepare`, so that no reader waits for it.
         """
-        slos, minute = self._catalogue().slos, int(now) // 60
+        key = (name, objective, group)
+        if end is None and (key in self._burnt_asked or len(self._burnt_asked) < BURNT_PREPARED):
+            self._burnt_asked[key] = now
+        return self._burnt_at(name, objective, group, now, now if end is None else minute_of(end) - 1)
+
+    def _burnt_at(self, name: str, objective: str, group: str, now: float, until: float) -> Burnt | None:
+        slos, minute = self._catalogue().slos, int(until) // 60
         slo = slos.get(name)
         chosen = next((one for one in slo.objectives if one.name == objective), None) if slo else None
         if slo is None or chosen is None or group == OVERFLOW or (slo.is_composite and chosen.indicator is None):
             return None
-        key = (name, objective, group)
+        key = (name, objective, group, minute)
         kept = self._burnt.get(key)
-        if kept is not None and kept[0] is slo and kept[1] == minute:
+        if kept is not None and kept[0] is slo and 0 <= now - kept[1] < MINUTE:
             return kept[2]
-        window = cells.covered(Window(int(now) - BURNT_SECONDS, int(now) + 1), now=int(now))
+        window = cells.covered(Window(int(until) - BURNT_SECONDS, int(until) + 1), now=int(now))
         found = blame(self._store, slos.values(), slo, chosen, window, group=group_values(group), now=int(now))
-        self._burnt = {known: one for known, one in self._burnt.items() if one[1] == minute} | {
-            key: (slo, minute, found)
-        }
+        lately = sorted(
+            ((known, one) for known, one in self._burnt.items() if 0 <= now - one[1] < MINUTE),
+            key=lambda one: one[1][1],
+        )
+        self._burnt = dict(lately[1 - BURNT_KEPT :]) | {key: (slo, now, found)}
         return found
+
+    def burndown(self, name: str, *, objective: str, group: str, begin: float, end: float) -> Burndown | None:
+        """How an objective's budget was spent in [begin, end); None where there is no such, or it counts nothing itself."""
+        return self.burndowns(name, [(objective, group)], begin=begin, end=end).get((objective, group))
+
+    def burndowns(
+        self, name: str, wanted: Sequence[tuple[str, str]], *, begin: float, end: float
+    ) -> dict[tuple[str, str], Burndown]:
+        """The same of several objectives of an SLO, each of one group; those that `burndown` has no answer about are absent.
+
+        An answer is kept until the engine's next tick: several readers ask every 5 seconds, and this may read a month of minutes.
+        """
+        slo = self._catalogue().judged.get(name)
+        if slo is None:
+            return {}
+        snapshot = self._engine.snapshot()
+        objectives = {each.name: each for each in slo.objectives if not is_whole(slo, each)}
+        stretch = (int(begin) // 60, -int(-end // 60))
+        found: dict[tuple[str, str], Burndown] = {}
+        for objective, group in wanted:
+            kept = self._spent.get((name, objective, group, *stretch))
+            if kept is not None and kept[0] is slo and kept[1] == snapshot.evaluated_at:
+                found[objective, group] = kept[2]
+        missing = [each for each in dict.fromkeys(wanted) if each not in found and each[0] in objectives]
+        first = {
+            (one.objective.name, one.group): one.first_t
+            for one in snapshot.observed
+            if missing and one.slo.name == name
+        }
+        asked = [burndown.Asked(objectives[each[0]], each[1], first.get(each)) for each in missing]
+        counted = burndown.burndowns(self._store, slo, asked, begin, end, rare=isinstance(slo, ScaleupSlo))
+        if len(self._spent) + len(counted) > SPENT_KEPT:
+            self._spent.clear()
+        for each, one in zip(missing, counted, strict=True):
+            found[each] = one
+            self._spent[name, *each, *stretch] = (slo, snapshot.evaluated_at, one)
+        return found
+
+    def changes(self, begin: float, end: float, about: About = About()) -> Changed:  # noqa: B008 -- frozen
+        """What changed in [begin, end), the newest first."""
+        return self._changes.between(begin, end, about)
+
+    def alerts(self, begin: float, end: float) -> Alerts:
+        """Those on record that fired at some time in [begin, end), the newest first."""
+        return alerts.alerts(self._store, begin, end)
+
+    def pending_alerts(self, slos: Sequence[SloAnswer], found: Alerts) -> tuple[Pending, ...]:
+        """What is about to fire, of what does not fire already."""
+        return alerts.pending(slos, (each for each in found.alerts if each.end is None))
+
+    def alert(self, alert_id: str) -> Alert | None:
+        """The one of this id; None when none is kept."""
+        return alerts.find(self._store, alert_id)
+
+    def burning_at(self, name: str, objective: str, group: str, at: float) -> tuple[Burning, ...]:
+        """Every pair of burn windows of an objective at a moment; none where no document has it, or it counts nothing itself."""
+        slo = self._catalogue().judged.get(name)
+        chosen = next((one for one in slo.objectives if one.name == objective), None) if slo else None
+        if slo is None or chosen is None or is_whole(slo, chosen):
+            return ()
+        return alerts.burning_at(self._store, slo, chosen, group, at)
 
     def scorecard(
         self, *, now: float, begin: int | None = None, end: int | None = None, window_seconds: int = DAY
@@ -448,16 +588,20 @@ class Questions:
         names: Sequence[str],
         *,
         now: float,
+        until: float | None = None,
         step: str = "",
         where: Mapping[str, Sequence[str]] | None = None,
     ) -> dict[str, int]:
-        """When journeys (or their step) that are silent in the window were last seen: within hours, else within weeks."""
+        """When journeys (or their step) that are silent in the window, which ended with the second `until`, were last seen: within hours, else within
+        weeks.
+        """
+        end = int(now if until is None else min(now, until)) + 1
         found: dict[str, int] = {}
         for seconds in (LATELY_SECONDS, EVER_SECONDS):
             missing = [name for name in names if name not in found]
             if not missing:
                 break
-            window = Window(int(now) + 1 - seconds, int(now) + 1)
+            window = Window(end - seconds, end)
             which = CellFilter(step=step, where={**(where or {}), "journey": missing})
             seen = cells.distributions(self._store, window, which, by=("journey",), now=int(now))
             found |= {one.group[0]: one.last_event for one in seen if one.last_event is not None}

@@ -29,11 +29,14 @@ from maibo_slo.engine.scaling.scaler import Scaler
 from maibo_slo.engine.told import ToldCorrections
 from maibo_slo.errors import MaiboError
 from maibo_slo.plugins import Context, Plugin, plugins
-from maibo_slo.service import corrections, forecasts, history, listen, overrides
+from maibo_slo.service import burst_pools, corrections, forecasts, garbage, history, listen, overrides
 from maibo_slo.service.app import OTLP_ENDPOINT, create_app
+from maibo_slo.service.changes import Changes
 from maibo_slo.service.health import Health, PartHealth, ready
+from maibo_slo.service.journey_metrics import JourneyCollector
 from maibo_slo.service.metrics import ServiceCollector, SloCollector
 from maibo_slo.service.questions import Questions
+from maibo_slo.service.scaleup_metrics import ScaleUpCollector
 from maibo_slo.service.scaling import Scaling
 from maibo_slo.service.supervise import supervise
 from maibo_slo.service.traces import trace_links
@@ -89,7 +92,9 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = print) -> Non
             ) from error
         with open_store(settings.store) as store:
             store.warm_up()
-            asyncio.run(Runtime(store, settings, catalogue=catalogue).run(listener, announce=announce))
+            running = Runtime(store, settings, catalogue=catalogue)
+            garbage.settle()
+            asyncio.run(running.run(listener, announce=announce))
     log.info("stopped")
 
 
@@ -124,6 +129,7 @@ class Runtime:
             data_dir=settings.data_dir,
             now=now,
         )
+        self.scaling = ScalingLoop(self.scaler, tell=self._tell_of_source, overrides=self.overrides, now=now)
         self.questions = Questions(
             store,
             lambda: self._catalogue,
@@ -131,7 +137,14 @@ class Runtime:
             health=self.parts,
             undrained=self._undrained,
             traces=trace_links(settings.trace_url),
-            scaling=Scaling(store, lambda: self._catalogue, signals=self.scaler.signals, overrides=self.overrides),
+            scaling=Scaling(
+                store,
+                lambda: self._catalogue,
+                signals=self.scaler.signals,
+                overrides=self.overrides,
+                answers=self.scaler.last_answers,
+            ),
+            changes=Changes(store, lambda: self._catalogue, self.corrections),
         )
         self.stopping = asyncio.Event()
         self._store = store
@@ -155,6 +168,9 @@ class Runtime:
             snapshot=self.engine.snapshot,
             signals=self.scaler.signals,
             served=self.scaler.served,
+            counted=self.scaling.counted,
+            answered=self.scaler.answered,
+            last_answers=self.scaler.last_answers,
             announce=self._announced.__setitem__,
         )
         self.feeder = Feeder(
@@ -176,6 +192,8 @@ class Runtime:
                 lambda: self.questions.overflowing(now()),
             )
         )
+        self.registry.register(JourneyCollector(store, lambda: self._catalogue, now=now))
+        self.registry.register(ScaleUpCollector(store, lambda: self._catalogue, now=now))
         self.health.report("store", None)
         self.health.report("documents", None)
         self.health.expect("engine")
@@ -191,8 +209,11 @@ class Runtime:
                 corrections.router(self.corrections, lambda: self._catalogue, now=self._now),
                 overrides.router(self.overrides, lambda: self._catalogue, now=self._now),
                 history.router(self._store, lambda: self._catalogue, corrections=self.corrections, now=self._now),
-                forecasts.router(
-                    self._store, lambda: self._catalogue, forecaster=lambda: self.scaler.forecaster, now=self._now
+                *(
+                    each.router(
+                        self._store, lambda: self._catalogue, forecaster=lambda: self.scaler.forecaster, now=self._now
+                    )
+                    for each in (forecasts, burst_pools)
                 ),
                 *(routes for plugin in self._plugins for routes in self._routes(plugin)),
             ],
@@ -232,10 +253,10 @@ class Runtime:
                 report=self.health.report,
                 tick_seconds=self.settings.tick_seconds,
                 now=self._now,
+                after=self.questions.prepare,
             )
         )
-        scaling = ScalingLoop(self.scaler, tell=self._tell_of_source, overrides=self.overrides, now=self._now)
-        scaling.start()
+        self.scaling.start()
         tasks = [
             asyncio.create_task(supervise(plugin, self._context, self.health))
             for plugin in self._plugins
@@ -247,7 +268,7 @@ class Runtime:
             needed.add_done_callback(lambda _: self.stopping.set())
         await self.stopping.wait()
         told.cancel()
-        await self._stop(tasks, scaling, engine, server, http)
+        await self._stop(tasks, engine, server, http)
         for task in tasks:
             if not task.cancelled():
                 task.result()
@@ -268,7 +289,6 @@ class Runtime:
     async def _stop(
         self,
         tasks: Sequence[asyncio.Task[None]],
-        scaling: ScalingLoop,
         engine: asyncio.Task[None],
         server: uvicorn.Server,
         http: asyncio.Task[None],
@@ -279,7 +299,7 @@ class Runtime:
                 log.warning("a plugin's task did not stop within %g s", PLUGINS_STOP_SECONDS)
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.get_running_loop().run_in_executor(None, scaling.stop)
+        await asyncio.get_running_loop().run_in_executor(None, self.scaling.stop)
         self._engine_stopping.set()
         await engine
         server.should_exit = True

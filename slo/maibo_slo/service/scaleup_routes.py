@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import APIRouter, HTTPException, Query
 
 from maibo_slo.service import examples
 from maibo_slo.service.api import StrictRoute
+from maibo_slo.service.openapi import AWAY, WRONG, answers
 from maibo_slo.service.parameters import DayOf, invalid
-from maibo_slo.service.problems import Problem
 from maibo_slo.service.scaleups import OneScaleUpAnswer, ScaleUpsAnswer, ScaleUpSummaryAnswer
 from maibo_slo.store.scaleups import ScaleUpState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from maibo_slo.service.answers import Answer
     from maibo_slo.service.questions import Questions
 
-_PROBLEM: Final = {"application/problem+json": {"schema": Problem.model_json_schema()}}
-_WRONG: Final[dict[int | str, dict[str, Any]]] = {
-    422: {"description": "A parameter is wrong", "content": _PROBLEM},
-    503: {"description": "The store cannot answer now", "content": _PROBLEM},
-}
-_UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "No such scale-up", "content": _PROBLEM}}
+_PROBLEMS: Final = {422: WRONG, 503: AWAY}
 
 WorkloadText = Annotated[
     str,
@@ -39,7 +33,7 @@ def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
     """Routes over these questions. Plain functions: FastAPI runs them in worker threads."""
     routes = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["scale-ups"])
 
-    @routes.get("/scaleups", responses=_answers(examples.SCALEUPS))
+    @routes.get("/scaleups", responses=answers(examples.SCALEUPS, _PROBLEMS))
     def scaleups(
         asked: DayOf,
         *,
@@ -57,7 +51,7 @@ def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
         except ValueError as error:
             raise invalid("workload", str(error)) from None
 
-    @routes.get("/scaleups/summary", responses=_answers(examples.SCALEUP_SUMMARY))
+    @routes.get("/scaleups/summary", responses=answers(examples.SCALEUP_SUMMARY, _PROBLEMS))
     def summary(asked: DayOf, *, workload: WorkloadText = "") -> ScaleUpSummaryAnswer:
         """What scale-ups took, by workload: P50, P90, P99 of the whole and of each phase; censored ones count as longer than they lasted."""
         at = now()
@@ -68,7 +62,7 @@ def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
             raise invalid("workload", str(error)) from None
 
     # An id is three segments of a path, so that it can be written as it is; as one segment, %2F for /, it is found as well.
-    @routes.get("/scaleups/{id:path}", responses={**_answers(examples.SCALEUP), **_UNKNOWN})
+    @routes.get("/scaleups/{id:path}", responses=answers(examples.SCALEUP, {404: "No such scale-up", **_PROBLEMS}))
     def scaleup(id: str) -> OneScaleUpAnswer:  # noqa: A002 -- the name in the API
         """One scale-up with its moments and every pod that it added."""
         found = questions.scaleup(id, now=now())
@@ -80,8 +74,3 @@ def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
         return found
 
     return routes
-
-
-def _answers(example: Answer) -> dict[int | str, dict[str, Any]]:
-    """What a route answers, for OpenAPI."""
-    return {200: {"content": {"application/json": {"example": example.model_dump(mode="json")}}}, **_WRONG}

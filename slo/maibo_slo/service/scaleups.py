@@ -15,6 +15,7 @@ from pydantic import Field
 from maibo_slo.engine import lifetimes
 from maibo_slo.service.answers import Answer, Span
 from maibo_slo.service.flows import utc
+from maibo_slo.store import rises
 from maibo_slo.store import scaleups as stored
 from maibo_slo.store.scaleups import Moment, PodState, ScaleUp, ScaleUpState, Stage
 from maibo_slo.store.workload import Workload
@@ -40,7 +41,7 @@ LABELS: Final[Mapping[Stage, str]] = {
     Stage.FIRST_JOURNEY: "first journey",
 }
 """What a phase is called, by the stage that ends it."""
-_DOING: Final[Mapping[Stage, str]] = {
+DOING: Final[Mapping[Stage, str]] = {
     Stage.SERVED: "until the signal was served",
     Stage.DECIDED: "until it was decided",
     Stage.CREATED: "creating pods",
@@ -51,6 +52,7 @@ _DOING: Final[Mapping[Stage, str]] = {
     Stage.IN_ROTATION: "getting into rotation",
     Stage.FIRST_JOURNEY: "until the first journey",
 }
+"""What a phase is about, by the same."""
 WAITING: Final = "waiting for a node"
 PULL_AND_START: Final = "pulling images and starting containers"
 """Where nobody told when the images were there."""
@@ -167,6 +169,7 @@ class OneScaleUpAnswer(ScaleUpAnswer):
     now: datetime
     moments: dict[Stage, MomentAnswer]
     added_pods: list[PodAnswer] = Field(description="those that took longest first; censored ones before them")
+    served_by: str = Field("", description="the face that told a scaler first; '' nobody knows", examples=["keda"])
 
 
 class ScaleUpsAnswer(Answer):
@@ -245,10 +248,13 @@ def both(
 def scaleup(store: Store, scaleup_id: str, *, now: float) -> OneScaleUpAnswer | None:
     """One of them; None when there is none of this id."""
     found = stored.find(store, scaleup_id)
-    return None if found is None else one_answer(found, now=now)
+    if found is None:
+        return None
+    rise = rises.newest(store, found.workload, found.moments[Stage.DECIDED].latest, found.after)
+    return one_answer(found, now=now, served_by="" if rise is None else rise.served_by)
 
 
-def one_answer(found: ScaleUp, *, now: float) -> OneScaleUpAnswer:
+def one_answer(found: ScaleUp, *, now: float, served_by: str = "") -> OneScaleUpAnswer:
     """All that is known of it."""
     begin = lifetimes.began(found)
     pods = [_pod(each, found, begin, now) for each in found.pods]
@@ -257,6 +263,7 @@ def one_answer(found: ScaleUp, *, now: float) -> OneScaleUpAnswer:
         now=utc(now),
         moments=_moments(found.moments),
         added_pods=sorted(pods, key=lambda pod: (pod.serving, -pod.seconds.latest, pod.name)),
+        served_by=served_by,
     )
 
 
@@ -321,21 +328,28 @@ def _answer(of: ScaleUp, now: float) -> ScaleUpAnswer:
 
 def where(phases: Sequence[PhaseAnswer], took: Lasted) -> str:
     """``62 of 74 s: waiting for a node``: the phase that took most, or the two that did."""
-    until = [each for each in phases if each.stage is not Stage.FIRST_JOURNEY]
     total = (took.lower + took.upper) / 2
+    first, *second = took_most(phases, total) or [("", "")]
+    if not first[1]:
+        return ""
+    said = f"{first[0]} of {brief_seconds(total)} s: {first[1]}"
+    return said if not second else f"{said}; {second[0][0]} s: {second[0][1]}"
+
+
+def took_most(phases: Sequence[PhaseAnswer], total: float) -> list[tuple[str, str]]:
+    """Of so many seconds: the phase that took most, or the two that did; how long each took, and what it was about."""
+    until = [each for each in phases if each.stage is not Stage.FIRST_JOURNEY]
     longest = sorted(until, key=lambda each: -_middle(each.seconds))[:2]
     if not longest or total <= 0:
-        return ""
+        return []
     if len(longest) == 1 or _middle(longest[0].seconds) >= _MAIN * total:
         longest = longest[:1]
-    first, *second = [f"{_seconds(_middle(each.seconds))}" for each in longest]
-    said = f"{first} of {_seconds(total)} s: {longest[0].doing}"
-    return said if not second else f"{said}; {second[0]} s: {longest[1].doing}"
+    return [(brief_seconds(_middle(each.seconds)), each.doing) for each in longest]
 
 
 def _phase(of: Phase, begin: Moment, *, waited: bool) -> PhaseAnswer:
     """`waited`: for a node, before it was scheduled."""
-    doing = _DOING[of.stage]
+    doing = DOING[of.stage]
     if of.stage is Stage.SCHEDULED and waited:
         doing = WAITING
     elif of.stage is Stage.STARTED and of.after is Stage.SCHEDULED:
@@ -438,7 +452,8 @@ def _middle(of: Between) -> float:
     return (of.earliest + of.latest) / 2
 
 
-def _seconds(of: float) -> str:
+def brief_seconds(of: float) -> str:
+    """Whole ones, or with a tenth where there are few."""
     return f"{of:.0f}" if of >= 9.95 else f"{of:.1f}"
 
 

@@ -14,10 +14,11 @@ from maibo_slo.signals.reading import Reader, Standing
 from maibo_slo.store import forecasts, replicas, rises, scaling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from maibo_slo.documents import Catalogue
     from maibo_slo.documents.scaling_kinds import ScalingTarget
+    from maibo_slo.engine.scaling.answered import Answered
     from maibo_slo.engine.scaling.inputs import Inputs, Override
     from maibo_slo.engine.scaling.overrides import Overrides, Said
     from maibo_slo.engine.scaling.signal import Signals
@@ -41,6 +42,8 @@ class TargetNow:
     """None: nothing was decided for it yet."""
     override: Override | None
     """In force, whether it is in the signal already or not."""
+    faces: tuple[Answered, ...] = ()
+    """What each face that was asked since the start answered last."""
 
     @property
     def signal(self) -> ScalingSignal | None:
@@ -106,11 +109,13 @@ class Scaling:
         *,
         signals: Callable[[], Signals | None],
         overrides: Overrides | None = None,
+        answers: Callable[[str, str], Sequence[Answered]] = lambda *_: (),
     ) -> None:
         self._store = store
         self._catalogue = catalogue
         self._signals = signals
         self._overrides = overrides
+        self._answers = answers
 
     def targets(self, now: float) -> ScalingNow:
         """Every target, from memory."""
@@ -120,7 +125,7 @@ class Scaling:
             now,
             decided_at,
             tuple(
-                TargetNow(target, standings.get((target.workload.namespace, target.name)), said.get(target.name))
+                self._now(target, standings, said)
                 for target in sorted(
                     self._catalogue().scaling_targets.values(), key=lambda each: (each.workload.namespace, each.name)
                 )
@@ -137,10 +142,16 @@ class Scaling:
         return TargetThen(
             now,
             decided_at,
-            TargetNow(target, standings.get((namespace, name)), self._said(now).get(name)),
+            self._now(target, standings, self._said(now)),
             self._history(target, begin, end),
             tuple(each for each in trail if each.override.target == name),
         )
+
+    def _now(
+        self, target: ScalingTarget, standings: Mapping[tuple[str, str], Standing], said: Mapping[str, Override]
+    ) -> TargetNow:
+        key = (target.workload.namespace, target.name)
+        return TargetNow(target, standings.get(key), said.get(target.name), tuple(self._answers(*key)))
 
     def _standings(self, now: float) -> tuple[float | None, dict[tuple[str, str], Standing]]:
         signals = self._signals()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import ssl
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx2
 
+from maibo_slo.connection_errors import cause
 from maibo_slo.engine.feeding import SourceError, SourceUnreachable
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Server:
         except TimeoutError:
             raise SourceUnreachable(f"{self.url} did not answer within {DEADLINE_SECONDS:g} s") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
-            raise SourceUnreachable(f"{self.url} cannot be reached: {_cause(error)}") from None
+            raise SourceUnreachable(f"{self.url} cannot be reached: {cause(error)}") from None
         return self._data(status, body, secrets=_secrets(credentials))
 
     def _data(self, status: int, body: bytes, *, secrets: Sequence[str]) -> object:
@@ -140,19 +140,6 @@ def _secret(path: str, setting: str) -> str:
     if not secret or not secret.isprintable():
         raise SourceError(f"{setting} {path} must hold one line with the secret")
     return secret
-
-
-def _cause(error: BaseException) -> str:
-    """``ConnectError: Connection refused``: the operating system's words, which asyncio has others for."""
-    name, inner = type(error).__name__, error
-    while (under := inner.__cause__ or inner.__context__) is not None:
-        inner = under
-        if isinstance(inner, ssl.SSLCertVerificationError):
-            return f"{name}: {inner.verify_message}"
-        if isinstance(inner, OSError) and inner.strerror and not isinstance(inner, ssl.SSLError):
-            number = inner.errno if isinstance(inner, ConnectionError) else None
-            return f"{name}: {inner.strerror if number is None else os.strerror(number)}"
-    return name
 
 
 def _secrets(credentials: Mapping[str, str]) -> list[str]:

@@ -56,6 +56,8 @@ class Timeline:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     threshold_y: float | None = None
+    band: str = ""
+    """Around the line: from the median up to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +140,12 @@ def outcomes_over_time(points: Sequence[Point], window: Span) -> Timeline:
 
 
 def p99_over_time(points: Sequence[Point], window: Span, *, threshold_us: int | None) -> Timeline:
-    """A stepped line of each slice's P99, in a box 1000 wide. A threshold more than four times as high is left out."""
+    """A stepped line of each slice's P99 over a band from its median, in a box 1000 wide. A threshold more than four times as high is left out."""
     length, told = slice_seconds(points, window), moments(window)
     highest = max((point.p99_us for point in points if point.p99_us is not None), default=0.0)
     drawn = threshold_us if threshold_us is not None and (not highest or threshold_us <= 4 * highest) else None
     top, ticks = duration_axis(max(highest, drawn or 0.0))
-    line, columns, previous_end = [], [], None
+    line, band, columns, previous_end = [], [], [], None
     for point in points:
         if point.p99_us is None:
             continue
@@ -152,11 +154,15 @@ def p99_over_time(points: Sequence[Point], window: Span, *, threshold_us: int | 
         joined = previous_end is not None and math.isclose(previous_end, offset)
         y = round(y_of(point.p99_us, top), 1)
         line.append(f"V{y}H{right * 1000:.0f}" if joined else f"M{left * 1000:.0f} {y}H{right * 1000:.0f}")
+        said = f"P99 {units.duration(point.p99_us)}"
+        if point.p50_us is not None:
+            band.append(f"M{left * 1000:.0f} {y}H{right * 1000:.0f}V{y_of(point.p50_us, top):.1f}H{left * 1000:.0f}z")
+            said += f", P50 {units.duration(point.p50_us)}"
         hover = Block("hover", hundredths(left * 100), hundredths((right - left) * 100), 0, PLOT_HEIGHT)
-        columns.append(Column(f"{told(point.at)}: P99 {units.duration(point.p99_us)}", (hover,)))
+        columns.append(Column(f"{told(point.at)}: {said}", (hover,)))
         previous_end = offset + length
     threshold_y = None if drawn is None else hundredths(y_of(drawn, top))
-    return Timeline(tuple(columns), "".join(line), time_axis(window), ticks, threshold_y)
+    return Timeline(tuple(columns), "".join(line), time_axis(window), ticks, threshold_y, "".join(band))
 
 
 def _side_by_side(numbers: Iterable[tuple[str, int]]) -> tuple[Block, ...]:

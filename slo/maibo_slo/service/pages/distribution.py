@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from maibo_slo.service.pages import units
+from maibo_slo.service.pages.language import gettext
 from maibo_slo.service.pages.shapes import (
     PLOT_HEIGHT,
     Block,
@@ -84,8 +85,12 @@ def distribution(
     width, scale = 100 / COLUMNS, COLUMNS / (high - low)
     columns = tuple(
         Column(
-            f"{units.duration(10 ** (low + index / scale))} to {units.duration(10 ** (low + (index + 1) / scale))}: "
-            f"about {in_words({kind: round(number) for kind, number in each.items()})}",
+            gettext(
+                "%(least)s to %(most)s: about %(events)s",
+                least=units.duration(10 ** (low + index / scale)),
+                most=units.duration(10 ** (low + (index + 1) / scale)),
+                events=in_words({kind: round(number) for kind, number in each.items()}),
+            ),
             stack(each, index * width, width * 0.88, top),
         )
         for index, each in enumerate(heights)
@@ -100,7 +105,7 @@ def distribution(
     beyond = None
     if threshold_us:
         at = place(threshold_us)
-        markers.append(Marker("threshold", at, f"threshold {units.limit(threshold_us)}", 0))
+        markers.append(Marker("threshold", at, gettext("threshold %(limit)s", limit=units.limit(threshold_us)), 0))
         beyond = Block("beyond", at, hundredths(100 - at), 0, PLOT_HEIGHT)
     return Distribution(columns, _log_axis(low, high), y_ticks, tuple(markers), beyond, tuple(_cumulative(bars)))
 

@@ -27,11 +27,7 @@ class Freshness:
         return self.age_seconds is not None and self.age_seconds > STALE_AFTER_SECONDS
 
 
-def freshness(journeys: Iterable[JourneyAnswer]) -> Freshness:
-    """The newest event of all."""
-    seen = [
-        (each.last_event_at, each.age_seconds)
-        for each in journeys
-        if each.last_event_at is not None and each.age_seconds is not None
-    ]
-    return Freshness(max((at for at, _ in seen), default=None), min((age for _, age in seen), default=None))
+def freshness(journeys: Iterable[JourneyAnswer], *, at: float) -> Freshness:
+    """The newest event of all, and how old it was at `at` (unix s)."""
+    newest = max((each.last_event_at for each in journeys if each.last_event_at is not None), default=None)
+    return Freshness(newest, None if newest is None else max(0.0, at - newest.timestamp()))

@@ -14,18 +14,22 @@ from typing import TYPE_CHECKING
 from maibo.semconv import FAILURE, OVERFLOW
 from maibo_slo.engine.burn import MIN_BAD_EVENTS
 from maibo_slo.service.pages import charts, units, words
+from maibo_slo.service.pages.burnt import BurntTable
 from maibo_slo.service.pages.causes import (
     Doubt,
     FlowPanel,
     ReasonRow,
+    Stage,
     TraceTable,
     doubts,
     flow_panel,
+    funnel,
     reason_rows,
     trace_tables,
 )
 from maibo_slo.service.pages.distribution import Distribution, distribution
 from maibo_slo.service.pages.freshness import Freshness, freshness
+from maibo_slo.service.pages.language import gettext, marked
 from maibo_slo.service.pages.links import FILTERS, journey_href, traces_href
 from maibo_slo.service.pages.objectives import ObjectiveRow, objective_rows
 from maibo_slo.service.pages.shapes import Block, ended
@@ -44,7 +48,19 @@ if TYPE_CHECKING:
         StepPart,
     )
 
-TITLES: Mapping[str, str] = {"step": "Steps", "tier": "By tier", "version": "By version", "region": "By region"}
+TITLES: Mapping[str, str] = {
+    "step": marked("Steps"),
+    "tier": marked("By tier"),
+    "version": marked("By version"),
+    "region": marked("By region"),
+}
+NAMES: Mapping[str, str] = {
+    "step": marked("Step"),
+    "tier": marked("Tier"),
+    "version": marked("Version"),
+    "region": marked("Region"),
+    "reason": marked("Reason"),
+}
 VERSIONS_SHOWN = 8
 SLOWER = 2.0
 """How many times the lowest P99 of its siblings a version's P99 is when the page calls it slower."""
@@ -77,6 +93,8 @@ class PartTable:
 
     dimension: str
     title: str
+    name: str
+    """Of the dimension."""
     rows: tuple[PartRow, ...]
 
     @property
@@ -108,6 +126,11 @@ class JourneyPage:
     traces: tuple[TraceTable, ...]
     traces_href: str
     doubts: tuple[Doubt, ...]
+    funnel: tuple[Stage, ...]
+    burnt: BurntTable | None
+    """Of the objective over it that is the worst."""
+    names: Mapping[str, str]
+    """Of dimensions, and of what else a budget is burnt by."""
     silent: int | None
     """Abandoned, and nobody said so: beside the outcomes, in none of them."""
 
@@ -124,12 +147,15 @@ def journey_page(
     slos: SlosAnswer,
     exemplars: ExemplarsAnswer,
     *,
+    burnt: BurntTable | None = None,
     offered: Mapping[str, JourneyAnswer],
     filters: Mapping[str, str],
+    at: float,
     base: str,
-    window: str,
+    carried: Mapping[str, str],
+    api: Mapping[str, str],
 ) -> JourneyPage:
-    """`answer`, `histogram` and `exemplars` are about the choice; `offered` has for each dimension the answer that its table is made of."""
+    """`at` is the end of the range, unix s, and `api` the range as the API is asked for it. `answer`, `histogram` and `exemplars` are about the choice; `offered` has for each dimension the answer that its table is made of."""
     span = histogram.window
     timed = sum(ended(answer.outcomes).values())
     return JourneyPage(
@@ -142,27 +168,30 @@ def journey_page(
             histogram.bars, p50_us=histogram.p50_us, p99_us=histogram.p99_us, threshold_us=histogram.threshold_us
         ),
         filters=tuple(filters.items()),
-        clear_href=journey_href(answer.name, base=base, window=window),
+        clear_href=journey_href(answer.name, base=base, carried=carried),
         outcomes=charts.outcomes_over_time(answer.series, span),
         p99=charts.p99_over_time(answer.series, span, threshold_us=answer.threshold_us),
-        tables=tuple(_tables(offered, filters, base=base, window=window)),
-        objectives=objective_rows([slo for slo in slos.slos if slo.journey == answer.name], base=base),
-        freshness=freshness([answer]),
+        tables=tuple(_tables(offered, filters, base=base, carried=carried)),
+        objectives=objective_rows([slo for slo in slos.slos if slo.journey == answer.name], base=base, carried=carried),
+        freshness=freshness([answer], at=at),
         flow=flow_panel(answer.flow),
         reasons=reason_rows(answer.reasons),
         traces=trace_tables(exemplars.exemplars),
-        traces_href=traces_href(answer.name, base=base, window=window, filters=filters),
+        traces_href=traces_href(answer.name, base=base, query={**api, **filters}),
         doubts=doubts(answer),
+        funnel=funnel(answer),
+        burnt=burnt,
+        names=NAMES,
         silent=None if answer.flow is None else answer.flow.silent,
     )
 
 
 def _tables(
-    offered: Mapping[str, JourneyAnswer], filters: Mapping[str, str], *, base: str, window: str
+    offered: Mapping[str, JourneyAnswer], filters: Mapping[str, str], *, base: str, carried: Mapping[str, str]
 ) -> Iterator[PartTable]:
     for dimension in FILTERS:
         answer = offered[dimension]
-        rows = _Rows(answer.name, dimension, filters, base=base, window=window)
+        rows = _Rows(answer.name, dimension, filters, base=base, carried=carried)
         made: Iterator[PartRow]
         if dimension == "step":
             made = (rows.step(part) for part in answer.steps)
@@ -174,16 +203,18 @@ def _tables(
                 for part in parts
             )
         if found := tuple(made):
-            yield PartTable(dimension, TITLES[dimension], found)
+            yield PartTable(dimension, gettext(TITLES[dimension]), gettext(NAMES[dimension]), found)
 
 
 class _Rows:
     """The rows of one table, with links that keep the rest of the choice."""
 
-    def __init__(self, name: str, dimension: str, filters: Mapping[str, str], *, base: str, window: str) -> None:
+    def __init__(
+        self, name: str, dimension: str, filters: Mapping[str, str], *, base: str, carried: Mapping[str, str]
+    ) -> None:
         self._name, self._filters = name, filters
         self._kept = kept(filters, dimension)
-        self._base, self._window = base, window
+        self._base, self._carried = base, carried
 
     def one(
         self,
@@ -202,7 +233,7 @@ class _Rows:
         query = self._kept if current else chosen
         return PartRow(
             part=part,
-            href=journey_href(self._name, base=self._base, window=self._window, filters=query),
+            href=journey_href(self._name, base=self._base, carried=self._carried, filters=query),
             current=current,
             outcomes=charts.outcome_bar(part.outcomes),
             of_all=part.count / of if of else None,
@@ -251,9 +282,15 @@ def compared(versions: Sequence[Part]) -> dict[str, str]:
         said = []
         times = (each.p99_us or 0) / (fastest.p99_us or 1)
         if times >= SLOWER:
-            said.append(f"P99 is {times:.1f}{units.TIMES} that of {words.value(fastest.value)}")
+            said.append(
+                gettext(
+                    "P99 is %(times)s that of %(other)s",
+                    times=f"{times:.1f}{units.TIMES}",
+                    other=words.value(fastest.value),
+                )
+            )
         more = (soundest.success_ratio or 0) - (each.success_ratio or 0)
         if more >= FAILS_MORE and failures[each.value] >= MIN_BAD_EVENTS:
-            said.append(f"fails more than {words.value(soundest.value)}")
-        remarks[each.value] = ", ".join(said)
+            said.append(gettext("fails more than %(other)s", other=words.value(soundest.value)))
+        remarks[each.value] = gettext(", ").join(said)
     return remarks

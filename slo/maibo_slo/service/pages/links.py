@@ -1,42 +1,57 @@
-"""Addresses of the pages, with the time window and the choice of step, tier, version and region that they carry."""
+"""Addresses of the pages, with what they carry from one to the next: the range of time, and the choice of step, tier, version and region."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
+
+from maibo_slo.service.pages.language import marked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-WINDOWS: Mapping[str, int] = {"5m": 300, "30m": 1_800, "1h": 3_600, "6h": 21_600, "1d": 86_400}
-DEFAULT_WINDOW = "5m"
 FILTERS = ("step", "tier", "version", "region")
+PLACES: Final = (
+    ("/", marked("Journeys")),
+    ("/scaling", marked("Scaling")),
+    ("/scaleups", marked("Scale-ups")),
+    ("/alerts", marked("Alerts")),
+    ("/changes", marked("Changes")),
+)
+"""What every page's head leads to: the path below the base, and its name."""
 
 
-@dataclass(frozen=True, slots=True)
-class WindowLink:
-    """One of the time windows that a page can show."""
-
-    name: str
-    href: str
-    current: bool
+def overview_href(*, base: str, carried: Mapping[str, str]) -> str:
+    """Where all journeys and SLOs are."""
+    return place_href("/", base=base, carried=carried)
 
 
-def journey_href(name: str, *, base: str, window: str, filters: Mapping[str, str] | None = None) -> str:
+def place_href(path: str, *, base: str, carried: Mapping[str, str]) -> str:
+    """A page without a name in its address."""
+    return with_query(f"{base}{path}", carried)
+
+
+def journey_href(name: str, *, base: str, carried: Mapping[str, str], filters: Mapping[str, str] | None = None) -> str:
     """Where a journey's page is; with filters, all of it is about one step or part."""
-    return _href("journeys", name, base=base, query={"window": window, **(filters or {})})
+    return _href("journeys", name, base=base, query={**carried, **(filters or {})})
 
 
-def traces_href(name: str, *, base: str, window: str, filters: Mapping[str, str]) -> str:
+def traces_href(name: str, *, base: str, query: Mapping[str, str]) -> str:
     """Where the API tells the traces of a journey's page."""
     folded = quote(name, safe="", errors="replace").replace(".", "%2E")  # clients fold the segments . and ..
-    return f"{base}/v1/journeys/{folded}/exemplars?{urlencode({'window': window, **filters}, errors='replace')}"
+    return with_query(f"{base}/v1/journeys/{folded}/exemplars", query)
 
 
-def slo_href(name: str, *, base: str, group: str = "") -> str:
+def slo_href(name: str, *, base: str, carried: Mapping[str, str], group: str = "") -> str:
     """Where an SLO's page is; with a group, the numbers of that group are shown."""
-    return _href("slos", name, base=base, query={"group": group} if group else {})
+    return _href("slos", name, base=base, query={**carried, **({"group": group} if group else {})})
+
+
+def with_query(address: str, query: Mapping[str, str]) -> str:
+    """An address with a query, where it has any; colons of times stay readable."""
+    if not query:
+        return address
+    return f"{address}{'&' if '?' in address else '?'}{urlencode(query, safe=':/', errors='replace')}"
 
 
 def _href(kind: str, name: str, *, base: str, query: Mapping[str, str]) -> str:
@@ -44,7 +59,6 @@ def _href(kind: str, name: str, *, base: str, query: Mapping[str, str]) -> str:
     names go into the query.
     """
     if name in {"", ".", ".."} or "\n" in name:
-        return f"{base}/{kind}?{urlencode({'name': name, **query})}"
+        return with_query(f"{base}/{kind}", {"name": name, **query})
     # A lone surrogate cannot be quoted as UTF-8; such a name cannot come from OTLP, but a page must not fail over it.
-    path = f"{base}/{kind}/{quote(name, safe='', errors='replace')}"
-    return f"{path}?{urlencode(query, errors='replace')}" if query else path
+    return with_query(f"{base}/{kind}/{quote(name, safe='', errors='replace')}", query)

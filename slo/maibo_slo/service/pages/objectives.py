@@ -9,56 +9,21 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from maibo_slo.engine.burn import BURN_WINDOWS
 from maibo_slo.service.answers import HELD_BACK
 from maibo_slo.service.pages import charts, units, words
-from maibo_slo.service.pages.links import journey_href, slo_href
+from maibo_slo.service.pages.language import gettext, marked
+from maibo_slo.service.pages.links import slo_href
+from maibo_slo.service.pages.states import POLICY_TONES, STATES, State, state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from maibo_slo.reporting.figures import Burnt
-    from maibo_slo.service.answers import BurnRate, BurnRule, CorrectedAnswer, ObjectiveAnswer, SloAnswer
+    from maibo_slo.service.answers import BurnRate, BurnRule, ObjectiveAnswer, SloAnswer
 
 CHIPS = ("5m", "1h", "6h", "3d")
-METHODS: Mapping[str, str] = {
-    "Timeslices": "counted by slices of time, each good or bad",
-    "RatioTimeslices": "counted by slices of time, each as good as its events",
-}
-EFFECTS: Mapping[str, str] = {
-    "exclude": "not counted: no data",
-    "count_as_good": "what was bad counts as good",
-    "annotate": "counted as it was",
-}
-BURNT_BY = ("version", "tier", "region", "reason")
-MOST_BURNT = 3
-"""Values told of each: the API has all of them."""
-POLICY_TONES: Mapping[str, str] = {"healthy": "good", "slow": "warn", "frozen": "bad"}
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What a state of an objective is called, which icon and colour it has, and how bad it is."""
-
-    word: str
-    icon: str
-    tone: str
-    rank: int
-    meaning: str
-
-
-STATES: Mapping[str, State] = {
-    "exhausted": State("Exhausted", "cross", "bad", 0, "the error budget is spent"),
-    "burning_fast": State(
-        "Burning fast", "fast", "bad", 1, "the error budget is being spent so fast that someone should act now"
-    ),
-    "burning": State("Burning", "up", "warn", 2, "the error budget is being spent faster than it lasts"),
-    "stale": State("Stale", "clock", "warn", 3, "there was data, but none of late"),
-    "no_data": State("No data", "none", "quiet", 4, "nothing has been observed yet: neither good nor bad"),
-    "ok": State("OK", "check", "good", 5, "the error budget lasts"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +40,7 @@ class Rule:
     @property
     def verdict(self) -> str:
         """In words."""
-        return "reached" if self.reached else self.held_back or "no"
+        return marked("reached") if self.reached else self.held_back or marked("no")
 
     @property
     def held_back(self) -> str:
@@ -100,7 +65,7 @@ class Chip:
         """Where the true burn rate lies, most likely."""
         if self.burn.lower is None or self.burn.upper is None:
             return units.NO_DATA
-        return f"{units.burn(self.burn.lower)} to {units.burn(self.burn.upper)}"
+        return gettext("%(begin)s to %(end)s", begin=units.burn(self.burn.lower), end=units.burn(self.burn.upper))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +88,7 @@ class ObjectiveRow:
     def group(self) -> str:
         """In words: ``gold · eu``. Without any event, an SLO has no group that could be named, and yet is shown."""
         if not self.objective.group:
-            return words.NO_GROUP
+            return gettext(words.NO_GROUP)
         values = self.objective.group_values.values()
         return " \u00b7 ".join(map(words.value, values)) if values else words.value(self.objective.group)
 
@@ -175,138 +140,68 @@ class ObjectiveRow:
         return min(self.overview_chips, key=lambda chip: (chip.rank, -(chip.burn.burn_rate or 0)), default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One objective on its SLO's page."""
-
-    row: ObjectiveRow
-    """The objective, or the group of it that is shown."""
-    groups: tuple[ObjectiveRow, ...]
-    """Every group, worst first; none where the SLO has one budget."""
-
-
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """A window of a correction, in words."""
-
-    answer: CorrectedAnswer
-    effect: str
-
-
-@dataclass(frozen=True, slots=True)
-class BurntRow:
-    """What one step, version, tier, region or reason had of the bad events."""
-
-    by: str
-    value: str
-    bad: int
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class BurntTable:
-    """Who burnt the budget lately."""
-
-    answer: Burnt
-    seconds: int
-    rows: tuple[BurntRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SloPage:
-    """The page at /slos/{name}."""
-
-    now: datetime
-    slo: SloAnswer
-    sections: tuple[Section, ...]
-    """A composite's whole before its components."""
-    corrections: tuple[Correction, ...]
-    journey_href: str | None
-    burnt: BurntTable | None = None
-
-    @property
-    def worst_counted(self) -> ObjectiveRow | None:
-        """What it would be good to know the culprit of: the worst objective that had bad events itself."""
-        rows = [section.row for section in self.sections if section.row.counted and section.row.objective.bad]
-        return _worst_first(rows)[0] if rows else None
-
-    @property
-    def method(self) -> str:
-        """How it counts, where that is not by events."""
-        return METHODS.get(self.slo.method, "")
-
-
-def objective_rows(slos: Sequence[SloAnswer], *, base: str) -> tuple[ObjectiveRow, ...]:
+def objective_rows(slos: Sequence[SloAnswer], *, base: str, carried: Mapping[str, str]) -> tuple[ObjectiveRow, ...]:
     """Every objective: worst state first, then least budget left, then by name. Of one that has groups, the worst."""
-    rows = [_worst(rows) for slo in slos for rows in _by_objective(slo, base=base)]
+    rows = [worst(rows) for slo in slos for rows in by_objective(slo, base=base, carried=carried, windows=CHIPS)]
     return tuple(sorted(rows, key=lambda row: (*row.badness, row.name.casefold())))
 
 
 def states(slos: Iterable[SloAnswer]) -> tuple[tuple[State, int], ...]:
     """How many objectives are in each state that occurs, worst first; one that has groups counts once for each, as everywhere."""
-    found = Counter(_state(objective.state) for slo in slos for objective in slo.objectives)
+    found = Counter(state_of(objective.state) for slo in slos for objective in slo.objectives)
     return tuple(sorted(found.items(), key=lambda item: item[0].rank))
 
 
-def slo_page(slo: SloAnswer, *, now: float, base: str, window: str, group: str | None = None) -> SloPage:
-    """One SLO and its objectives, as the document orders them; of each the group asked for, else the worst."""
-    sections = [_section(rows, group) for rows in _by_objective(slo, base=base)]
-    return SloPage(
-        now=datetime.fromtimestamp(now, UTC),
-        slo=slo,
-        sections=tuple(sorted(sections, key=lambda section: section.row.counted)),
-        corrections=tuple(Correction(each, EFFECTS.get(each.effect, each.effect)) for each in slo.corrections),
-        journey_href=journey_href(slo.journey, base=base, window=window) if slo.journey else None,
-    )
-
-
-def with_burnt(page: SloPage, burnt: Burnt | None, *, seconds: int) -> SloPage:
-    """With who burnt the budget; unchanged where nobody did, or nobody knows."""
-    if burnt is None or not burnt.bad:
-        return page
-    steps = tuple(step for step in burnt.steps if step.value)
-    by = {"step": steps, **{name: burnt.by.get(name, ()) for name in BURNT_BY}}
-    rows = [
-        BurntRow(name, part.value, part.bad, part.share)
-        for name, parts in by.items()
-        if len(parts) > 1 or any(part.value for part in parts)
-        for part in parts[:MOST_BURNT]
+def in_trouble(slos: Iterable[SloAnswer], *, journey: str) -> tuple[SloAnswer, ObjectiveAnswer] | None:
+    """The worst objective over a journey that spends its budget too fast, or has spent it; None where there is none."""
+    found = [
+        (slo, one)
+        for slo in slos
+        for one in slo.objectives
+        if slo.journey == journey and not one.parts and state_of(one.state).rank <= STATES["burning"].rank
     ]
-    return replace(page, burnt=BurntTable(burnt, seconds, tuple(rows)))
+
+    def badness(each: tuple[SloAnswer, ObjectiveAnswer]) -> tuple[int, float, str]:
+        left = each[1].budget_remaining_projected
+        return state_of(each[1].state).rank, 1.0 if left is None else left, each[0].name
+
+    return min(found, key=badness, default=None)
 
 
-def _by_objective(slo: SloAnswer, *, base: str) -> Iterator[tuple[ObjectiveRow, ...]]:
-    """The groups of each, or the one row that it is."""
+def by_objective(
+    slo: SloAnswer, *, base: str, carried: Mapping[str, str], windows: Collection[str] = tuple(BURN_WINDOWS)
+) -> Iterator[tuple[ObjectiveRow, ...]]:
+    """The groups of each, or the one row that it is; with the burn rates of these windows."""
     for name in dict.fromkeys(each.name for each in slo.objectives):
-        yield tuple(_row(slo, each, base=base) for each in slo.objectives if each.name == name)
+        yield tuple(
+            _row(slo, each, base=base, carried=carried, windows=windows) for each in slo.objectives if each.name == name
+        )
 
 
-def _worst(rows: Sequence[ObjectiveRow]) -> ObjectiveRow:
-    return replace(_worst_first(rows)[0], groups=len(rows))
+def worst(rows: Sequence[ObjectiveRow]) -> ObjectiveRow:
+    """Of the groups of one objective."""
+    return replace(worst_first(rows)[0], groups=len(rows))
 
 
-def _worst_first(rows: Iterable[ObjectiveRow]) -> tuple[ObjectiveRow, ...]:
+def worst_first(rows: Iterable[ObjectiveRow]) -> tuple[ObjectiveRow, ...]:
+    """Worst state first, then least budget left, then by group."""
     return tuple(sorted(rows, key=lambda row: (*row.badness, row.group)))
 
 
-def _section(rows: Sequence[ObjectiveRow], group: str | None) -> Section:
-    shown = next((row for row in rows if group is not None and row.objective.group == group), _worst(rows))
-    grouped = bool(rows[0].slo.group_by)
-    return Section(shown, _worst_first(rows) if grouped else ())
-
-
-def _row(slo: SloAnswer, objective: ObjectiveAnswer, *, base: str) -> ObjectiveRow:
-    rules = tuple(Rule(_state(rule.state), rule) for rule in objective.rules)
+def _row(
+    slo: SloAnswer, objective: ObjectiveAnswer, *, base: str, carried: Mapping[str, str], windows: Collection[str]
+) -> ObjectiveRow:
+    rules = tuple(Rule(state_of(rule.state), rule) for rule in objective.rules)
     left = objective.budget_remaining_projected
     return ObjectiveRow(
         slo=slo,
         objective=objective,
-        href=slo_href(slo.name, base=base, group=objective.group),
-        state=_state(objective.state),
+        href=slo_href(slo.name, base=base, carried=carried, group=objective.group),
+        state=state_of(objective.state),
         left=left,
         bar=charts.budget_bar(left),
         rules=rules,
-        chips=tuple(_chip(burn, rules, slo, objective) for burn in objective.burn_rates),
+        chips=tuple(_chip(burn, rules, slo, objective) for burn in objective.burn_rates if burn.window in windows),
     )
 
 
@@ -315,14 +210,16 @@ def _held_back(rules: Iterable[Rule]) -> str:
     return next((rule.held_back for rule in rules if rule.held_back), "")
 
 
-def _state(name: str) -> State:
-    return STATES.get(name) or State(name, "none", "quiet", 6, name)
-
-
 def _chip(burn: BurnRate, rules: Sequence[Rule], slo: SloAnswer, objective: ObjectiveAnswer) -> Chip:
     if burn.burn_rate is None:
-        return Chip(burn, "quiet", STATES["no_data"].rank, units.NO_DATA, f"no data in the last {burn.window}")
-    lasts = f"more than {slo.window}"
+        return Chip(
+            burn,
+            "quiet",
+            STATES["no_data"].rank,
+            units.NO_DATA,
+            gettext("no data in the last %(window)s", window=burn.window),
+        )
+    lasts = gettext("more than %(window)s", window=slo.window)
     if burn.burn_rate > 1:
         lasts = units.period(slo.window_seconds / burn.burn_rate)
     mine = [rule for rule in rules if burn.window in {rule.answer.long_window, rule.answer.short_window}]
@@ -330,11 +227,24 @@ def _chip(burn: BurnRate, rules: Sequence[Rule], slo: SloAnswer, objective: Obje
     told = (
         []
         if objective.parts
-        else [f"{units.amount(burn.bad)} bad of {units.amount(burn.good + burn.bad)} in the last {burn.window}"]
+        else [
+            gettext(
+                "%(bad)s bad of %(total)s in the last %(window)s",
+                bad=units.amount(burn.bad),
+                total=units.amount(burn.good + burn.bad),
+                window=burn.window,
+            )
+        ]
     )
-    told.append(f"at this pace a whole budget of {slo.window} lasts {lasts}")
+    told.append(gettext("at this pace a whole budget of %(window)s lasts %(time)s", window=slo.window, time=lasts))
     if burn.lower is not None:
-        told.append(f"most likely between {units.burn(burn.lower)} and {units.burn(burn.upper)}")
+        told.append(
+            gettext(
+                "most likely between %(lower)s and %(upper)s",
+                lower=units.burn(burn.lower),
+                upper=units.burn(burn.upper),
+            )
+        )
     if state is STATES["ok"] and (why := _held_back(mine)):
-        told.append(why)
-    return Chip(burn, state.tone, state.rank, lasts, "; ".join(told))
+        told.append(gettext(why))
+    return Chip(burn, state.tone, state.rank, lasts, gettext("; ").join(told))

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from maibo_slo.service.pages import units
+from maibo_slo.service.pages.language import gettext, marked, ngettext
+from maibo_slo.service.pages.links import with_query
+from maibo_slo.service.pages.scaling import face
 from maibo_slo.service.pages.shapes import Tick, hundredths
-from maibo_slo.service.scaleups import PULL_AND_START, WAITING, Between, PhaseSummary
+from maibo_slo.service.scaleups import PULL_AND_START, WAITING, Between, PhaseSummary, brief_seconds, took_most
 from maibo_slo.store.scaleups import PodState, ScaleUpState, Stage
 
 if TYPE_CHECKING:
@@ -33,14 +36,13 @@ if TYPE_CHECKING:
 
 PODS: Final = 60
 """So many have a row of the waterfall: those that took longest."""
-WINDOWS: Final[Mapping[str, int]] = {"1d": 86_400, "7d": 604_800, "30d": 2_592_000}
 DEFAULT_WINDOW: Final = "7d"
 _TICKS: Final = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21_600, 86_400)
 _POD_WORDS: Final[Mapping[PodState, str]] = {
-    PodState.SERVING: "serving",
-    PodState.STARTING: "starting",
-    PodState.NEVER_READY: "never ready",
-    PodState.SUPERSEDED: "superseded",
+    PodState.SERVING: marked("serving"),
+    PodState.STARTING: marked("starting"),
+    PodState.NEVER_READY: marked("never ready"),
+    PodState.SUPERSEDED: marked("superseded"),
 }
 SAYING_MORE: Final = (WAITING, PULL_AND_START)
 """What is told beside a phase, for its label does not."""
@@ -48,6 +50,11 @@ TONES: Final[Mapping[ScaleUpState, tuple[str, str]]] = {
     ScaleUpState.COMPLETE: ("good", "check"),
     ScaleUpState.RUNNING: ("warn", "clock"),
     ScaleUpState.CENSORED: ("bad", "cross"),
+}
+_STATES: Final[Mapping[ScaleUpState, str]] = {
+    ScaleUpState.COMPLETE: marked("complete"),
+    ScaleUpState.RUNNING: marked("running"),
+    ScaleUpState.CENSORED: marked("censored"),
 }
 
 
@@ -112,6 +119,9 @@ class ScaleUpRow:
     when: str
     changed: str
     latency: str
+    state: str
+    where: str
+    """Where the time went."""
     tone: str
     icon: str
 
@@ -148,25 +158,32 @@ class ScaleUpPage:
     half: str
     most: str
     skews: str
+    served_by: str
+    """The face that told a scaler first, in words; '' nobody knows."""
 
 
 def scaleups_page(
-    found: ScaleUpsAnswer, summary: ScaleUpSummaryAnswer, *, base: str, window: str, workload: str
+    found: ScaleUpsAnswer, summary: ScaleUpSummaryAnswer, *, base: str, carried: Mapping[str, str], workload: str
 ) -> ScaleUpsPage:
     """Workloads with their phases, and the newest scale-ups."""
     highest = max((_length(each) for each in summary.workloads), default=0.0)
-    kinds = {phase.stage: phase.label for each in summary.workloads for phase in each.phases if _p50(phase) is not None}
+    kinds = {
+        phase.stage: gettext(phase.label)
+        for each in summary.workloads
+        for phase in each.phases
+        if _p50(phase) is not None
+    }
     return ScaleUpsPage(
         now=found.now,
         window=found.window,
         workload=workload,
-        workloads=tuple(_workload(each, highest, base=base, window=window) for each in summary.workloads),
+        workloads=tuple(_workload(each, highest, base=base, carried=carried) for each in summary.workloads),
         scaleups=tuple(_listed(each, now=found.now, base=base) for each in found.scaleups),
         omitted=found.omitted,
         kinds=tuple(
             (stage.value, kinds[stage]) for stage in Stage if stage in kinds and stage is not Stage.FIRST_JOURNEY
         ),
-        clear_href=list_href(base=base, window=window),
+        clear_href=list_href(base=base, carried=carried),
         cut=summary.cut,
     )
 
@@ -176,7 +193,7 @@ def scaleup_page(answer: OneScaleUpAnswer, *, base: str) -> ScaleUpPage:
     shown_pods = answer.added_pods[:PODS]
     drawn = [*answer.phases, *(phase for pod in shown_pods for phase in pod.phases)]
     longest = max([answer.latency.latest, *(phase.end.latest for phase in drawn), 1e-3])
-    labels = {phase.stage: phase.label for phase in drawn}
+    labels = {phase.stage: gettext(phase.label) for phase in drawn}
     return ScaleUpPage(
         answer=answer,
         row=_listed(answer, now=answer.now, base=base),
@@ -189,6 +206,7 @@ def scaleup_page(answer: OneScaleUpAnswer, *, base: str) -> ScaleUpPage:
         half="" if answer.half is None else seconds(answer.half),
         most="" if answer.most is None else seconds(answer.most),
         skews=clocks(answer.skews) if answer.skews else "",
+        served_by=face(answer.served_by),
     )
 
 
@@ -197,10 +215,9 @@ def scaleup_href(scaleup_id: str, *, base: str) -> str:
     return f"{base}/scaleups/{quote(scaleup_id, safe='/@', errors='replace')}"
 
 
-def list_href(*, base: str, window: str, workload: str = "") -> str:
+def list_href(*, base: str, carried: Mapping[str, str], workload: str = "") -> str:
     """Where the list is."""
-    query = {"window": window, **({"workload": workload} if workload else {})}
-    return f"{base}/scaleups?{urlencode(query, safe='/', errors='replace')}"
+    return with_query(f"{base}/scaleups", {**carried, **({"workload": workload} if workload else {})})
 
 
 def is_workload(text: str) -> bool:
@@ -243,9 +260,23 @@ def changed(of: ScaleUpAnswer) -> str:
 
 def pods_in_words(of: ScaleUpAnswer) -> str:
     """``30 pods: 28 serving, 2 never ready``."""
-    number = sum(of.pods.values())
-    said = ", ".join(f"{many} {_POD_WORDS[state]}" for state, many in of.pods.items())
-    return f"{number} {'pod' if number == 1 else 'pods'}{f': {said}' if said else ''}"
+    said = gettext(", ").join(f"{many} {gettext(_POD_WORDS[state])}" for state, many in of.pods.items())
+    pods = ngettext("%(num)s pod", "%(num)s pods", sum(of.pods.values()))
+    return f"{pods}{gettext(': ')}{said}" if said else pods
+
+
+def where(of: ScaleUpAnswer) -> str:
+    """``62 of 74 s: waiting for a node``; the same as the answer says in English."""
+    total = (of.latency.earliest + of.latency.latest) / 2
+    first, *second = took_most(of.phases, total) or [("", "")]
+    if not first[1]:
+        return ""
+    said = gettext(
+        "%(time)s of %(total)s s: %(doing)s", time=first[0], total=brief_seconds(total), doing=gettext(first[1])
+    )
+    for time, doing in second:
+        said += gettext("; %(time)s s: %(doing)s", time=time, doing=gettext(doing))
+    return said
 
 
 def counted_from(of: WorkloadScaleUps) -> str:
@@ -257,17 +288,22 @@ def counted_from(of: WorkloadScaleUps) -> str:
     """
     decided = of.count - of.triggered
     if not decided or not of.triggered:
-        return "from the decision" if decided else "from the trigger"
-    return f"{of.triggered} from the trigger, {decided} from the decision"
+        return gettext("from the decision") if decided else gettext("from the trigger")
+    return gettext(
+        "%(triggered)s from the trigger, %(decided)s from the decision", triggered=of.triggered, decided=decided
+    )
 
 
 def clocks(skews: int) -> str:
     """What a count of skews means."""
-    moments = "1 moment comes" if skews == 1 else f"{skews} moments come"
-    return f"{moments} before what must have been before, beyond what they are known to: clocks differ, so do not trust short phases"
+    return ngettext(
+        "%(num)s moment comes before what must have been before, beyond what they are known to: clocks differ, so do not trust short phases",
+        "%(num)s moments come before what must have been before, beyond what they are known to: clocks differ, so do not trust short phases",
+        skews,
+    )
 
 
-def _workload(of: WorkloadScaleUps, highest: float, *, base: str, window: str) -> WorkloadRow:
+def _workload(of: WorkloadScaleUps, highest: float, *, base: str, carried: Mapping[str, str]) -> WorkloadRow:
     parts: list[StackPart] = []
     x = 0.0
     for phase in of.phases:
@@ -275,18 +311,24 @@ def _workload(of: WorkloadScaleUps, highest: float, *, base: str, window: str) -
         if middle is None or phase.stage is Stage.FIRST_JOURNEY or not highest:
             continue
         width = middle / highest * 100
-        said = f"{phase.label}: P50 {quantile(phase.p50, phase.longest)}, P90 {quantile(phase.p90, phase.longest)}"
-        parts.append(StackPart(phase.stage.value, phase.label, hundredths(x), hundredths(width), said))
+        label = gettext(phase.label)
+        said = gettext(
+            "%(phase)s: P50 %(half)s, P90 %(most)s",
+            phase=label,
+            half=quantile(phase.p50, phase.longest),
+            most=quantile(phase.p90, phase.longest),
+        )
+        parts.append(StackPart(phase.stage.value, label, hundredths(x), hundredths(width), said))
         x += width
     return WorkloadRow(
         answer=of,
-        href=list_href(base=base, window=window, workload=of.workload),
+        href=list_href(base=base, carried=carried, workload=of.workload),
         p50=quantile(of.latency.p50, of.latency.longest),
         p90=quantile(of.latency.p90, of.latency.longest),
         p99=quantile(of.latency.p99, of.latency.longest),
         since=counted_from(of),
         stack=tuple(parts),
-        words="; ".join(part.words for part in parts) or "no phase has ended",
+        words=gettext("; ").join(part.words for part in parts) or gettext("no phase has ended"),
     )
 
 
@@ -307,6 +349,8 @@ def _listed(of: ScaleUpAnswer, *, now: datetime, base: str) -> ScaleUpRow:
         when=units.moment(of.decided_at, now=now),
         changed=changed(of),
         latency=seconds(of.latency, longer=of.censored),
+        state=gettext(_STATES[of.state]),
+        where=where(of),
         tone=tone,
         icon=icon,
     )
@@ -314,27 +358,33 @@ def _listed(of: ScaleUpAnswer, *, now: datetime, base: str) -> ScaleUpRow:
 
 def _phase(of: PhaseAnswer, longest: float) -> WaterfallRow:
     took = seconds(of.seconds, longer=not of.over)
-    begin, end = seconds(of.begin), seconds(of.end)
+    end = seconds(of.end) if of.over else gettext("now or when it was censored")
+    label = gettext(of.label)
     return WaterfallRow(
-        name=of.label,
+        name=label,
         segments=tuple(_segments(of, longest)),
         took=took,
-        words=f"{of.label}: {took}, from {begin} to {end if of.over else 'now or when it was censored'}",
-        remark=of.doing if of.doing in SAYING_MORE else "",
+        words=gettext(
+            "%(phase)s: %(time)s, from %(begin)s to %(end)s", phase=label, time=took, begin=seconds(of.begin), end=end
+        ),
+        remark=gettext(of.doing) if of.doing in SAYING_MORE else "",
     )
 
 
 def _pod(of: PodAnswer, longest: float) -> WaterfallRow:
     took = seconds(of.seconds, longer=not of.serving)
-    parts = ", ".join(f"{each.label} {seconds(each.seconds, longer=not each.over)}" for each in of.phases)
-    remark = "" if of.serving else _POD_WORDS[of.state] + (f": {of.unschedulable}" if of.unschedulable else "")
+    parts = gettext(", ").join(
+        f"{gettext(each.label)} {seconds(each.seconds, longer=not each.over)}" for each in of.phases
+    )
+    state = gettext(_POD_WORDS[of.state]) + (f": {of.unschedulable}" if of.unschedulable else "")
+    remark = "" if of.serving else state
     stopped = of.state in (PodState.NEVER_READY, PodState.SUPERSEDED)
     return WaterfallRow(
         name=of.name,
         segments=tuple(segment for each in of.phases for segment in _segments(each, longest)),
         took=took,
         words=f"{of.name}: {took} ({parts}){f'; {remark}' if remark else ''}",
-        remark=remark or (f"{of.node}, new" if of.node_provisioned else of.node),
+        remark=remark or (gettext("%(node)s, new", node=of.node) if of.node_provisioned else of.node),
         censored_at=hundredths(min(100.0, of.seconds.latest / longest * 100)) if stopped else None,
     )
 

@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from maibo.semconv import ABANDONED, FAILURE, OUTCOMES, SUCCESS
-from maibo_slo.service.pages import units
+from maibo_slo.service.pages import units, words
+from maibo_slo.service.pages.language import gettext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,9 +61,9 @@ def ended(outcomes: Mapping[str, int]) -> dict[str, int]:
 
 def in_words(outcomes: Mapping[str, float], silent: int | None = None) -> str:
     """Counts by outcome as a sentence's part: ``31.3k success, 129 failure``; `silent` were abandoned and nobody said so."""
-    said = [f"{units.count(outcomes[kind])} {kind}" for kind in OUTCOMES if outcomes.get(kind)]
-    said += [f"{units.count(silent)} left silently"] if silent else []
-    return ", ".join(said) or "none"
+    said = [f"{units.count(outcomes[kind])} {words.outcome(kind)}" for kind in OUTCOMES if outcomes.get(kind)]
+    said += [gettext("%(count)s left silently", count=units.count(silent))] if silent else []
+    return gettext(", ").join(said) or gettext("none")
 
 
 def with_silent(outcomes: Mapping[str, int], silent: int | None) -> dict[str, int]:

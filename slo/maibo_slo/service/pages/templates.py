@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
@@ -11,12 +12,12 @@ import jinja2
 from markupsafe import Markup
 
 from maibo_slo.engine.burn import MIN_BAD_EVENTS
-from maibo_slo.service.pages import charts, scaleups, shapes, units, words
+from maibo_slo.service.pages import charts, language, scaleups, shapes, units, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-DASH: Final = Markup('<span class="none" role="img" aria-label="no data" title="no data">\u2013</span>')
+DASH: Final = Markup('<span class="none" role="img" aria-label="%(said)s" title="%(said)s">\u2013</span>')
 MEDIA_TYPES: Final = {"page.css": "text/css", "page.js": "text/javascript", "maibo.svg": "image/svg+xml"}
 
 
@@ -47,6 +48,11 @@ def environment(static: Mapping[str, Asset]) -> jinja2.Environment:
         auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    pages.policies["ext.i18n.trimmed"] = True
+    pages.install_gettext_callables(  # type: ignore[attr-defined]  # the extension adds it
+        language.translated, language.translated_plural, newstyle=True
     )
     filters: Mapping[str, Callable[..., str]] = {
         "duration": units.duration,
@@ -78,4 +84,13 @@ def environment(static: Mapping[str, Asset]) -> jinja2.Environment:
 
 
 def _or_dash(said: Callable[..., str]) -> Callable[..., str]:
-    return lambda value, *how: DASH if value is None else said(value, *how)
+    @jinja2.pass_context  # else a constant is filtered once for all languages, when its template is compiled
+    def or_dash(_: jinja2.runtime.Context, value: object, *how: object) -> str:
+        return _dash(language.gettext("no data")) if value is None else said(value, *how)
+
+    return or_dash
+
+
+@cache
+def _dash(said: str) -> Markup:
+    return DASH % {"said": said}

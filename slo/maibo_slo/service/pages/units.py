@@ -14,6 +14,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from maibo_slo.service.pages.language import gettext, marked
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -22,8 +24,8 @@ SPACE = "\u00a0"
 MINUS = "\u2212"
 TIMES = "\u00d7"
 RATE_UNITS = {"s": 1, "min": 60, "h": 3_600}
-LAST_EVENT = "How long ago the newest event ended; events are counted by 10 seconds"
-LAST_MINUTE = (
+LAST_EVENT = marked("How long ago the newest event ended; events are counted by 10 seconds")
+LAST_MINUTE = marked(
     "How long ago the newest minute ended that has events which this SLO counts. SLOs are counted by the minute, and the minute that runs is "
     "0 s old: this can be up to a minute less than the age of the event itself"
 )
@@ -271,7 +273,7 @@ def moment(at: datetime, *, now: datetime) -> str:
 def between(begin: datetime, end: datetime, *, now: datetime) -> str:
     """A stretch of time: with dates unless all of it is today's."""
     said = clock if _today(begin, now=now) and _today(end, now=now) else dated
-    return f"{said(begin)} to {said(end)}"
+    return gettext("%(begin)s to %(end)s", begin=said(begin), end=said(end))
 
 
 def _today(at: datetime, *, now: datetime) -> bool:

@@ -1,0 +1,218 @@
+"""Alerts as the store has them on record, and of one its story: why it fired, what its budget did, what had changed.
+
+Whoever judges alerts and tells people of them is a plugin; here is read what it put on record. Fields that an older record lacks are empty. What the
+burn rates were when it fired is counted from the ledger, so it is known of every alert, as it is known now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from maibo_slo.engine.burn import BURN_WINDOWS, FAST, alerted_pairs, burn_rate
+from maibo_slo.engine.burning import ABOVE
+from maibo_slo.engine.state import MILLIONTHS
+from maibo_slo.service import alerts_soon
+from maibo_slo.store import events, past
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from maibo_slo.documents import FedSlo, Objective, Slo
+    from maibo_slo.engine.burn import Pair
+    from maibo_slo.service.alerts_soon import Soon
+    from maibo_slo.service.answers import BurnRate, ObjectiveAnswer, SloAnswer
+    from maibo_slo.store import Store
+
+KIND: Final = "alert"
+MOST: Final = 1_000
+MINUTE: Final = 60
+PAGED: Final = frozenset(share.long for share in FAST)
+"""Long windows of pairs whose alerts are pages; of the others they are tickets."""
+_FIELDS: Final = ("name", "objective", "group", "severity", "reason", "summary", "notices")
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A destination took it."""
+
+    destination: str
+    status: str
+    """``firing`` or ``resolved``."""
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One fire. Times are unix s."""
+
+    id: str
+    name: str
+    slo: str
+    objective: str
+    group: str
+    severity: str
+    begin: float
+    end: float | None
+    """None: it fires."""
+    reason: str = ""
+    """Why it ended: ``over``, ``no_data``, ``withdrawn``."""
+    summary: str = ""
+    notices: tuple[Notice, ...] | None = None
+    """None: it is not on record who was told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """Those that fired at some time in a stretch, the newest first."""
+
+    alerts: tuple[Alert, ...]
+    cut: bool
+    """There were more."""
+    until: float = 0.0
+    """End of the stretch."""
+    soon: tuple[Soon, ...] | None = None
+    """What is about to fire now, whatever the stretch; None: nobody has judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What may fire soon: a pair whose short window burns above its threshold, and whose long one does not, or not for sure."""
+
+    slo: str
+    objective: str
+    group: str
+    severity: str
+    long: BurnRate
+    short: BurnRate
+    threshold: float
+    left: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Burning:
+    """A pair of windows at a moment."""
+
+    long: str
+    short: str
+    threshold: float
+    long_burn: float | None
+    short_burn: float | None
+    long_bad: float
+    long_events: float
+    severity: str
+
+    @property
+    def above(self) -> bool:
+        """Both windows."""
+        rates = (self.long_burn, self.short_burn)
+        return all(rate is not None and rate > self.threshold * ABOVE for rate in rates)
+
+
+def alerts(store: Store, begin: float, end: float, *, most: int = MOST) -> Alerts:
+    """Those that fired at some time in [begin, end), unix s. StoreError."""
+    found = events.briefs(store, (KIND,), begin, end, fields=_FIELDS, newest=most + 1)
+    told = [_alert(each.id, each.subject, each.begin, each.end, each.detail) for each in found]
+    return Alerts(tuple(told[:most]), len(told) > most, end, alerts_soon.said(store))
+
+
+def find(store: Store, id_: str) -> Alert | None:
+    """The one of this id. StoreError."""
+    found = events.find(store, KIND, id_)
+    return None if found is None else _alert(found.id, found.subject, found.begin, found.end, found.detail)
+
+
+def pending(slos: Iterable[SloAnswer], firing: Iterable[Alert]) -> tuple[Pending, ...]:
+    """What may fire soon, of what does not fire already; the fastest burning first."""
+    fired = {(each.slo, each.objective, each.group, each.severity) for each in firing}
+    found = [
+        each
+        for slo in slos
+        for objective in slo.objectives
+        for each in _pending(slo, objective)
+        if (each.slo, each.objective, each.group, each.severity) not in fired
+    ]
+    worst: dict[tuple[str, str, str, str], Pending] = {}
+    for each in sorted(found, key=_times_above, reverse=True):
+        worst.setdefault((each.slo, each.objective, each.group, each.severity), each)
+    return tuple(worst.values())
+
+
+def burning_at(store: Store, slo: Slo | FedSlo, objective: Objective, group: str, at: float) -> tuple[Burning, ...]:
+    """Every pair that alerts go by, as its windows that ended with the minute of `at` have it. StoreError."""
+    pairs = alerted_pairs(slo.window_seconds, target=objective.target)
+    end = int(at) // MINUTE * MINUTE + MINUTE
+    reach = max((pair.long_seconds for pair in pairs.values()), default=MINUTE)
+    counted = past.series(store, slo.name, objective.name, group, max(0, end - reach), end)
+    divisor = MILLIONTHS if slo.method == "RatioTimeslices" else 1
+
+    def counts(seconds: int) -> tuple[float, float]:
+        within = counted.t >= end - seconds
+        return float(counted.good[within].sum()) / divisor, float(counted.bad[within].sum()) / divisor
+
+    return tuple(
+        _burning(long, pair, counts(pair.long_seconds), counts(pair.short_seconds), objective.target)
+        for long, pair in pairs.items()
+    )
+
+
+def _burning(
+    long: str, pair: Pair, in_long: tuple[float, float], in_short: tuple[float, float], target: float
+) -> Burning:
+    return Burning(
+        long,
+        _name(pair.short_seconds),
+        pair.factor,
+        burn_rate(*in_long, target=target),
+        burn_rate(*in_short, target=target),
+        in_long[1],
+        sum(in_long),
+        _severity(long),
+    )
+
+
+def _pending(slo: SloAnswer, objective: ObjectiveAnswer) -> Iterator[Pending]:
+    burns: Mapping[str, BurnRate] = {each.window: each for each in objective.burn_rates}
+    for long, pair in alerted_pairs(slo.window_seconds, target=objective.target).items():
+        first, last = burns.get(long), burns.get(_name(pair.short_seconds))
+        if first is None or last is None or last.burn_rate is None or last.burn_rate <= pair.factor * ABOVE:
+            continue
+        yield Pending(
+            slo.name,
+            objective.name,
+            objective.group,
+            _severity(long),
+            first,
+            last,
+            pair.factor,
+            objective.budget_remaining_projected,
+        )
+
+
+def _times_above(of: Pending) -> float:
+    return (of.short.burn_rate or 0.0) / of.threshold
+
+
+def _severity(long: str) -> str:
+    return "page" if long in PAGED else "ticket"
+
+
+def _name(seconds: int) -> str:
+    return next(name for name, length in BURN_WINDOWS.items() if length == seconds)
+
+
+def _alert(id_: str, slo: str, begin: float, end: float | None, said: Mapping[str, Any]) -> Alert:
+    words = {name: said[name] if isinstance(said.get(name), str) else "" for name in _FIELDS if name != "notices"}
+    notices = said.get("notices")
+    return Alert(
+        id=id_,
+        slo=slo,
+        begin=begin,
+        end=end,
+        notices=tuple(map(_notice, notices)) if isinstance(notices, list) else None,
+        **words,
+    )
+
+
+def _notice(said: Mapping[str, Any]) -> Notice:
+    return Notice(str(said.get("destination", "")), str(said.get("status", "")), float(said.get("at", 0.0)))

@@ -1,0 +1,148 @@
+"""What changed, on one axis of time: a lane for each kind, the same as a strip above other charts, and the words of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from maibo_slo.service.answers import Span
+from maibo_slo.service.changes import Kind
+from maibo_slo.service.flows import utc
+from maibo_slo.service.pages import ranges
+from maibo_slo.service.pages.language import gettext
+from maibo_slo.service.pages.marks import LANES, Drawing, Mark, Row, changes_href
+from maibo_slo.service.pages.shapes import Tick, time_axis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from maibo_slo.service.changes import Changed
+
+DEFAULT_WINDOW: Final = "1d"
+ROWS: Final = 200
+"""So many have a row: the newest."""
+STRIP: Final[Sequence[tuple[Kind, ...]]] = (
+    (Kind.VERSION, Kind.OVERRIDE, Kind.CORRECTION),
+    (Kind.ALERT,),
+    (Kind.SCALEUP, Kind.WRITE, Kind.RISE),
+)
+"""Rows of a strip: what people do, what they are told, what scaling does. Of marks that lie together in one, the first kind is drawn."""
+SERVICES: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One kind."""
+
+    kind: str
+    name: str
+    count: int
+    marks: tuple[Mark, ...]
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One of the choices of kinds."""
+
+    name: str
+    href: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesView:
+    """What is drawn of some changes."""
+
+    window: Span
+    lanes: tuple[Lane, ...]
+    """That have any."""
+    ticks: tuple[Tick, ...]
+    rows: tuple[Row, ...]
+    count: int
+    cut: bool
+    more: int
+    """Without a row."""
+    href: str = ""
+    """Of the page about them."""
+    kinds: tuple[Filter, ...] = ()
+    service: str = ""
+    services: tuple[str, ...] = ()
+    clear_href: str = ""
+    strip: tuple[Mark, ...] = ()
+    """All of them, in few rows."""
+    strip_rows: int = 0
+    problem: str = ""
+    """Why they are not known."""
+
+
+def kinds_of(said: Iterable[str]) -> tuple[Kind, ...]:
+    """Those of an address that there are; what is none is left out."""
+    there = {kind.value: kind for kind in Kind}
+    return tuple(there[each] for each in dict.fromkeys(said) if each in there)
+
+
+def changes_page(
+    found: Changed, *, now: float, base: str, carried: Mapping[str, str], kinds: Sequence[Kind], service: str
+) -> ChangesView:
+    """The page at /changes."""
+    view = changes_strip(found, now=now, base=base, carried=carried, rows=ROWS)
+    filters = [Filter(gettext("All"), changes_href(base=base, carried=carried, service=service), not kinds)]
+    filters += [
+        Filter(gettext(name), changes_href(base=base, carried=carried, kinds=(kind,), service=service), kind in kinds)
+        for kind, name in LANES.items()
+    ]
+    return ChangesView(
+        window=view.window,
+        lanes=view.lanes,
+        ticks=view.ticks,
+        rows=view.rows,
+        count=view.count,
+        cut=view.cut,
+        more=view.more,
+        href=view.href,
+        kinds=tuple(filters),
+        service=service,
+        services=tuple(sorted({*found.services[:SERVICES], *([service] if service else [])})),
+        clear_href=changes_href(base=base, carried=carried, kinds=kinds),
+    )
+
+
+def changes_strip(
+    found: Changed, *, now: float, base: str, carried: Mapping[str, str], rows: int = 30, own_range: bool = False
+) -> ChangesView:
+    """The same, small: to stand above charts of [`begin`, `end`). `own_range`: it is about another stretch than its page."""
+    draw = Drawing(found, now=now, base=base, carried=carried)
+    lanes = []
+    for kind, name in LANES.items():
+        mine = [each for each in found.changes if each.kind is kind]
+        if mine:
+            said = gettext(name)
+            lanes.append(Lane(kind.value, said, len(mine), draw.marks(mine), f"{said}: {len(mine)}"))
+    strip: list[Mark] = []
+    number = 0
+    for kinds in STRIP:
+        mine = [each for each in found.changes if each.kind in kinds]
+        strip += [replace(mark, row=number) for mark in draw.marks(mine, kinds)]
+        number += bool(mine)
+    return ChangesView(
+        window=draw.span,
+        lanes=tuple(lanes),
+        ticks=time_axis(draw.span),
+        rows=tuple(draw.row(each) for each in found.changes[:rows]),
+        count=len(found.changes),
+        cut=found.cut,
+        more=max(0, len(found.changes) - rows),
+        href=changes_href(
+            base=base,
+            carried={"from": ranges.written(found.begin), "to": ranges.written(found.end)} if own_range else carried,
+        ),
+        strip=tuple(strip),
+        strip_rows=number,
+    )
+
+
+def no_changes(begin: float, end: float, problem: str) -> ChangesView:
+    """They cannot be told: the page is shown all the same."""
+    span = Span(begin=utc(begin), end=utc(end), seconds=max(1, round(end - begin)))
+    return ChangesView(span, (), time_axis(span), (), 0, cut=False, more=0, problem=problem)
