@@ -1,57 +1,50 @@
-"""The panels' vocabulary: grafanalib with our defaults, ClickHouse as the data source, and a description on everything.
+"""The panels' vocabulary: grafanalib with our defaults, a description and an empty state on everything.
 
-grafanalib publishes no types and stopped at Grafana 9; what it writes is brought up to date in `render`.
+grafanalib publishes no types and stopped at Grafana 9; what it writes is brought up to date in `render`. Kinds that it does not know, or
+knows as they were long ago, are written here as Grafana 13 has them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import grafanalib.core
 
+from maibo_dashboards.targets import Promql, Sql, reference
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+
+    from maibo_dashboards.targets import Target, Targets
 
 g: Any = grafanalib.core
 """Without types: what type checkers guess of it is wrong."""
 
-SOURCE_TYPE: Final = "grafana-clickhouse-datasource"
-SOURCE: Final = {"type": SOURCE_TYPE, "uid": "${datasource}"}
-
 Panel = Any
 """One of grafanalib's panels, which have no types."""
+Row = list[tuple[int, int, Panel]]
+"""Width, of 24 columns, and height of each."""
 
 # Grafana's unit ids
 MICROSECONDS: Final = "µs"
+MILLISECONDS: Final = "ms"
 SECONDS: Final = "s"
 PER_SECOND: Final = "cps"
 RATIO: Final = "percentunit"
 COUNT: Final = "short"
 FROM_NOW: Final = "dateTimeFromNow"
+TEXT: Final = "string"
+BYTES: Final = "bytes"
 
-GREEN, YELLOW, RED, BLUE, GREY = "green", "yellow", "red", "blue", "text"
-OUTCOME_COLOURS: Final = {"success": GREEN, "failure": RED, "abandoned": "#8e8e8e"}
+GREEN, YELLOW, ORANGE, RED, BLUE, PURPLE, GREY = "green", "yellow", "orange", "red", "blue", "purple", "text"
+FADED: Final = "#8e8e8e"
+OUTCOME_COLOURS: Final = {"success": GREEN, "failure": RED, "abandoned": FADED}
 
-_TIME_SERIES, _TABLE = 0, 1
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """One SQL query of a panel; grafanalib asks for its JSON."""
-
-    sql: str
-    ref: str = "A"
-    as_table: bool = False
-
-    def to_json_data(self) -> dict[str, object]:
-        return {
-            "refId": self.ref,
-            "datasource": SOURCE,
-            "editorType": "sql",
-            "rawSql": self.sql,
-            "format": _TABLE if self.as_table else _TIME_SERIES,
-        }
+NO_DATA: Final = "no data"
+OPEN: Final = "Open"
+NO_VALUE: Final = "–"  # noqa: RUF001 -- a dash for nothing is typography
+"""The same in a cell of a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,100 +60,320 @@ class Column:
     """How a table shows one column."""
 
     name: str
-    unit: str
+    unit: str = TEXT
     decimals: int | None = None
     scale: Sequence[Step] = ()
     url: str = ""
+    """What a click on the cell, which says `OPEN`, opens; ``${__value.raw}``, ``${__data.fields.Name}``, ``${__url_time_range}`` are Grafana's."""
+    width: int | None = None
+    hidden: bool = False
+    filled: bool = False
+    """The scale colours the cell instead of its text."""
+    states: Mapping[str, str] | None = None
+    """Colours of words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """How one series is drawn that is not like the others."""
+
+    name: str
+    """As the legend says it; ``/.../`` is a pattern."""
+    colour: str = ""
+    dashed: bool = False
+    fill_to: str = ""
+    """The series down to which the area is filled: a band."""
+    hidden_in_legend: bool = False
+    unit: str = ""
+    """Its own, on an axis of its own at the right."""
+    width: int | None = None
+    bars: bool = False
+    line: bool = False
+    """A line over stacked bars or areas, not one of them."""
+    joined: bool = False
+    """Drawn over gaps: it has few points, beside a series with many."""
 
 
 def stat(
-    title: str, description: str, sql: str, *, unit: str, scale: Sequence[Step] = (), decimals: int | None = None
+    title: str,
+    description: str,
+    targets: Targets,
+    *,
+    unit: str,
+    scale: Sequence[Step] = (),
+    decimals: int | None = None,
+    states: Mapping[str, str] | None = None,
+    sparkline: bool = False,
+    filled: bool = False,
+    url: str = "",
+    empty: str = NO_DATA,
 ) -> Panel:
-    """One big number."""
+    """One big number, or one for each column of the row; `states` colours words, `empty` is said where there is none."""
+    asked = _asked(targets, as_table=not sparkline)
+    overrides = [_override("/.*/", {"links": [{"title": OPEN, "url": url}]})] if url else []
     return g.Stat(
         title=title,
         description=description,
-        targets=[Query(sql, as_table=True)],
+        targets=asked,
         format=unit,
         decimals=decimals,
         thresholds=_scale(scale),
+        mappings=[*_words(states), _nothing(empty, FADED if filled else GREY)],
         color={"mode": "thresholds"},
-        graphMode="none",
+        colorMode="background_solid" if filled else "value",
+        graphMode="area" if sparkline else "none",
         reduceCalc="lastNotNull",
-        noValue="no data",
-        dataSource=SOURCE,
+        fields="/.*/" if states else "",
+        noValue=empty,
+        interval=_interval(asked) if sparkline else None,
+        maxDataPoints=None,
+        dataSource=_source(asked),
+        extraJson={"fieldConfig": {"overrides": overrides}},
     )
 
 
 def lines(
     title: str,
     description: str,
-    queries: Sequence[str],
+    targets: Targets,
     *,
     unit: str,
     scale: Sequence[Step] = (),
     colours: Mapping[str, str] | None = None,
+    series: Sequence[Series] = (),
     stacked: bool = False,
+    bars: bool = False,
+    filled: bool = False,
     from_zero: bool = True,
     logarithmic: bool = False,
+    most: float | None = None,
+    decimals: int | None = None,
+    interval: str | None = None,
+    legend_calcs: Sequence[str] = (),
 ) -> Panel:
-    """Series over time; steps of a scale are drawn as lines."""
+    """Series over time; the steps of a scale are drawn as lines, or, `filled`, colour the area.
+
+    `interval` is the shortest step that Grafana asks for: by default the chosen resolution where the query reads cells, a minute else.
+    A band between two series is the upper one with `Series.fill_to` the lower one.
+    """
+    asked = _asked(targets, as_table=False)
+    styles = [*(Series(name, colour) for name, colour in (colours or {}).items()), *series]
     return g.TimeSeries(
         title=title,
         description=description,
-        targets=[Query(sql, ref=f"Q{number}") for number, sql in enumerate(queries, start=1)],
+        targets=asked,
         unit=unit,
         thresholds=_scale(scale),
-        thresholdsStyleMode="line" if len(scale) > 1 else "off",
-        overrides=[
-            _override(name, {"color": {"mode": "fixed", "fixedColor": colour}})
-            for name, colour in (colours or {}).items()
-        ],
+        thresholdsStyleMode="off" if len(scale) < 2 else "line",
+        colorMode="thresholds" if filled else "palette-classic",
+        gradientMode="scheme" if filled else "none",
+        overrides=[_series(each) for each in styles],
         stacking={"mode": "normal" if stacked else "none", "group": "A"},
-        fillOpacity=25 if stacked else 0,
-        lineWidth=1,
-        valueMin=0 if from_zero and not logarithmic else None,
+        drawStyle="bars" if bars else "line",
+        fillOpacity=70 if bars or stacked else 25 if filled else 0,
+        # The line of a stacked series of zeros would be drawn over the one below it.
+        lineWidth=0 if bars or stacked else 1,
+        showPoints="never" if bars else "auto",
         scaleDistributionType="log" if logarithmic else "linear",
         scaleDistributionLog=10,
-        showPoints="auto",
         tooltipMode="multi",
         tooltipSort="desc",
-        interval="$resolution",
+        legendCalcs=list(legend_calcs),
+        interval=_interval(asked) if interval is None else interval,
         maxDataPoints=None,
-        dataSource=SOURCE,
+        dataSource=_source(asked),
+        extraJson=_defaults(min=0 if from_zero and not logarithmic else None, max=most, decimals=decimals),
     )
 
 
-def table(title: str, description: str, sql: str, *, columns: Sequence[Column]) -> Panel:
+def table(
+    title: str,
+    description: str,
+    targets: Targets,
+    *,
+    columns: Sequence[Column],
+    transformations: Sequence[Mapping[str, object]] = (),
+    sort_by: str = "",
+    descending: bool = False,
+) -> Panel:
+    """Rows. Several targets are joined by `transformations` (`merged`, `organised`)."""
+    asked = _asked(targets, as_table=True)
     return g.Table(
         title=title,
         description=description,
-        targets=[Query(sql, as_table=True)],
+        targets=asked,
         overrides=[_column(column) for column in columns],
         thresholds=_scale(()),
+        transformations=list(transformations),
+        sortBy=[g.TableSortByField(displayName=sort_by, desc=descending)] if sort_by else [],
         maxDataPoints=None,
-        dataSource=SOURCE,
+        dataSource=_source(asked),
+        extraJson=_defaults(),
     )
 
 
-def bars(title: str, description: str, sql: str, *, colours: Mapping[str, str]) -> Panel:
+def merged() -> Mapping[str, object]:
+    """A transformation: the rows of several targets side by side, matched by the columns that they share."""
+    return {"id": "merge", "options": {}}
+
+
+def organised(
+    *, renamed: Mapping[str, str], hidden: Collection[str] = (), order: Sequence[str] = ()
+) -> Mapping[str, object]:
+    """A transformation: columns renamed, left out, and in order (by their old names)."""
+    return {
+        "id": "organize",
+        "options": {
+            "renameByName": dict(renamed),
+            "excludeByName": dict.fromkeys(sorted(hidden), True),
+            "indexByName": {name: index for index, name in enumerate(order)},
+        },
+    }
+
+
+def bars(
+    title: str,
+    description: str,
+    targets: Targets,
+    *,
+    unit: str = COUNT,
+    colours: Mapping[str, str] | None = None,
+    stacked: bool = True,
+    horizontal: bool = False,
+    logarithmic: bool = False,
+) -> Panel:
     """A bar for each row; the first column names it."""
+    asked = _asked(targets, as_table=True)
     return g.BarChart(
         title=title,
         description=description,
-        targets=[Query(sql, as_table=True)],
-        stacking="normal",
+        targets=asked,
+        orientation="horizontal" if horizontal else "auto",
+        stacking="normal" if stacked else "none",
         showValue="never",
-        xTickLabelSpacing=100,
+        xTickLabelSpacing=0 if horizontal else 100,
+        scaleDistributionType="log" if logarithmic else "linear",
         thresholdSteps=_scale(()),
-        overrides=[
-            _override(name, {"color": {"mode": "fixed", "fixedColor": colour}}) for name, colour in colours.items()
-        ],
+        overrides=[_series(Series(name, colour)) for name, colour in (colours or {}).items()],
         tooltipMode="multi",
         maxDataPoints=None,
-        dataSource=SOURCE,
-        extraJson={"fieldConfig": {"defaults": {"unit": COUNT}}},
+        dataSource=_source(asked),
+        extraJson=_defaults(unit=unit),
     )
+
+
+def bar_gauge(
+    title: str,
+    description: str,
+    targets: Targets,
+    *,
+    unit: str,
+    scale: Sequence[Step] = (),
+    most: float | None = None,
+    decimals: int | None = None,
+) -> Panel:
+    """A horizontal bar for each row, with its number: the first column names it, the second is its length."""
+    asked = _asked(targets, as_table=True)
+    return _panel(
+        "bargauge",
+        title,
+        description,
+        asked,
+        defaults={"unit": unit, "min": 0, "max": most, "decimals": decimals, "thresholds": _thresholds(scale)}
+        | {"color": {"mode": "thresholds"}},
+        options={
+            "displayMode": "basic",
+            "orientation": "horizontal",
+            "valueMode": "color",
+            "namePlacement": "auto",
+            "showUnfilled": True,
+            "sizing": "auto",
+            "minVizWidth": 8,
+            "minVizHeight": 16,
+            "maxVizHeight": 300,
+            "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []},
+            # Every row, not a reduction of all.
+            "reduceOptions": {"values": True, "calcs": ["lastNotNull"], "fields": "", "limit": 50},
+        },
+    )
+
+
+def heatmap(title: str, description: str, targets: Targets, *, unit: str) -> Panel:
+    """Buckets over time. A numeric column for each bucket, in order; a column's name is its upper edge in `unit`."""
+    asked = _asked(targets, as_table=False)
+    return _panel(
+        "heatmap",
+        title,
+        description,
+        asked,
+        interval=_interval(asked),
+        custom={
+            "hideFrom": {"tooltip": False, "viz": False, "legend": False},
+            "scaleDistribution": {"type": "linear"},
+        },
+        options={
+            "calculate": False,
+            "cellGap": 1,
+            "cellValues": {"unit": COUNT},
+            "color": {
+                "mode": "scheme",
+                "scheme": "Turbo",
+                "fill": "dark-orange",
+                "scale": "exponential",
+                "exponent": 0.5,
+                "steps": 64,
+                "reverse": False,
+            },
+            "exemplars": {"color": "rgba(255,0,255,0.7)"},
+            # A cell without events stays empty.
+            "filterValues": {"le": 1e-9},
+            "legend": {"show": True},
+            "rowsFrame": {"layout": "le"},
+            "showValue": "never",
+            "tooltip": {"mode": "single", "yHistogram": True, "showColorScale": True},
+            "yAxis": {"axisPlacement": "left", "reverse": False, "unit": unit},
+        },
+    )
+
+
+def state_timeline(
+    title: str,
+    description: str,
+    targets: Targets,
+    *,
+    states: Mapping[str, str],
+    unit: str = TEXT,
+    interval: str | None = None,
+) -> Panel:
+    """Words over time, a lane for each series; `states` are their colours."""
+    asked = _asked(targets, as_table=False)
+    return _panel(
+        "state-timeline",
+        title,
+        description,
+        asked,
+        interval=_interval(asked) if interval is None else interval,
+        defaults={"unit": unit, "mappings": _words(states), "color": {"mode": "thresholds"}},
+        custom={"lineWidth": 0, "fillOpacity": 80, "hideFrom": {"tooltip": False, "viz": False, "legend": False}},
+        options={
+            "mergeValues": True,
+            "showValue": "auto",
+            "alignValue": "left",
+            "rowHeight": 0.9,
+            "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []},
+            "tooltip": {"mode": "single", "sort": "none"},
+        },
+    )
+
+
+def text(title: str, markdown: str) -> Panel:
+    """Words for who reads the dashboard; asks nothing."""
+    return _panel("text", title, "", [], options={"mode": "markdown", "content": markdown})
+
+
+def heading(title: str) -> Panel:
+    """A row's heading: takes (24, 1) of the grid."""
+    return g.RowPanel(title=title)
 
 
 def dashboard(
@@ -171,8 +384,14 @@ def dashboard(
     rows: Sequence[Sequence[tuple[int, int, Panel]]],
     variables: Sequence[Panel],
     annotations: Sequence[Mapping[str, object]] = (),
+    begin: str = "now-6h",
+    refresh: str = "30s",
 ) -> Panel:
-    """A dashboard of rows; each panel comes with its width (of 24) and height, and is placed left to right, top to bottom."""
+    """A dashboard of rows; each panel comes with its width (of 24) and height, and is placed left to right, top to bottom.
+
+    A ``heading`` is a row by itself: ``[(24, 1, panels.heading("Budgets"))]``. `variables` and `annotations` are made by
+    `maibo_dashboards.variables`.
+    """
     return g.Dashboard(
         title=title,
         uid=uid,
@@ -181,48 +400,86 @@ def dashboard(
         panels=list(_placed(rows)),
         templating=g.Templating(list=list(variables)),
         annotations=g.Annotations(list=[*annotations]),
-        links=[g.DashboardLink(title="maibo", tags=["maibo"], asDropdown=True, includeVars=True, type="dashboards")],
-        time=g.Time("now-6h", "now"),
+        links=[
+            g.DashboardLink(
+                title="maibo",
+                tags=["maibo"],
+                asDropdown=True,
+                includeVars=False,
+                type="dashboards",
+                tooltip="Dashboards of maibo",
+            )
+        ],
+        time=g.Time(begin, "now"),
         timezone="browser",
-        refresh="30s",
+        refresh=refresh,
         graphTooltip=1,
     )
 
 
-def datasource_variable() -> Panel:
-    return g.Template(name="datasource", label="Data source", type="datasource", query=SOURCE_TYPE)
+def _asked(targets: Targets, *, as_table: bool) -> list[Target]:
+    """In the form that the panel needs, each with a name of its own: those that share one are numbered."""
+    several = [targets] if isinstance(targets, Sql | Promql) else list(targets)
+    if as_table:
+        several = [
+            replace(each, as_table=True) if isinstance(each, Sql) else replace(each, instant=True) for each in several
+        ]
+    if len({each.ref for each in several}) < len(several):
+        several = [replace(each, ref=f"Q{number}") for number, each in enumerate(several, start=1)]
+    return several
 
 
-def resolution_variable(resolutions: Mapping[str, str], *, default: str) -> Panel:
-    """Which tier of the cells is read; also the shortest interval that panels ask for."""
-    return g.Template(
-        name="resolution",
-        label="Resolution",
-        type="custom",
-        query=", ".join(f"{label} : {key}" for key, label in resolutions.items()),
-        options=[{"selected": key == default, "text": label, "value": key} for key, label in resolutions.items()],
-        sort=0,
+def _source(asked: Sequence[Target]) -> dict[str, str]:
+    return reference(asked[0].source)
+
+
+def _interval(asked: Sequence[Target]) -> str | None:
+    """Never finer than what is read: cells of the chosen resolution, or minutes. Prometheus knows its own."""
+    if any(isinstance(each, Promql) for each in asked):
+        return None
+    return "$resolution" if any("${resolution}" in each.text for each in asked if isinstance(each, Sql)) else "1m"
+
+
+def _defaults(**defaults: object) -> dict[str, object]:
+    """Of every field of a panel, beside what grafanalib says."""
+    told = {key: value for key, value in defaults.items() if value is not None}
+    return {"fieldConfig": {"defaults": {"noValue": NO_DATA, **told}}}
+
+
+class _Modern(g.Panel):  # type: ignore[misc]  # grafanalib has no types
+    """A kind of panel as Grafana has it now."""
+
+    kind: str
+    body: Mapping[str, object]
+
+    def to_json_data(self) -> object:
+        return self.panel_json({"type": self.kind, **self.body})
+
+
+def _panel(
+    kind: str,
+    title: str,
+    description: str,
+    asked: Sequence[Target],
+    *,
+    options: Mapping[str, object],
+    defaults: Mapping[str, object] | None = None,
+    custom: Mapping[str, object] | None = None,
+    interval: str | None = None,
+) -> Panel:
+    panel = _Modern(
+        title=title,
+        description=description,
+        targets=list(asked),
+        thresholds=_scale(()),
+        interval=interval,
+        maxDataPoints=None,
+        dataSource=_source(asked) if asked else None,
     )
-
-
-def values_variable(name: str, sql: str) -> Panel:
-    """Narrow to some values of a dimension; all of them at first."""
-    return g.Template(
-        name=name,
-        label=name.capitalize(),
-        type="query",
-        query=sql,
-        dataSource=SOURCE,
-        includeAll=True,
-        multi=True,
-        default="$__all",
-        refresh=2,
-    )
-
-
-def annotation(name: str, sql: str, *, colour: str) -> Mapping[str, object]:
-    target = {"refId": "Anno", "editorType": "sql", "rawSql": sql, "format": _TABLE}
-    return {"name": name, "enable": True, "iconColor": colour, "datasource": SOURCE, "target": target}
+    panel.kind = kind
+    told = {"noValue": NO_DATA, **(defaults or {}), **({"custom": dict(custom)} if custom else {})}
+    panel.body = {"options": dict(options), "fieldConfig": {"defaults": told, "overrides": []}}
+    return panel
 
 
 def _placed(rows: Sequence[Sequence[tuple[int, int, Panel]]]) -> list[Panel]:
@@ -243,20 +500,77 @@ def _scale(steps: Sequence[Step]) -> list[dict[str, object]]:
     return [{"color": step.colour, "value": step.value} for step in steps or (Step(GREY),)]
 
 
+def _thresholds(steps: Sequence[Step]) -> dict[str, object]:
+    return {"mode": "absolute", "steps": _scale(steps)}
+
+
+def _words(states: Mapping[str, str] | None) -> list[dict[str, object]]:
+    """Value mappings: a word in a colour."""
+    if not states:
+        return []
+    options = {
+        word: {"color": colour, "index": index, "text": word} for index, (word, colour) in enumerate(states.items())
+    }
+    return [{"type": "value", "options": options}]
+
+
+def _nothing(text: str, colour: str) -> dict[str, object]:
+    """A value mapping: what is not known has no part in a scale's colours."""
+    return {"type": "special", "options": {"match": "null+nan", "result": {"color": colour, "index": 99, "text": text}}}
+
+
 def _override(name: str, properties: Mapping[str, object]) -> dict[str, object]:
     return {
-        "matcher": {"id": "byName", "options": name},
+        "matcher": {"id": "byRegexp" if name.startswith("/") else "byName", "options": name},
         "properties": [{"id": id_, "value": value} for id_, value in properties.items()],
     }
 
 
+def _series(series: Series) -> dict[str, object]:
+    properties: dict[str, object] = {}
+    if series.colour:
+        properties["color"] = {"mode": "fixed", "fixedColor": series.colour}
+    if series.dashed:
+        properties["custom.lineStyle"] = {"fill": "dash", "dash": [10, 10]}
+    if series.fill_to:
+        properties |= {"custom.fillBelowTo": series.fill_to, "custom.fillOpacity": 20}
+    if series.hidden_in_legend:
+        properties["custom.hideFrom"] = {"legend": True, "tooltip": False, "viz": False}
+    if series.unit:
+        properties |= {"unit": series.unit, "custom.axisPlacement": "right"}
+    if series.width is not None:
+        properties["custom.lineWidth"] = series.width
+    if series.joined:
+        properties["custom.spanNulls"] = True
+    if series.bars:
+        properties |= {"custom.drawStyle": "bars", "custom.fillOpacity": 40, "custom.lineWidth": 0}
+    if series.line:
+        properties |= {
+            "custom.drawStyle": "line",
+            "custom.fillOpacity": 0,
+            "custom.lineWidth": 2,
+            "custom.showPoints": "always",
+            "custom.stacking": {"mode": "none", "group": "B"},
+        }
+    return _override(series.name, properties)
+
+
 def _column(column: Column) -> dict[str, object]:
-    properties: dict[str, object] = {"unit": column.unit}
+    properties: dict[str, object] = {"unit": column.unit, "noValue": NO_VALUE}
     if column.decimals is not None:
         properties["decimals"] = column.decimals
     if column.scale:
-        properties["thresholds"] = {"mode": "absolute", "steps": _scale(column.scale)}
-        properties["custom.cellOptions"] = {"type": "color-text"}
+        properties["thresholds"] = _thresholds(column.scale)
     if column.url:
-        properties["links"] = [{"title": "Open", "url": column.url}]
+        properties["links"] = [{"title": OPEN, "url": column.url}]
+        properties["mappings"] = [{"type": "regex", "options": {"pattern": ".+", "result": {"index": 0, "text": OPEN}}}]
+    if column.scale or column.states:
+        unknown = "transparent" if column.filled else GREY
+        properties["mappings"] = [*_words(column.states), _nothing(NO_VALUE, unknown)]
+        properties["custom.cellOptions"] = {"type": "color-background" if column.filled else "color-text"}
+    if column.width is not None:
+        properties["custom.width"] = column.width
+    if column.hidden:
+        # Grafana 13's table knows the second alone.
+        properties |= {"custom.hidden": True, "custom.hideFrom.viz": True}
     return _override(column.name, properties)

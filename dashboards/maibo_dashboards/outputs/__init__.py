@@ -1,0 +1,1 @@
+"""How dashboards leave maibo: as files of several forms, with what Grafana is provisioned by, or straight into a Grafana."""

@@ -1,0 +1,1 @@
+"""What panels ask ClickHouse: SQL, one module a subject, in the store's tables and the data source's macros."""
