@@ -49,9 +49,11 @@ class Cluster:
     _pulled_at: float = -math.inf
     _spare_since: float | None = None
     pool: int = 0
-    """Slots to keep free."""
+    """Slots to keep free: `hold` changes it."""
     image_ahead: bool = False
     """Fresh nodes pull the workload's image before a pod of it comes. A CapacityBuffer or a pause image does not do that."""
+    _settled: bool = False
+    """Nothing has changed since pods were placed last."""
 
     def __post_init__(self) -> None:
         self.ready = self.wanted
@@ -71,8 +73,13 @@ class Cluster:
         """Free slots that the pool holds."""
         return max(0, min(self.pool, self.free))
 
+    def hold(self, pool: int, *, image_ahead: bool) -> None:
+        """From now on."""
+        self.pool, self.image_ahead, self._settled = pool, image_ahead, False
+
     def scale(self, wanted: int, now: float) -> None:
         """As a ReplicaSet does: who waits goes first, then who starts, then who serves."""
+        self._settled = False
         gone = self.ready + len(self._starting) + self.waiting - wanted
         self.wanted = wanted
         if gone < 0:
@@ -98,7 +105,9 @@ class Cluster:
             heapq.heappop(self._nodes)
             self.slots += self.room.pods_per_node
             self._fresh += self.room.pods_per_node
-        self._place(now)
+            self._settled = False
+        if not self._settled:
+            self._place(now)
         came = 0
         while self._starting and self._starting[0] <= now:
             self.ready_at = heapq.heappop(self._starting)
@@ -114,6 +123,7 @@ class Cluster:
         short = self.waiting + self.pool - max(0, self.free) - len(self._nodes) * self.room.pods_per_node
         for _ in range(math.ceil(short / self.room.pods_per_node)):
             heapq.heappush(self._nodes, now + self.room.start_up.node.draw(self.random))
+        self._settled = True
 
     def _pull(self, now: float) -> float:
         """Slots that ran the workload are filled first; the first pod on a fresh node pulls, those after it wait for it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.autoscaling.cluster import PODS_PER_NODE
@@ -13,7 +12,6 @@ from benchmarks.autoscaling.study import Goal, Row, Studied, goals
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from benchmarks.autoscaling.traces import Window
     from rich.console import Console
 
 WORDS = {True: "yes", False: "no", None: "not sure"}
@@ -28,7 +26,7 @@ def show(console: Console, studied: Studied) -> None:
 
 
 def _table(studied: Studied) -> Table:
-    replayed = ", ".join(_window(each) for each in studied.windows)
+    replayed = ", ".join(str(each) for each in studied.windows)
     table = Table(title=f"{studied.trace}: {replayed}, of {studied.days:.2g} d", title_justify="left", pad_edge=False)
     for heading in (
         "strategy", "over SLO", "lost", "unserved", "scale-up P50 P90 P99", "ups", "utilised", "pod-h", "+ pool", "node-h", "x oracle",
@@ -70,11 +68,6 @@ def _against(row: Row) -> str:
         return ""
     each, per = row.compared.missed, 100 / row.figures.calls
     return f"{per * each.total:+.4f} % [{per * each.lower:+.4f}, {per * each.upper:+.4f}]"
-
-
-def _window(window: Window) -> str:
-    day = "" if window.begin < 86_400 else f"{datetime.fromtimestamp(window.begin, UTC):%Y-%m-%d} "
-    return f"{day}{window.character}"
 
 
 def show_goals(console: Console, found: Sequence[Goal]) -> None:

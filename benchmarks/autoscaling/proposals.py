@@ -47,7 +47,7 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Pods by what is known of them: sums and counts, so that many alike cost as little as one."""
+    """Pods by what is known of them: sums and counts."""
 
     measured: int
     """Ready, with a metric."""
@@ -59,9 +59,8 @@ class Groups:
     missing_requests: int = 0
 
 
-def group(
-    pods: Sequence[Pod], now: float, *, cpu: bool, init_seconds: float = 300, initial_delay_seconds: float = 30
-) -> Groups:
+def group(pods: Sequence[Pod], now: float, *, init_seconds: float = 300, initial_delay_seconds: float = 30) -> Groups:
+    """Of a resource metric: what is not ready is not asked of the others."""
     measured = usage = requests = unready = unready_requests = missing = missing_requests = 0
     for pod in pods:
         if pod.deleting or pod.phase == "Failed":
@@ -70,7 +69,7 @@ def group(
             unready, unready_requests = unready + 1, unready_requests + pod.request
         elif pod.level is None:
             missing, missing_requests = missing + 1, missing_requests + pod.request
-        elif cpu and _unready(pod, now, init_seconds, initial_delay_seconds):
+        elif _unready(pod, now, init_seconds, initial_delay_seconds):
             unready, unready_requests = unready + 1, unready_requests + pod.request
         else:
             measured, usage, requests = measured + 1, usage + pod.level, requests + pod.request
@@ -111,27 +110,6 @@ def _utilisation_ratio(usage: int, requests: int, percent: int) -> float:
     return float(usage * 100 // requests) / float(percent)
 
 
-def by_average(current: int, groups: Groups, target: int, tolerance: Tolerance = DEFAULT) -> int | None:
-    """Pods metric, or a resource with ``averageValue``."""
-    if not groups.measured:
-        return None
-    ratio = _average_ratio(groups.usage, groups.measured, target)
-    up_with_unready = groups.unready > 0 and ratio > 1.0
-    if not up_with_unready and not groups.missing:
-        return current if tolerance.holds(ratio) else math.ceil(ratio * groups.measured)
-    usage, count = groups.usage, groups.measured
-    if groups.missing and ratio != 1.0:
-        usage += target * groups.missing if ratio < 1.0 else 0
-        count += groups.missing
-    if up_with_unready:
-        count += groups.unready
-    return _recomputed(current, ratio, _average_ratio(usage, count, target), count, tolerance)
-
-
-def _average_ratio(usage: int, count: int, target: int) -> float:
-    return float(usage // count) / float(target)
-
-
 def _recomputed(current: int, before: float, ratio: float, count: int, tolerance: Tolerance) -> int:
     """With what was assumed of the others: nothing is done when that turns it round, or leaves too little."""
     if tolerance.holds(ratio) or (before < 1.0 and ratio > 1.0) or (before > 1.0 and ratio < 1.0):
@@ -153,15 +131,3 @@ def by_external_average(
     ratio = float(total) / asked if asked else math.inf if total else math.nan
     found = status_replicas if tolerance.holds(ratio) else min(INT32_MAX, math.ceil(float(total) / float(target)))
     return found, math.ceil(float(total) / float(status_replicas)) if status_replicas else 0
-
-
-def by_external_value(
-    current: int, ready: int, values: Sequence[int], target: int, tolerance: Tolerance = DEFAULT
-) -> int | None:
-    """External metric with ``value``, and an object's. It multiplies the *ready* pods: 3 replicas, 1 ready, ratio 1.95 gives 2."""
-    if not values:
-        return None
-    ratio = float(sum(values)) / float(target)
-    if current == 0:
-        return math.ceil(ratio)
-    return current if tolerance.holds(ratio) else min(INT32_MAX, math.ceil(ratio * float(ready)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from benchmarks.autoscaling.cluster import Cluster, Room
-from benchmarks.autoscaling.world import Act, Setting, Strategy, World
+from benchmarks.autoscaling.world import Act, Rising, ScaleUp, Setting, Strategy, World
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,18 +17,6 @@ if TYPE_CHECKING:
 WARM_UP_SECONDS: Final = 1_800
 """Replayed and not counted: every strategy begins with what 65 % needs."""
 BEGIN_UTILISATION: Final = 0.65
-
-
-@dataclass(frozen=True, slots=True)
-class ScaleUp:
-    """From a decision until as many pods serve."""
-
-    decided_at: float
-    to: int
-    seconds: float | None
-    """None: something lower was decided before it was done, or the replay ended."""
-    lasted: float
-    """Until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +38,8 @@ class Outcome:
     """Slots that a burst pool kept free; paid for too."""
     slots: Vector
     """Places for pods on all nodes."""
+    wanted: Vector
+    """``spec.replicas``."""
     changes: int
     """Of ``spec.replicas``."""
     scale_ups: tuple[ScaleUp, ...]
@@ -59,11 +49,10 @@ class Outcome:
 class _Tracker:
     """Scale-ups: those that were written, from when they had been decided. What the HPA's tolerance keeps from being written is none."""
 
-    done: list[ScaleUp] = field(default_factory=list)
+    done: list[ScaleUp]
+    running: list[Rising]
     asked: list[tuple[int, int]] = field(default_factory=list)
     """(since, replicas) wished for and not written, rising in both."""
-    running: list[tuple[int, int]] = field(default_factory=list)
-    """(decided at, to), rising."""
 
     def wished(self, now: int, replicas: int, wanted: int) -> None:
         while self.asked and self.asked[-1][1] > replicas:
@@ -72,20 +61,28 @@ class _Tracker:
             self.asked.append((now, replicas))
 
     def written(self, now: int, replicas: int, before: int) -> None:
-        while self.running and self.running[-1][1] > replicas:
-            at, to = self.running.pop()
-            self.done.append(ScaleUp(at, to, None, now - at))
+        while self.running and self.running[-1].to > replicas:
+            taken = self.running.pop()
+            self.done.append(_unfinished(taken, now))
         since = min((at for at, wish in self.asked if wish >= replicas), default=now)
         self.asked = [(at, wish) for at, wish in self.asked if wish > replicas]
         if replicas > before:
-            self.running.append((since, replicas))
+            self.running.append(Rising(since, replicas))
+
+    def waits(self, placed: int) -> None:
+        """No more pods than these have a place."""
+        self.running[:] = [each if each.to <= placed else each._replace(cold=True) for each in self.running]
 
     def served(self, at_last: float, ready: int) -> None:
         """`at_last`: when the newest of them became ready."""
-        while self.running and self.running[0][1] <= ready:
-            at, to = self.running.pop(0)
+        while self.running and self.running[0].to <= ready:
+            at, to, cold = self.running.pop(0)
             seconds = max(0.0, at_last - at)
-            self.done.append(ScaleUp(at, to, seconds, seconds))
+            self.done.append(ScaleUp(at, to, seconds, seconds, cold))
+
+
+def _unfinished(rising: Rising, now: int) -> ScaleUp:
+    return ScaleUp(rising.decided_at, rising.to, None, now - rising.decided_at, rising.cold)
 
 
 def replay(setting: Setting, strategy: Strategy, *, room: Room, seed: int) -> Outcome:
@@ -95,12 +92,11 @@ def replay(setting: Setting, strategy: Strategy, *, room: Room, seed: int) -> Ou
     random = np.random.default_rng([seed, 2])
     cluster = Cluster(room, random, first)
     world = World(setting, first, first)
-    tracker = _Tracker()
+    tracker = _Tracker(world.scale_ups, world.scaling_up)
     law = setting.law.stationary(min(setting.expected[0] / max(1, first), 0.95 * setting.per_replica))
-    empty = setting.law.empty()
     expected = setting.expected.tolist()
     seconds = setting.seconds
-    missed, lost, busy, ready, pods, pool, slots = (np.zeros(seconds) for _ in range(7))
+    missed, lost, busy, ready, pods, pool, slots, wanted = (np.zeros(seconds) for _ in range(8))
     changes = 0
     second = setting.law.second
     for now in range(seconds):
@@ -109,22 +105,25 @@ def replay(setting: Setting, strategy: Strategy, *, room: Room, seed: int) -> Ou
             changes += _follow(act, cluster, world, tracker) and now >= WARM_UP_SECONDS
         came = cluster.step(now)
         serving = cluster.ready
+        if cluster.waiting:
+            tracker.waits(cluster.placed)
         tracker.served(cluster.ready_at, serving)
         rate = expected[now]
         if serving:
             if came:
-                law = ((serving - came) * law + came * empty) / serving
+                law = law * ((serving - came) / serving)
+                law[0] += came / serving  # they begin empty
             law, felt = second(law, rate / serving)
             missed[now], lost[now], busy[now] = felt.missed * serving, felt.lost * serving, felt.busy
         else:
-            law = empty
+            law = setting.law.empty()
             missed[now] = lost[now] = rate
         ready[now], pods[now], pool[now], slots[now] = serving, cluster.placed, cluster.reserved, cluster.slots
+        wanted[now] = cluster.wanted
         world.ready_at.append(serving)
         world.busy_at.append(float(busy[now]))
         world.ready, world.now = serving, now + 1
-    for at, to in tracker.running:
-        tracker.done.append(ScaleUp(at, to, None, seconds - at))
+    tracker.done += [_unfinished(each, seconds) for each in tracker.running]
     after = slice(WARM_UP_SECONDS, None)
     workers = setting.law.service.workers
     capacity = ready * setting.per_replica
@@ -138,6 +137,7 @@ def replay(setting: Setting, strategy: Strategy, *, room: Room, seed: int) -> Ou
         pods[after],
         pool[after],
         slots[after],
+        wanted[after],
         changes,
         tuple(each for each in tracker.done if each.decided_at >= WARM_UP_SECONDS),
     )
@@ -146,7 +146,7 @@ def replay(setting: Setting, strategy: Strategy, *, room: Room, seed: int) -> Ou
 def _follow(act: Act, cluster: Cluster, world: World, tracker: _Tracker) -> bool:
     """Whether ``/scale`` changed."""
     if act.pool is not None:
-        cluster.pool, cluster.image_ahead = act.pool, act.image_ahead
+        cluster.hold(act.pool, image_ahead=act.image_ahead)
     if act.wished is not None:
         tracker.wished(world.now, act.wished, world.wanted)
     if act.write is None or act.write == world.wanted:

@@ -28,7 +28,10 @@ COARSE: Final = 0.02
 """... beyond to steps of two percent."""
 GRID_SECONDS: Final = 0.001
 """Of durations."""
-BUSY, MISSED, LOST = 0, 1, 2
+SIZES: Final = (48, 80)
+"""A queue that is never fuller is reckoned with so few requests: most seconds are, and the matrices are a seventh."""
+NEGLIGIBLE: Final = 1e-9
+"""How likely more may be: of late requests that is a part in a million."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,10 @@ class Law:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.states = service.workers + math.ceil(service.per_second * service.timeout_seconds) + 1
-        self._steps: dict[int, Vector] = {}
+        sizes = [each for each in SIZES if each < self.states]
+        self._smaller = dict(zip([*sizes[1:], self.states], sizes, strict=True)) if sizes else {}
+        self._larger = {smaller: size for size, smaller in self._smaller.items()}
+        self._steps: dict[tuple[int, int], Vector] = {}
 
     def empty(self) -> Vector:
         law = np.zeros(self.states)
@@ -76,9 +82,19 @@ class Law:
         return law
 
     def second(self, law: Vector, rate: float) -> tuple[Vector, Second]:
-        """The law a second later, at so many calls a second for each replica, and what happened meanwhile."""
-        done = law @ self._step(rate)
-        return done[: self.states], Second(*done[self.states :].tolist())
+        """The law a second later, at so many calls a second for each replica, and what happened meanwhile.
+
+        A law is as long as it has to be: what is beyond its end is empty, but for `NEGLIGIBLE`.
+        """
+        size = len(law)
+        done = law @ self._step(rate, size)
+        after = done[:size]
+        larger, smaller = self._larger.get(size), self._smaller.get(size)
+        if larger is not None and after[-1] > NEGLIGIBLE:
+            return self.second(np.concatenate((law, np.zeros(larger - size))), rate)
+        if smaller is not None and after[smaller] < NEGLIGIBLE and float(after[smaller:].sum()) < NEGLIGIBLE / 100:
+            after = after[:smaller]
+        return after, Second(*done[size:].tolist())
 
     def stationary(self, rate: float) -> Vector:
         """By Erlang: what the law comes to when the rate stays."""
@@ -143,7 +159,7 @@ class Law:
         over_slo, over_timeout = self.over(self.service.slo_seconds), self.over(self.service.timeout_seconds)
         return np.stack([busy, over_slo, over_timeout], axis=1)
 
-    def _step(self, rate: float) -> Vector:
+    def _step(self, rate: float, size: int) -> Vector:
         load = rate / self.service.per_second
         if load < FINE_UP_TO:
             index = round(load * FINE)
@@ -151,20 +167,20 @@ class Law:
         else:
             beyond = min(round(math.log(load / FINE_UP_TO) / COARSE), 200)
             index, rounded = round(FINE_UP_TO * FINE) + beyond, FINE_UP_TO * math.exp(beyond * COARSE)
-        step = self._steps.get(index)
+        step = self._steps.get((index, size))
         if step is None:
-            step = self._steps[index] = self._made(rounded * self.service.per_second)
+            step = self._steps[index, size] = self._made(rounded * self.service.per_second, size)
         return step
 
-    def _made(self, rate: float) -> Vector:
+    def _made(self, rate: float, size: int) -> Vector:
         """exp of the generator over one second, beside it the integral of what each state is worth: one exponential gives both."""
-        size = self.states
         births = np.full(size, rate)
         births[-1] = 0.0
         generator = np.zeros((size + 3, size + 3))
         inner = generator[:size, :size]
-        inner += np.diag(births[:-1], 1) + np.diag(self._deaths[1:], -1) - np.diag(births + self._deaths)
-        worth = self._worth * np.array([1.0, rate, rate])
+        deaths = self._deaths[:size]
+        inner += np.diag(births[:-1], 1) + np.diag(deaths[1:], -1) - np.diag(births + deaths)
+        worth = self._worth[:size] * np.array([1.0, rate, rate])
         generator[:size, size:] = worth
         halvings = max(0, math.ceil(math.log2(2 * (rate + self.service.per_second))))
         small = generator / 2.0**halvings

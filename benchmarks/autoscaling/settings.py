@@ -10,7 +10,7 @@ from benchmarks.autoscaling.replay import BEGIN_UTILISATION, WARM_UP_SECONDS
 from benchmarks.autoscaling.world import Setting
 
 if TYPE_CHECKING:
-    from benchmarks.autoscaling.service import Law
+    from benchmarks.autoscaling.service import Law, Service
     from benchmarks.autoscaling.traces import Trace, Window
 
 MISSED_BUDGET: Final = 0.005
@@ -19,9 +19,9 @@ MEAN_PODS: Final = 20
 LEAST: Final = 2
 
 
-def mean_rate(law: Law, pods: float = MEAN_PODS) -> float:
+def mean_rate(service: Service, pods: float = MEAN_PODS) -> float:
     """What so many pods carry at 65 %: traces are scaled to it."""
-    return pods * BEGIN_UTILISATION * law.service.per_second
+    return pods * BEGIN_UTILISATION * service.per_second
 
 
 def setting_of(trace: Trace, window: Window, law: Law, *, seed: int) -> Setting:

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from numpy.random import Generator
 
+COLD_SECONDS = 135
+"""P90 of what a start takes where a node has to come, by the stages of `KARPENTER`."""
 P90_Z = 1.2815515655446004
 
 

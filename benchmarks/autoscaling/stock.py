@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from benchmarks.autoscaling import hpa, keda, proposals
@@ -15,6 +16,7 @@ SCRAPE_SECONDS = 15
 RATE_SECONDS = 60
 """``rate(requests_total[1m])``, KEDA's own example of a Prometheus trigger."""
 MILLI = 1000
+STARTING = proposals.Pod(phase="Pending")
 
 
 @dataclass(slots=True)
@@ -30,18 +32,18 @@ class CpuHpa:
         if (now + self.setting.seed) % keda.SYNC_SECONDS:
             return None
         spec = hpa.Spec(self.setting.least, self.setting.most)
-        proposed = proposals.by_utilisation(world.wanted, self._groups(world), self.percent)
+        proposed = proposals.by_utilisation(world.wanted, proposals.group(self._pods(world), now), self.percent)
         return Act(hpa.reconcile(spec, self.state, world.wanted, [proposed], now))
 
-    def _groups(self, world: World) -> proposals.Groups:
+    def _pods(self, world: World) -> list[proposals.Pod]:
         """By the newest sample that metrics-server has. What became ready too late for a whole sample is unready."""
         fetched = world.now - (world.now + 7 * self.setting.seed) % METRICS_SERVER_SECONDS
         end = fetched - (fetched + 3 * self.setting.seed) % KUBELET_SECONDS
         begin = end - KUBELET_SECONDS
         measured = min(world.ready_since(begin), world.wanted) if end > 0 else 0
         usage = int(world.utilisation(begin, end) * MILLI)
-        return proposals.Groups(measured, usage * measured, MILLI * measured, unready=world.wanted - measured,
-                                unready_requests=MILLI * (world.wanted - measured))  # fmt: skip
+        serving = proposals.Pod(usage, started_at=-math.inf, transition_at=-math.inf, measured_at=end)
+        return [serving] * measured + [STARTING] * (world.wanted - measured)
 
 
 @dataclass(slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.autoscaling import schedules
-from benchmarks.autoscaling.ours import Foreseen, Ours, Parts, with_target
+from benchmarks.autoscaling.foreseen import Foreseen
+from benchmarks.autoscaling.ours import Ours, Parts, with_target
 from benchmarks.autoscaling.stock import CpuHpa, KedaRate
 from benchmarks.autoscaling.world import Named, Setting, Strategy
 
@@ -23,6 +25,9 @@ OURS: Final[Mapping[str, Parts]] = {
     "maibo+image": Parts(predictive=True, fast_lane=True, pool=True, image_ahead=True),
 }
 """Each with what the one before it has."""
+FULLEST: Final = "maibo+image"
+PODS: Final = "maibo-pods"
+"""Where the cluster has no CapacityBuffer, a balloon of so many pods."""
 TIGHT: Final = "maibo-tight"
 """How much can be utilised, where every part helps."""
 TIGHT_UTILISATION: Final = 0.95
@@ -39,14 +44,17 @@ def strategies(changes: Mapping[str, float] | None = None) -> dict[str, Named]:
         Named("cron", "each hour as a week before", schedules.cron),
         Named("day-naive", "as yesterday", schedules.day_naive),
         Named(ORACLE, "knows the future", schedules.oracle),
-        Named(TIGHT, f"as maibo+image, at {TIGHT_UTILISATION:.0%} of the safe load", _tight(changes or {}).make),
         *(Named(name, _summary(parts), _Maibo(parts, changes or {}).make) for name, parts in OURS.items()),
+        _fullest(PODS, "the pool a number of pods", replace(OURS[FULLEST], pods_alone=True), changes or {}),
+        _fullest(
+            TIGHT, "nearer to the safe load", OURS[FULLEST], {**(changes or {}), "utilisation": TIGHT_UTILISATION}
+        ),
     ]
     return {each.name: each for each in found}
 
 
-def _tight(changes: Mapping[str, float]) -> _Maibo:
-    return _Maibo(OURS["maibo+image"], {**changes, "utilisation": TIGHT_UTILISATION})
+def _fullest(name: str, but: str, parts: Parts, changes: Mapping[str, float]) -> Named:
+    return Named(name, f"as {FULLEST}, {but}", _Maibo(parts, changes).make)
 
 
 def _cpu(setting: Setting, *, percent: int) -> Strategy:

@@ -141,17 +141,25 @@ class Window:
     character: str
     """``busiest``, ``ordinary``, ``all``."""
 
+    def __str__(self) -> str:
+        day = "" if self.begin < DAY else f"{datetime.fromtimestamp(self.begin, UTC):%Y-%m-%d} "
+        return f"{day}{self.character}"
 
-def windows(trace: Trace, days: int | None) -> list[Window]:
+
+def windows(trace: Trace, days: int | None, *, held_out: int = 0) -> list[Window]:
     """As many days (of UTC): half of them the busiest, half ordinary ones, each a whole one with some days before it where there are; None: all days.
 
-    A trace shorter than two days is replayed as a whole.
+    `held_out`: none of the days that 1, 2, ... or so many would be. A trace shorter than two days is replayed as a whole, or not at all.
     """
     if trace.seconds < 2 * DAY:
-        return [Window(trace.begin, trace.end, "all")]
+        return [] if held_out else [Window(trace.begin, trace.end, "all")]
     begins = [trace.begin + DAY * n for n in range(trace.seconds // DAY)]
     whole = [begin for begin in begins if _of(trace, trace.known, begin).mean() > 0.99]
     before = [begin for begin in whole if begin - trace.begin >= min(7 * DAY, trace.seconds // 2)] or whole
+    tried = {each.begin for number in range(1, held_out + 1) for each in windows(trace, number)}
+    if tried:
+        whole = [begin for begin in whole if begin not in tried]
+        before = [begin for begin in before if begin not in tried] or [begin for begin in whole if begin > trace.begin]
     if days is None or days >= len(before):
         return [Window(begin, begin + DAY, "all") for begin in (whole if days is None else before)]
     by_load = sorted(before, key=lambda begin: -float(_of(trace, trace.rates, begin).max()))

@@ -45,6 +45,28 @@ class Setting:
         return self.law.service.per_second
 
 
+@dataclass(frozen=True, slots=True)
+class ScaleUp:
+    """From a decision until as many pods serve."""
+
+    decided_at: float
+    to: int
+    seconds: float | None
+    """None: something lower was decided before it was done, or the replay ended."""
+    lasted: float
+    """Until then."""
+    cold: bool = False
+    """A pod of it waited for a node."""
+
+
+class Rising(NamedTuple):
+    """A scale-up that is under way."""
+
+    decided_at: int
+    to: int
+    cold: bool = False
+
+
 @dataclass(slots=True)
 class World:
     """Time is in seconds since the begin of the replay; `now` is the end of the last second that is over."""
@@ -57,6 +79,10 @@ class World:
     """Ready pods in each second that is over."""
     busy_at: list[float] = field(default_factory=list)
     """Workers at work of a replica, in each."""
+    scale_ups: list[ScaleUp] = field(default_factory=list)
+    """That are over, as a recorder would have seen them."""
+    scaling_up: list[Rising] = field(default_factory=list)
+    """Those under way, rising."""
     _calls: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,7 +115,7 @@ class Act(NamedTuple):
     wished: int | None = None
     """What it has decided on, where that is known before it is written: a scale-up's time begins then."""
     pool: int | None = None
-    """Slots to be kept free from now on."""
+    """Slots to be kept free from now on; None: as many as before."""
     image_ahead: bool = False
     """Fresh nodes pull the image before they are needed."""
 

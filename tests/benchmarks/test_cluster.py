@@ -41,11 +41,12 @@ def test_a_burst_pool_makes_room_and_is_filled_again() -> None:
 
 
 def test_a_pool_whose_nodes_lack_the_image_pulls_it_first() -> None:
-    ahead, pulled = [], []
+    ahead: list[float] = []
+    pulled: list[float] = []
     for seed in range(40):
         for found, image_ahead in ((ahead, True), (pulled, False)):
             one = Cluster(Room(), np.random.default_rng(seed), 8)
-            one.pool, one.image_ahead = 4, image_ahead
+            one.hold(4, image_ahead=image_ahead)
             for now in range(-400, 0):
                 one.step(now)
             found.append(seconds_until_ready(one, 10))

@@ -6,9 +6,7 @@ import pytest
 from benchmarks.autoscaling.proposals import (
     Pod,
     Tolerance,
-    by_average,
     by_external_average,
-    by_external_value,
     by_utilisation,
     group,
 )
@@ -73,25 +71,7 @@ CPU = [
 def test_cpu_proposes_as_in_kubernetes_own_tests(
     current: int, given_pods: list[Pod], percent: int, expected: int | None
 ) -> None:
-    assert by_utilisation(current, group(given_pods, NOW, cpu=True), percent) == expected
-
-
-CUSTOM = [
-    ("ScaleUpCM", 3, pods((20000, 10000, 30000)), 15000, 4),
-    ("ScaleUpCMUnreadyHotCpuNoLessScale", 3, pods((50000, 10000, 30000), unready=(1,), hot=(0,)), 15000, 6),
-    ("ScaleUpCMUnreadyHotCpuScaleWouldScaleDown", 3, pods((50000, 15000, 30000), unready=(0,), hot=(1,)), 15000, 7),
-    ("ScaleDownCM", 5, pods((12000,) * 5), 20000, 3),
-    ("ToleranceCM", 3, pods((20000, 21000, 21000)), 20000, 3),
-]
-
-
-@pytest.mark.parametrize(
-    ("current", "given_pods", "target", "expected"), [row[1:] for row in CUSTOM], ids=[row[0] for row in CUSTOM]
-)
-def test_pods_metrics_propose_as_in_kubernetes_own_tests(
-    current: int, given_pods: list[Pod], target: int, expected: int
-) -> None:
-    assert by_average(current, group(given_pods, NOW, cpu=False), target) == expected
+    assert by_utilisation(current, group(given_pods, NOW), percent) == expected
 
 
 def test_an_external_average_asks_for_the_sum_over_the_target() -> None:
@@ -104,29 +84,18 @@ def test_an_external_average_asks_for_the_sum_over_the_target() -> None:
     assert by_external_average(20, [22_000], 1000, Tolerance(0, 0)) == (22, 1100)
 
 
-def test_an_external_value_multiplies_the_ready_pods() -> None:
-    assert by_external_value(1, 1, [8600], 4400) == 2
-    assert by_external_value(3, 1, [8600], 4400) == 2, "3 replicas of which 1 is ready"
-    assert by_external_value(5, 5, [8600], 14334) == 3
-    assert by_external_value(3, 3, [8600], 8888) == 3
-    assert by_external_value(0, 0, [8600], 4400) == 2
-    assert by_external_value(3, 3, [], 1) is None
-
-
 def test_pods_are_grouped_by_what_is_known_of_them() -> None:
     some = [*pods((100, None, 300, 400), unready=(2,), pending=(3,)), Pod(5, deleting=True), Pod(5, phase="Failed")]
-    found = group(some, NOW, cpu=True)
+    found = group(some, NOW)
     assert (found.measured, found.missing, found.unready) == (1, 1, 2)
-    custom = group(some, NOW, cpu=False)
-    assert (custom.measured, custom.missing, custom.unready) == (2, 1, 1), "readiness is asked of CPU alone"
 
 
 def test_a_pod_that_once_was_ready_counts_again_after_its_first_minutes() -> None:
     begun = NOW - 3_600
     flapped = Pod(500, ready=False, started_at=begun, transition_at=NOW - 60)
     never = Pod(500, ready=False, started_at=begun, transition_at=begun + 5)
-    assert group([flapped], NOW, cpu=True).measured == 1
-    assert group([never], NOW, cpu=True).unready == 1
+    assert group([flapped], NOW).measured == 1
+    assert group([never], NOW).unready == 1
 
 
 @settings(deadline=None)
@@ -139,7 +108,7 @@ def test_unmeasured_pods_never_turn_the_direction_round(levels: list[int | None]
     current = len(levels) + unready
     some = pods((*levels, *([None] * unready)), pending=tuple(range(len(levels), current)))
     measured = [level for level in levels if level is not None]
-    found = by_utilisation(current, group(some, NOW, cpu=True), percent)
+    found = by_utilisation(current, group(some, NOW), percent)
     if not measured:
         assert found is None
         return

@@ -7,13 +7,19 @@ import math
 
 import numpy as np
 import pytest
-from benchmarks.autoscaling.service import Law, Service
+from benchmarks.autoscaling import service
+from benchmarks.autoscaling.service import SIZES, Law, Service
 
 
 def erlang_c(workers: int, offered: float) -> float:
     """P(a request waits), M/M/k, closed form."""
     last = offered**workers / math.factorial(workers) * workers / (workers - offered)
     return last / (sum(offered**n / math.factorial(n) for n in range(workers)) + last)
+
+
+def whole(law: Law, state: np.ndarray) -> np.ndarray:
+    """What is cut off is empty."""
+    return np.concatenate((state, np.zeros(law.states - len(state))))
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +44,7 @@ def test_second_by_second_it_comes_to_the_stationary_law(law: Law, load: float) 
     for _ in range(300):
         state, felt = law.second(state, rate)
     assert state.sum() == pytest.approx(1, abs=1e-9)
-    assert np.abs(state - law.stationary(rate)).max() < 1e-6
+    assert np.abs(whole(law, state) - law.stationary(rate)).max() < 1e-6
     assert felt.busy == pytest.approx(load * law.service.workers, rel=1e-6)
     assert felt.missed == pytest.approx(rate * law.missed_share(rate), rel=1e-6)
 
@@ -53,7 +59,24 @@ def test_an_overloaded_replica_loses_what_it_cannot_serve_and_drains_afterwards(
     assert felt.lost > 0.5 * per_second
     for _ in range(60):
         state, _ = law.second(state, 0.1 * per_second)
-    assert np.abs(state - law.stationary(0.1 * per_second)).max() < 1e-6
+    assert np.abs(whole(law, state) - law.stationary(0.1 * per_second)).max() < 1e-6
+
+
+def test_a_law_that_is_as_long_as_it_has_to_be_says_what_the_whole_one_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    cut = Law(Service())
+    monkeypatch.setattr(service, "SIZES", ())
+    uncut = Law(Service())
+    short, long = cut.empty(), uncut.empty()
+    lengths, missed = set(), [0.0, 0.0]
+    for load in (*[0.4] * 20, *[0.7] * 20, *[1.6] * 5, *[0.3] * 40, *[0.9] * 40):
+        rate = load * cut.service.per_second
+        short, felt = cut.second(short, rate)
+        long, other = uncut.second(long, rate)
+        lengths.add(len(short))
+        missed = [missed[0] + felt.missed, missed[1] + other.missed]
+        assert np.abs(whole(cut, short) - long).max() < 1e-8
+    assert lengths == {*SIZES, cut.states}
+    assert missed[0] == pytest.approx(missed[1], rel=1e-6)
 
 
 def by_request(random: np.random.Generator, service: Service, rates: np.ndarray) -> np.ndarray:

@@ -68,9 +68,20 @@ def test_the_busiest_and_an_ordinary_day_are_replayed_and_days_with_gaps_never()
     assert len(windows(Trace("t", 0.0, 60, rates, known), None)) == 15
 
 
+def test_days_that_are_held_out_are_none_of_those_that_were_looked_at() -> None:
+    trace = made(seed=5)
+    looked_at = {each.begin for days in (1, 2, 3) for each in windows(trace, days)}
+    held_out = windows(trace, 3, held_out=3)
+    assert sorted(each.character for each in held_out) == ["busiest", "busiest", "ordinary"]
+    assert not looked_at & {each.begin for each in held_out}
+    few = Trace("few", 0.0, 60, trace.rates[: 8 * 1440], trace.known[: 8 * 1440])
+    assert {each.begin // DAY for each in windows(few, 3, held_out=3)} <= {1, 2, 3}, "rather little history than none"
+
+
 def test_an_hour_is_replayed_as_a_whole() -> None:
     [only] = windows(Trace("hour", 0.0, 1, np.ones(3600), np.ones(3600, dtype=bool)), 4)
     assert (only.begin, only.end) == (0, 3600)
+    assert not windows(Trace("hour", 0.0, 1, np.ones(3600), np.ones(3600, dtype=bool)), 4, held_out=1)
 
 
 def test_made_demand_is_the_same_for_the_same_seed_alone() -> None:

@@ -40,7 +40,8 @@ spec:
 """
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-_COME_AGAIN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+_COME_AGAIN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
+"""CANCELLED is what a call ends with whose collector is killed while it is under way."""
 HOUR_NS = 3_600 * 10**9
 _BOUNDS = (0.1, 0.25, 0.5, 1.0)
 

@@ -116,7 +116,7 @@ class World:
 
     def in_every_table(self) -> list[Counter[str]]:
         """Of each tier, and of the journeys that began (each event here is a whole journey)."""
-        tables = {"cells_10s": "n", "cells_1m": "n", "cells_1h": "n", "flow_1m": "started"}
+        tables = {"cells_10s": "n", "cells_1m": "n", "cells_1h": "n", "flow_1m": "started", "starts_10s": "started"}
         return [
             Counter(
                 {
