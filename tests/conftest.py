@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from dataclasses import replace
+from itertools import count
 from math import floor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,8 +17,9 @@ from maibo_slo.store.scaleups import Moment, PodState, PodTimes, ScaleUp, ScaleU
 from maibo_slo.store.workload import Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+_numbers = count()
 
 
 @pytest.fixture
@@ -122,3 +127,26 @@ class MakeScaleUp:
 def make_scaleup() -> MakeScaleUp:
     """Scale-ups as the recorder writes them."""
     return MakeScaleUp()
+
+
+@pytest.fixture(scope="session")
+def recorder_module() -> Callable[[str], Any]:
+    """``recorder_module("fake_api")``: a module of the recorder's tests, each time a new one, for whoever changes it."""
+
+    def load(name: str) -> Any:
+        spec = importlib.util.spec_from_file_location(
+            f"recorder_{name}_{next(_numbers)}", Path(__file__).parent / "kubernetes" / f"{name}.py"
+        )
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[spec.name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def fake_api(recorder_module: Callable[[str], Any]) -> Any:
+    """The module of the fake API server."""
+    return recorder_module("fake_api")

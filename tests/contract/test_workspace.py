@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, cast
 
 import click
 import pytest
+from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry
 from starlette.routing import Route
 
+from maibo_alerting import api as alerts
 from maibo_slo.cli import cli
 from maibo_slo.plugins import discover, plugins
 from maibo_slo.service.app import create_app
 from maibo_slo.service.pages import routes as html
+from maibo_slo.signals import plain
+from maibo_slo.signals.reading import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,6 +144,7 @@ def test_no_file_names_a_package_registry() -> None:
 def test_every_built_in_plugin_loads() -> None:
     assert {found.entry_point: found.error for found in discover() if found.distribution in OWN} == {
         "alerting": None,
+        "clickhouse_http": None,
         "dashboards": None,
         "fast_lane": None,
         "kubernetes": None,
@@ -186,6 +191,29 @@ def test_every_environment_variable_is_documented() -> None:
     found |= {str(parameter.envvar) for _, command in commands(cli) for parameter in command.params if parameter.envvar}
     examples = {"MAIBO_NAME"}  # stands for a plugin's option in a docstring
     assert sorted(name for name in found - examples if name not in text) == []
+
+
+def test_routes_of_plugins_refuse_parameters_that_they_do_not_know() -> None:
+    reader = Reader(lambda: None, now=lambda: 0.0)
+    app = create_app(
+        cast("Questions", None),
+        registry=CollectorRegistry(),
+        now=lambda: 0.0,
+        plugin_routes=[
+            plain.router(reader, lambda *_: None),
+            alerts.router(lambda: None, lambda: None, now=lambda: 0.0),
+        ],
+    )
+    paths = [path for path, item in app.openapi()["paths"].items() if path.startswith("/v1/") and "get" in item]
+    assert {"/v1/scaling", "/v1/scaling/{namespace}/{target}", "/v1/alerts", "/v1/alerts/dead"} <= {*paths}
+    with TestClient(app, base_url="http://localhost") as client:
+        for path in paths:
+            answer = client.get(re.sub(r"{\w+}", "x", path), params={"windw": "1h"})
+            assert (answer.status_code, answer.json()["status"]) == (422, 422), path
+            assert "no such parameter" in answer.text
+        assert client.get("/v1/alerts").status_code == client.get("/v1/scaling").status_code == 200
+        assert client.get("/v1/alerts/dead", params={"limit": 5}).status_code == 200
+        assert client.get("/v1/scaling/shop/x").status_code == 503, "what the metrics-api trigger asks is looked up"
 
 
 def test_every_route_is_documented() -> None:
