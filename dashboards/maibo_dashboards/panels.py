@@ -28,12 +28,10 @@ Row = list[tuple[int, int, Panel]]
 
 # Grafana's unit ids
 MICROSECONDS: Final = "µs"
-MILLISECONDS: Final = "ms"
 SECONDS: Final = "s"
 PER_SECOND: Final = "cps"
 RATIO: Final = "percentunit"
 COUNT: Final = "short"
-FROM_NOW: Final = "dateTimeFromNow"
 TEXT: Final = "string"
 BYTES: Final = "bytes"
 
@@ -67,8 +65,6 @@ class Column:
     """What a click on the cell, which says `OPEN`, opens; ``${__value.raw}``, ``${__data.fields.Name}``, ``${__url_time_range}`` are Grafana's."""
     width: int | None = None
     hidden: bool = False
-    filled: bool = False
-    """The scale colours the cell instead of its text."""
     states: Mapping[str, str] | None = None
     """Colours of words."""
 
@@ -83,7 +79,6 @@ class Series:
     dashed: bool = False
     fill_to: str = ""
     """The series down to which the area is filled: a band."""
-    hidden_in_legend: bool = False
     unit: str = ""
     """Its own, on an axis of its own at the right."""
     width: int | None = None
@@ -103,14 +98,11 @@ def stat(
     scale: Sequence[Step] = (),
     decimals: int | None = None,
     states: Mapping[str, str] | None = None,
-    sparkline: bool = False,
     filled: bool = False,
-    url: str = "",
     empty: str = NO_DATA,
 ) -> Panel:
     """One big number, or one for each column of the row; `states` colours words, `empty` is said where there is none."""
-    asked = _asked(targets, as_table=not sparkline)
-    overrides = [_override("/.*/", {"links": [{"title": OPEN, "url": url}]})] if url else []
+    asked = _asked(targets, as_table=True)
     return g.Stat(
         title=title,
         description=description,
@@ -121,14 +113,12 @@ def stat(
         mappings=[*_words(states), _nothing(empty, FADED if filled else GREY)],
         color={"mode": "thresholds"},
         colorMode="background_solid" if filled else "value",
-        graphMode="area" if sparkline else "none",
+        graphMode="none",
         reduceCalc="lastNotNull",
         fields="/.*/" if states else "",
         noValue=empty,
-        interval=_interval(asked) if sparkline else None,
         maxDataPoints=None,
         dataSource=_source(asked),
-        extraJson={"fieldConfig": {"overrides": overrides}},
     )
 
 
@@ -149,7 +139,6 @@ def lines(
     most: float | None = None,
     decimals: int | None = None,
     interval: str | None = None,
-    legend_calcs: Sequence[str] = (),
 ) -> Panel:
     """Series over time; the steps of a scale are drawn as lines, or, `filled`, colour the area.
 
@@ -178,7 +167,6 @@ def lines(
         scaleDistributionLog=10,
         tooltipMode="multi",
         tooltipSort="desc",
-        legendCalcs=list(legend_calcs),
         interval=_interval(asked) if interval is None else interval,
         maxDataPoints=None,
         dataSource=_source(asked),
@@ -194,7 +182,6 @@ def table(
     columns: Sequence[Column],
     transformations: Sequence[Mapping[str, object]] = (),
     sort_by: str = "",
-    descending: bool = False,
 ) -> Panel:
     """Rows. Several targets are joined by `transformations` (`merged`, `organised`)."""
     asked = _asked(targets, as_table=True)
@@ -205,7 +192,7 @@ def table(
         overrides=[_column(column) for column in columns],
         thresholds=_scale(()),
         transformations=list(transformations),
-        sortBy=[g.TableSortByField(displayName=sort_by, desc=descending)] if sort_by else [],
+        sortBy=[g.TableSortByField(displayName=sort_by, desc=False)] if sort_by else [],
         maxDataPoints=None,
         dataSource=_source(asked),
         extraJson=_defaults(),
@@ -236,11 +223,8 @@ def bars(
     description: str,
     targets: Targets,
     *,
-    unit: str = COUNT,
     colours: Mapping[str, str] | None = None,
-    stacked: bool = True,
     horizontal: bool = False,
-    logarithmic: bool = False,
 ) -> Panel:
     """A bar for each row; the first column names it."""
     asked = _asked(targets, as_table=True)
@@ -249,52 +233,15 @@ def bars(
         description=description,
         targets=asked,
         orientation="horizontal" if horizontal else "auto",
-        stacking="normal" if stacked else "none",
+        stacking="normal",
         showValue="never",
         xTickLabelSpacing=0 if horizontal else 100,
-        scaleDistributionType="log" if logarithmic else "linear",
         thresholdSteps=_scale(()),
         overrides=[_series(Series(name, colour)) for name, colour in (colours or {}).items()],
         tooltipMode="multi",
         maxDataPoints=None,
         dataSource=_source(asked),
-        extraJson=_defaults(unit=unit),
-    )
-
-
-def bar_gauge(
-    title: str,
-    description: str,
-    targets: Targets,
-    *,
-    unit: str,
-    scale: Sequence[Step] = (),
-    most: float | None = None,
-    decimals: int | None = None,
-) -> Panel:
-    """A horizontal bar for each row, with its number: the first column names it, the second is its length."""
-    asked = _asked(targets, as_table=True)
-    return _panel(
-        "bargauge",
-        title,
-        description,
-        asked,
-        defaults={"unit": unit, "min": 0, "max": most, "decimals": decimals, "thresholds": _thresholds(scale)}
-        | {"color": {"mode": "thresholds"}},
-        options={
-            "displayMode": "basic",
-            "orientation": "horizontal",
-            "valueMode": "color",
-            "namePlacement": "auto",
-            "showUnfilled": True,
-            "sizing": "auto",
-            "minVizWidth": 8,
-            "minVizHeight": 16,
-            "maxVizHeight": 300,
-            "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []},
-            # Every row, not a reduction of all.
-            "reduceOptions": {"values": True, "calcs": ["lastNotNull"], "fields": "", "limit": 50},
-        },
+        extraJson=_defaults(unit=COUNT),
     )
 
 
@@ -374,6 +321,12 @@ def text(title: str, markdown: str) -> Panel:
 def heading(title: str) -> Panel:
     """A row's heading: takes (24, 1) of the grid."""
     return g.RowPanel(title=title)
+
+
+def abreast(several: Sequence[Panel], *, height: int) -> Row:
+    """A row of panels as wide as each other; what is left over is the first one's."""
+    width, spare = divmod(24, len(several))
+    return [(width + (spare if index == 0 else 0), height, panel) for index, panel in enumerate(several)]
 
 
 def dashboard(
@@ -534,8 +487,6 @@ def _series(series: Series) -> dict[str, object]:
         properties["custom.lineStyle"] = {"fill": "dash", "dash": [10, 10]}
     if series.fill_to:
         properties |= {"custom.fillBelowTo": series.fill_to, "custom.fillOpacity": 20}
-    if series.hidden_in_legend:
-        properties["custom.hideFrom"] = {"legend": True, "tooltip": False, "viz": False}
     if series.unit:
         properties |= {"unit": series.unit, "custom.axisPlacement": "right"}
     if series.width is not None:
@@ -565,9 +516,8 @@ def _column(column: Column) -> dict[str, object]:
         properties["links"] = [{"title": OPEN, "url": column.url}]
         properties["mappings"] = [{"type": "regex", "options": {"pattern": ".+", "result": {"index": 0, "text": OPEN}}}]
     if column.scale or column.states:
-        unknown = "transparent" if column.filled else GREY
-        properties["mappings"] = [*_words(column.states), _nothing(NO_VALUE, unknown)]
-        properties["custom.cellOptions"] = {"type": "color-background" if column.filled else "color-text"}
+        properties["mappings"] = [*_words(column.states), _nothing(NO_VALUE, GREY)]
+        properties["custom.cellOptions"] = {"type": "color-text"}
     if column.width is not None:
         properties["custom.width"] = column.width
     if column.hidden:

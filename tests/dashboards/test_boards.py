@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
+from tests.dashboards.asking import ask, close, unix
 
 from maibo_dashboards import boards
 from maibo_dashboards.plugin import generate
 from maibo_dashboards.render import render
-from maibo_slo.clickhouse_http.engine import Question, ReadOnlyEngine
-from maibo_slo.clickhouse_http.refusal import Refusal
+from maibo_dashboards.sql.cells import FILTERS
 from maibo_slo.documents import Pulse
 from maibo_slo.engine.burn import alerted_pairs
 from maibo_slo.store import flow, reasons
-from maibo_slo.store.cells import CellFilter, Window, distributions
+from maibo_slo.store.cells import CellFilter, Window, distributions, series
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -48,13 +45,13 @@ class Answers:
 
     def __init__(self, store: Store, asked: Iterable[tuple[str, str]], looked: Any) -> None:
         self._store = store
-        self._looked = looked
+        self.looked = looked
         self.asked = list(asked)
 
     def of(self, title: str) -> list[dict[str, Any]]:
         found = [sql for name, sql in self.asked if name == title]
         assert found, f"no panel is called {title}"
-        return [row for sql in found for row in ask(self._store, self._looked.expand(sql))]
+        return [row for sql in found for row in ask(self._store, self.looked.expand(sql))]
 
     def number(self, title: str) -> Any:
         (row,) = self.of(title)
@@ -62,16 +59,11 @@ class Answers:
         return value
 
 
-def ask(store: Store, sql: str) -> list[dict[str, Any]]:
-    result = store.client().query(sql)
-    return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
-
-
 @pytest.fixture(scope="module")
 def documents(shop_made: Any) -> dict[str, Any]:
     """Of journeys; the other dashboards have data and tests of their own."""
-    files = {artefact.path: json.loads(artefact.text) for artefact in generate(shop_made.catalogue)}
-    return {path: document for path, document in files.items() if path.startswith("grafana/journey")}
+    files = generate(shop_made.catalogue)
+    return {file.path: json.loads(file.text) for file in files if file.path.startswith("grafana/journey")}
 
 
 @pytest.fixture
@@ -99,17 +91,6 @@ def assessed(shop_made: Any) -> Callable[..., list[Assessment]]:
         ]
 
     return of
-
-
-def unix(time: datetime) -> int:
-    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
-
-
-def close(found: Any, expected: float | None) -> None:
-    if expected is None:
-        assert found is None
-    else:
-        np.testing.assert_allclose(float(found), expected, rtol=1e-9, atol=1e-9)
 
 
 def test_every_query_is_executed_and_has_something_to_say(
@@ -142,32 +123,6 @@ def test_what_answers_are_held_against_is_told_of_panels_that_there_are(shop_mad
                 assert any(title.startswith(begin) for title in titles[dashboard]), (source, dashboard, begin)
 
 
-def test_the_embedded_stores_own_endpoint_answers_every_query(
-    shop_made: Any, measured: Store, grafana: Callable[..., Any], executed: Any
-) -> None:
-    """What `--clickhouse-http` lets strangers ask is enough for every dashboard."""
-    chosen = {"objective": ["checkout-by-tier/0.9"], "target": ["shop/checkout-api"]}
-    looked = grafana(shop_made.begin, shop_made.end, chosen=chosen)
-    files = [file for file in generate(shop_made.catalogue) if "search" not in file.path]  # asks as checkout does
-    queries = [sql for file in files for _, sql in executed.asked(json.loads(file.text))]
-    assert len(queries) > 100
-
-    async def answered() -> list[str]:
-        refused = []
-        for sql in dict.fromkeys(map(looked.expand, queries)):
-            try:
-                await endpoint.answer(Question(sql, "", {}, ()))
-            except Refusal as refusal:
-                refused.append(f"{refusal}: {sql}")
-        return refused
-
-    endpoint = ReadOnlyEngine(measured)
-    try:
-        assert asyncio.run(answered()) == []
-    finally:
-        endpoint.close()
-
-
 def test_the_table_of_budgets_is_the_engines(panels_of: Callable[..., Answers], shop_made: Any) -> None:
     rows = {(row["SLO"], row["Objective"], row["Group"]): row for row in panels_of(FLEET).of("Error budgets")}
     assert rows.keys() == {(each.slo.name, each.objective.name, each.group) for each in shop_made.assessments}
@@ -181,11 +136,52 @@ def test_the_table_of_budgets_is_the_engines(panels_of: Callable[..., Answers], 
         close(row["Data age"], each.age_seconds)
         assert (row["Target"], row["Window"]) == (each.objective.target, each.slo.window_seconds)
         close(row["Coverage"], each.coverage)
-        states = {"no_data": "no data", "burning": "ok", "burning_fast": "ok"}
-        fires = (each.slo.name, each.objective.name) == ("checkout-fast", "0.99")
-        assert row["State"] == ("alerting" if fires else states.get(each.state, each.state))
-        assert row["Open alerts"] == int(fires)
+        assert (row["State"], row["Open alerts"]) == stands(each)
         assert row["Details"] == ("" if each.slo.journey == "nobody" else "maibo-journey-checkout")
+
+
+def stands(each: Assessment) -> tuple[str, int]:
+    """Its state and open alerts, of which the shop has one."""
+    if (each.slo.name, each.objective.name) == ("checkout-fast", "0.99"):
+        return "alerting", 1
+    return {"no_data": "no data", "burning": "ok", "burning_fast": "ok"}.get(each.state, each.state), 0
+
+
+def test_a_journey_now_is_what_the_store_says_of_the_whole_time(
+    panels_of: Callable[..., Answers], measured: Store, shop_made: Any
+) -> None:
+    look = panels_of(CHECKOUT)
+    (found,) = distributions(measured, Window(shop_made.begin, shop_made.end), CellFilter(journey="checkout"))
+    close(look.number("Rate"), sum(found.events().values()) / (shop_made.end - shop_made.begin))
+    close(look.number("P99"), found.histogram().quantile(0.99))
+    events, histogram = found.events(), found.histogram("success", "failure")
+    close(look.number("Success"), events["success"] / (events["success"] + events["failure"]))
+    close(look.number("Within 500 ms"), histogram.within(500_000) / histogram.total)
+    assert found.last_event is not None
+    assert look.number("Data age") == max(0, shop_made.end - (found.last_event - 1) // 60 * 60 - 60)
+    offered = {name: {value for row in look.of(f"variable {name}") for value in row.values()} for name in FILTERS}
+    assert offered == {"environment": set(), "region": {"eu", "us"}, "tier": {"standard", "vip"}}
+
+
+def test_lines_by_journey_are_the_stores_slices(
+    panels_of: Callable[..., Answers], measured: Store, shop_made: Any
+) -> None:
+    look, window = panels_of(FLEET), Window(shop_made.begin, shop_made.end)
+
+    def told(title: str) -> dict[tuple[int, str], float]:
+        return {(unix(row["time"]), row["name"]): row["Value"] for row in look.of(title) if row["Value"] is not None}
+
+    slices = {
+        (one.t, name): one
+        for name in ("checkout", "search")
+        for one in series(measured, window, CellFilter(journey=name), slice_seconds=60)
+    }
+    finished = {at: one.outcomes.get("success", 0) + one.outcomes.get("failure", 0) for at, one in slices.items()}
+    assert told("Rate") == pytest.approx({at: sum(one.outcomes.values()) / 60 for at, one in slices.items()})
+    assert told("P99") == pytest.approx({at: one.p99_us for at, one in slices.items() if finished[at]})
+    assert told("Failure share") == pytest.approx(
+        {at: one.outcomes.get("failure", 0) / finished[at] for at, one in slices.items() if finished[at]}
+    )
 
 
 def test_the_table_of_journeys_tells_the_objective_with_the_least_budget_left(
@@ -230,6 +226,7 @@ def test_an_objective_in_full_is_what_the_engine_says_of_it(
     groups = assessed(slo, objective)
     worst = min(groups, key=lambda each: (each.budget.remaining is None, each.budget.remaining))
     assert look.number("Objective") == worst.objective.target
+    assert (look.number("State"), look.number("Open alerts")) == stands(worst)
     close(look.number("Attainment"), worst.budget.attainment)
     close(look.number("Budget left"), worst.budget.remaining)
     burn = next(each.rate for each in worst.burns if each.window == "6h") or 0
@@ -378,9 +375,16 @@ def test_breakdowns_are_the_cells_of_their_values(
             assert count >= 0
         if len({unix(row["time"]) for row in day.of(title)}) == 1:  # else midnight lay within
             assert sums == {name: number(found) for name, found in expected.items()}
+    p99s = [row for row in day.of(f"P99 by {dimension}") if row["Value"] is not None]
+    if len({unix(row["time"]) for row in p99s}) == 1:
+        assert latest(p99s) == pytest.approx(
+            {name: found.histogram().quantile(0.99) for name, found in expected.items()}
+        )
 
 
-def test_what_happened_is_marked(panels_of: Callable[..., Answers], shop_made: Any) -> None:
+def test_what_happened_is_marked(
+    panels_of: Callable[..., Answers], measured: Store, shop_made: Any, executed: Any
+) -> None:
     look, begin = panels_of(CHECKOUT), shop_made.begin
 
     def marks(name: str) -> list[tuple[int, int, str]]:
@@ -406,3 +410,11 @@ def test_what_happened_is_marked(panels_of: Callable[..., Answers], shop_made: A
     fleet = panels_of(FLEET)
     assert len(fleet.of("annotation Alerts")) == 1
     assert len(fleet.of("annotation Chaos")) == 1
+    assert [row["text"] for row in fleet.of("annotation Corrections")] == [
+        "db-upgrade (other): db-upgrade, planned (ada)"
+    ]
+    of_scaling = Answers(
+        measured, executed.asked(json.loads(render(boards.scaling.dashboard(shop_made.catalogue)))), look.looked
+    )
+    for name in ("Alerts", "Overrides", "Scale-ups"):
+        assert of_scaling.of(f"annotation {name}") == look.of(f"annotation {name}") != []

@@ -29,12 +29,12 @@ SOURCES: tuple[Source, ...] = ("clickhouse", "prometheus")
 SCHEMAS = Path(__file__).parents[3] / "shared" / "schemas" / "grafana"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def documents(catalogue: Catalogue) -> dict[str, Any]:
     return {artefact.path: json.loads(artefact.text) for artefact in generate(catalogue)}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def both(catalogue: Catalogue) -> list[dict[str, Any]]:
     """Every dashboard for each source, of journeys with an SLO by groups and of scaling targets too."""
     examples = Path(__file__).parents[2] / "examples"
@@ -53,16 +53,16 @@ def every_kind(one: Target) -> dict[str, Any]:
     """A dashboard with each kind of panel and each of its looks."""
     scale = (Step(panels.GREEN), Step(panels.RED, 0.5))
     looks = [
-        panels.stat("Stat", "A number.", one, unit=panels.RATIO, scale=scale, sparkline=True, filled=True, url="/d/x"),
+        panels.stat("Stat", "A number.", one, unit=panels.RATIO, scale=scale, filled=True),
         panels.stat("State", "A word.", one, unit=panels.TEXT, states={"ok": panels.GREEN}),
-        panels.lines("Lines", "Over time.", [one, one], unit=panels.SECONDS, scale=scale, legend_calcs=["max"]),
+        panels.lines("Lines", "Over time.", [one, one], unit=panels.SECONDS, scale=scale),
         panels.lines(
             "Band",
             "Between two.",
             one,
             unit=panels.COUNT,
             series=[
-                Series("upper", panels.BLUE, fill_to="lower", hidden_in_legend=True),
+                Series("upper", panels.BLUE, fill_to="lower"),
                 Series("/^other/", dashed=True, unit=panels.SECONDS, width=2),
                 Series("bars", bars=True),
             ],
@@ -75,16 +75,14 @@ def every_kind(one: Target) -> dict[str, Any]:
             [one, one],
             columns=[
                 Column("Link", url="/d/${__value.raw}", width=80),
-                Column("Share", panels.RATIO, decimals=1, scale=scale, filled=True),
+                Column("Share", panels.RATIO, decimals=1, scale=scale),
                 Column("State", states={"ok": panels.GREEN}),
                 Column("Hidden", hidden=True),
             ],
             transformations=[panels.merged(), panels.organised(renamed={"Value #A": "Share"}, hidden=["Time"])],
             sort_by="Share",
-            descending=True,
         ),
-        panels.bars("Chart", "By row.", one, horizontal=True, logarithmic=True),
-        panels.bar_gauge("Gauge", "By row.", one, unit=panels.RATIO, scale=scale, most=1, decimals=1),
+        panels.bars("Chart", "By row.", one, horizontal=True),
         panels.heatmap("Heat", "Buckets.", one, unit=panels.SECONDS),
         panels.state_timeline("States", "Words.", one, states={"ok": panels.GREEN, "held": panels.RED}),
         panels.text("Words", "**Read** this, $group."),
@@ -219,6 +217,37 @@ def test_every_board_is_there_for_prometheus_too_under_an_address_of_its_own(cat
         assert document["title"] == f"{stored[name]['title']} (Prometheus)"
         kinds = {each["datasource"]["type"] for panel in document["panels"] for each in panel.get("targets", ())}
         assert kinds == {"prometheus"}
+
+
+def looks_of(document: dict[str, Any], title: str) -> dict[str, dict[str, Any]]:
+    """Of a table's columns, by name."""
+    (table,) = (panel for panel in document["panels"] if panel["title"] == title)
+    return {
+        each["matcher"]["options"]: {one["id"]: one["value"] for one in each["properties"]}
+        for each in table["fieldConfig"]["overrides"]
+    }
+
+
+@pytest.mark.parametrize("board", ["journeys", "journey-checkout"])
+def test_tables_of_both_sources_are_as_wide(catalogue: Catalogue, board: str) -> None:
+    stored, told = (json.loads(render(dict(boards.every(catalogue, source))[board])) for source in SOURCES)
+    for title in {panel["title"] for panel in told["panels"] if panel["type"] == "table"}:
+        looks, others = looks_of(stored, title), looks_of(told, title)
+        shared = looks.keys() & others.keys()
+        assert len(shared) > 6
+        assert {name: looks[name].get("custom.width") for name in shared} == {
+            name: others[name].get("custom.width") for name in shared
+        }
+        assert [name for name in others if "custom.width" not in others[name]] in ([], ["Group"])
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_journeys_dashboard_has_no_link_to_itself(catalogue: Catalogue, source: Source) -> None:
+    made = {name: json.loads(render(board)) for name, board in boards.every(catalogue, source)}
+    own = made["journey-checkout"]
+    assert looks_of(own, "Error budgets")["Details"]["custom.hidden"]
+    assert own["uid"] not in json.dumps(own["panels"])
+    assert own["uid"] in json.dumps(made["journeys"]["panels"])
 
 
 def test_the_threshold_is_drawn_into_the_latency(documents: dict[str, Any]) -> None:

@@ -5,16 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maibo_dashboards.latency import FUNCTIONS, quantile_us, within
+from maibo_slo.store import Store, open_store
 from maibo_slo.store.histogram import BINS, EDGES_NS, MIDDLES_US, Histogram
 
 if TYPE_CHECKING:
-    from maibo_slo.store import Store
+    from collections.abc import Iterator
 
 COUNTS = st.dictionaries(st.integers(0, BINS - 1), st.integers(1, 10**9), min_size=1, max_size=40)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """One for all of this file: nothing is written to it."""
+    with open_store(f"chdb://{tmp_path_factory.mktemp('latency') / 'store'}") as opened:
+        yield opened
 
 
 def test_every_bin_has_the_edge_and_the_middle_of_the_stores_histogram(store: Store) -> None:
@@ -24,7 +33,7 @@ def test_every_bin_has_the_edge_and_the_middle_of_the_stores_histogram(store: St
     np.testing.assert_allclose(middles, MIDDLES_US, rtol=1e-12)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None)
 @given(counts=COUNTS, level=st.sampled_from([0.5, 0.9, 0.99, 0.999]))
 def test_a_quantile_is_that_of_the_stores_histogram(store: Store, counts: dict[int, int], level: float) -> None:
     rows = ", ".join(f"({bin_}, {n}, 'success')" for bin_, n in counts.items())
@@ -34,7 +43,7 @@ def test_a_quantile_is_that_of_the_stores_histogram(store: Store, counts: dict[i
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None)
 @given(counts=COUNTS, edge=st.integers(0, 1919))
 def test_what_is_within_a_threshold_is_exactly_what_the_store_says(
     store: Store, counts: dict[int, int], edge: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,15 +56,22 @@ def one_board(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boards, "every", every)
 
 
+def read_yaml(text: str) -> Any:
+    """As `yaml.safe_load`, many times faster."""
+    return yaml.load(text, Loader=yaml.CSafeLoader)
+
+
 def read(catalogue: Catalogue, form: str, **options: str) -> dict[str, Any]:
     """Files by path, as what reads them parses them."""
     return {
-        made.path: (json.loads if made.path.endswith(".json") else yaml.safe_load)(made.text)
+        made.path: (json.loads if made.path.endswith(".json") else read_yaml)(made.text)
         for made in generate(catalogue, format=form, **options)
     }
 
 
-def test_every_form_has_the_same_dashboards(catalogue: Catalogue) -> None:
+def test_every_form_has_the_same_dashboards(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered = [*files.documents(catalogue, "clickhouse")]
+    monkeypatch.setattr(files, "documents", lambda *_: deepcopy(rendered))
     plain = {document["uid"]: document for document in read(catalogue, "json").values()}
     assert len(plain) >= 6
     configmaps = read(catalogue, "configmap").values()

@@ -27,7 +27,7 @@ def boards(shop_made: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ASKED)
 def test_every_target_has_a_frame(boards: Any, measured: Store, shop_made: Any, name: str) -> None:
-    view = frames.opened(measured, boards[name], end=shop_made.end)
+    view = frames.opened(measured, boards[name], end=shop_made.end, reach="now-30m")
     told = frames.told(measured, view)
     for panel in frames.panels(boards[name]):
         found = told["frames"][str(panel["id"])]

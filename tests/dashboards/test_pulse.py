@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.dashboards.asking import ask, unix
 
 from maibo_dashboards.boards import pulse as board
 from maibo_dashboards.boards.aims import scale_of
@@ -34,15 +34,6 @@ DAYS = 4
 END = BEGIN + DAYS * DAY - 1
 SHOP = Pulse(journeys=("checkout",), orders=("checkout",), environments=("prod",))
 TIMEOUTS = {"checkout": 600, "browse": 1200}
-
-
-def ask(store: Store, text: str) -> list[dict[str, Any]]:
-    result = store.client().query(text)
-    return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
-
-
-def unix(time: datetime) -> int:
-    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
 
 
 @pytest.fixture(scope="module")

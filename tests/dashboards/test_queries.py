@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tests.dashboards.asking import ask, close, unix
 
 from maibo_dashboards.sql import budgets, journeys, marks
 from maibo_dashboards.sql import cells as cell_sql
 from maibo_dashboards.sql.budgets import judged
-from maibo_slo.store import Store, ledger, open_store
+from maibo_slo.store import Store, events, ledger, open_store
 from maibo_slo.store.cells import CellFilter, CellKey, Window, distributions, insert_cells, series
 from maibo_slo.store.histogram import EDGES_NS, bin_of
 
@@ -69,23 +69,6 @@ def shop(opened: Store) -> Store:
             cells[key] += 1
     insert_cells(store, cells, token="shop")
     return store
-
-
-def ask(store: Store, sql: str) -> list[dict[str, object]]:
-    result = store.client().query(sql)
-    return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
-
-
-def unix(time: object) -> int:
-    assert isinstance(time, datetime)
-    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
-
-
-def close(found: object, expected: float | None) -> None:
-    if expected is None:
-        assert found is None
-    else:
-        np.testing.assert_allclose(float(found), expected, rtol=1e-9)  # type: ignore[arg-type]
 
 
 def test_the_table_of_journeys_says_what_the_store_says(shop: Store, grafana: Callable) -> None:
@@ -222,6 +205,22 @@ def test_a_release_and_its_rollback_are_both_marked(shop: Store, grafana: Callab
     assert [abs(unix(row["time"]) - BEGIN - at) <= 60 for row, at in zip(rows, (1000, 1400), strict=True)] == [
         True,
         True,
+    ]
+
+
+def test_alerts_that_overlap_are_one_mark(opened: Store, grafana: Callable) -> None:
+    fired = [("a", 60, 600), ("b", 120, 180), ("c", 500, 700), ("d", 900, None), ("e", 1200, 1300), ("other", 800, 820)]
+    events.append(
+        opened,
+        [
+            events.Event(name, "alert", name, BEGIN + begin, None if end is None else BEGIN + end, {"severity": "page"})
+            for name, begin, end in fired
+        ],
+    )
+    rows = opened.rows(grafana(BEGIN, BEGIN + 3600).expand(marks.alerts(["a", "b", "c", "d", "e"])))
+    assert [(begin.timestamp() - BEGIN, end.timestamp() - BEGIN, text, tags) for begin, end, text, tags in rows] == [
+        (60, 700, "page: a\npage: b\npage: c", "a,b,c"),
+        (900, 3600, "page: d\npage: e", "d,e"),
     ]
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import random
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.dashboards.asking import ask, unix
 
 from maibo_dashboards.boards import scaling as board
 from maibo_dashboards.render import render
@@ -16,6 +16,8 @@ from maibo_dashboards.sql import scaling as sql
 from maibo_slo.documents import Catalogue, Objective, Origin, ScaleupSli, ScaleupSlo
 from maibo_slo.engine import lifetimes
 from maibo_slo.service import scaleups as answers
+from maibo_slo.service.scaleup_phases import LABELS
+from maibo_slo.service.scaleups_seen import ScaleUpsSeen
 from maibo_slo.store import events, forecasts, open_store, scaleups, scaling
 from maibo_slo.store.forecasts import Forecasted
 from maibo_slo.store.scaleups import ScaleUpState, Stage
@@ -31,15 +33,6 @@ BEGIN = 1_767_225_600  # a day's begin
 END = BEGIN + 6 * 3600
 CHECKOUT, CACHE = "shop/Deployment/checkout-api", "shop/StatefulSet/cache"
 WARM = {"created": 1, "scheduled": 1.4, "pulled": 2, "started": 2.5, "ready": 8, "in_rotation": 9, "first_journey": 11}
-
-
-def ask(store: Store, text: str) -> list[dict[str, Any]]:
-    result = store.client().query(text)
-    return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
-
-
-def unix(time: datetime) -> int:
-    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +74,7 @@ def test_quantiles_by_workload_are_those_of_the_api(
     store: Store, made: list[ScaleUp], grafana: Callable[..., Any]
 ) -> None:
     rows = ask(store, grafana(BEGIN, END).expand(sql.by_workload()))
-    said = answers.summary(store, BEGIN, END, now=END).workloads
+    said = answers.summary(ScaleUpsSeen(store), BEGIN, END, now=END).workloads
     assert {each.censored for each in said} > {0}
     assert (
         [row["Workload"] for row in rows]
@@ -179,9 +172,7 @@ def middle(moment: Any) -> float:
 
 
 def test_the_phases_are_called_as_everywhere_else() -> None:
-    labels = {
-        stage.value: answers.LABELS[stage] for stage in Stage if stage not in (Stage.TRIGGER, Stage.FIRST_JOURNEY)
-    }
+    labels = {stage.value: LABELS[stage] for stage in Stage if stage not in (Stage.TRIGGER, Stage.FIRST_JOURNEY)}
     assert labels == sql.PHASES
     assert list(labels) == list(sql.PHASES)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maibo_dashboards import panels, variables
+from maibo_dashboards.boards import intake
 from maibo_dashboards.boards.prometheus import itself as on_prometheus
-from maibo_dashboards.boards.scales import FATE_COLOURS, LAG_SCALE, LEDGER_SCALE, LOST_SCALE, stale_seconds
+from maibo_dashboards.boards.scales import LAG_SCALE, LEDGER_SCALE, stale_seconds, threshold_lines
 from maibo_dashboards.naming import uid
 from maibo_dashboards.panels import Column, Panel, Step
 from maibo_dashboards.sql import itself as sql
@@ -21,18 +22,25 @@ def dashboard(catalogue: Catalogue, source: Source = "clickhouse") -> Panel:
     """Of everything in the store."""
     if source == "prometheus":
         return on_prometheus.dashboard(catalogue)
-    stale = stale_seconds(catalogue)
     return panels.dashboard(
         title="maibo itself",
         uid=uid("itself", source),
         description="What came in and what became of it, how old counts, ledger and signals are: whether the other dashboards can be believed.",
         rows=[
-            [(5, 4, _newest_batch()), (5, 4, _ledger_lag()), (5, 4, _lost()), (9, 4, _rate())],
+            [
+                (5, 4, _newest_batch()),
+                (5, 4, _ledger_lag()),
+                (5, 4, intake.lost(Sql(sql.lost_share()))),
+                (9, 4, intake.rate(Sql(sql.events_a_second()))),
+            ],
             [(24, 4, _totals())],
-            [(12, 9, _rates()), (12, 9, _losses())],
+            [
+                (12, 9, intake.fates(Sql(sql.rates()), by=", by the time at which it was written to the store")),
+                (12, 9, intake.losses(Sql(sql.losses()))),
+            ],
             [(12, 9, _lag()), (12, 9, _batches())],
             [(12, 9, _ledger()), (12, 9, _series())],
-            [(12, 9, _signal_age(stale)), (12, 9, _refused())],
+            [(12, 9, _signal_age(stale_seconds(catalogue))), (12, 9, _refused())],
             [(12, 8, _refusals()), (12, 8, _skewed())],
             [(24, 7, _events())],
         ],
@@ -41,48 +49,19 @@ def dashboard(catalogue: Catalogue, source: Source = "clickhouse") -> Panel:
 
 
 def _newest_batch() -> Panel:
-    return panels.stat(
+    return intake.age(
         "Newest batch",
         "How long before the end of the time range a collector last wrote counts to the store; without traffic it grows as well.",
         Sql(sql.newest_batch()),
-        unit=panels.SECONDS,
-        scale=LAG_SCALE,
-        decimals=0,
-        filled=True,
     )
 
 
 def _ledger_lag() -> Panel:
-    return panels.stat(
+    return intake.age(
         "Newest minute judged",
         "How long the newest minute of any SLO of journeys in the ledger has been over; a minute is judged some seconds after its end, and one without any event is none.",
         Sql(sql.ledger_lag()),
-        unit=panels.SECONDS,
         scale=LEDGER_SCALE,
-        decimals=0,
-        filled=True,
-    )
-
-
-def _lost() -> Panel:
-    return panels.stat(
-        "Rejected or skewed",
-        "The share of what belonged to a journey that is in no count: refused, which its sender was told, or ended before it started.",
-        Sql(sql.lost_share()),
-        unit=panels.RATIO,
-        scale=LOST_SCALE,
-        decimals=3,
-        filled=True,
-    )
-
-
-def _rate() -> Panel:
-    return panels.stat(
-        "Came in",
-        "Spans, log records and data points a second over the time range, whatever became of them; retries left out.",
-        Sql(sql.events_a_second()),
-        unit=panels.PER_SECOND,
-        decimals=1,
     )
 
 
@@ -92,32 +71,6 @@ def _totals() -> Panel:
         "Over the time range. Ignored: of no journey. Overflowed: counted, without their tier, variant or version, since there were too many of those. Retries left out: whole bodies that had been counted.",
         Sql(sql.totals()),
         unit=panels.COUNT,
-    )
-
-
-def _rates() -> Panel:
-    return panels.lines(
-        "Spans, log records and data points",
-        "A second, by what became of them; together all that came in, by the time at which it was written to the store.",
-        Sql(sql.rates()),
-        unit=panels.PER_SECOND,
-        colours=FATE_COLOURS,
-        stacked=True,
-    )
-
-
-def _losses() -> Panel:
-    return panels.lines(
-        "Rejected, skewed, overflowed, retried",
-        "A second. The first two are in no count, the third lost its dimensions, and bodies that came again were left out: these cost nothing but work.",
-        Sql(sql.losses()),
-        unit=panels.PER_SECOND,
-        colours={
-            "rejected": panels.RED,
-            "skewed": panels.ORANGE,
-            "overflowed": panels.YELLOW,
-            "retried bodies": panels.BLUE,
-        },
     )
 
 
@@ -172,7 +125,7 @@ def _signal_age(stale: int | None) -> Panel:
         "How old what a scaling decision followed was when it was made, the oldest of each interval; the line is the most that any target's document allows.",
         Sql(sql.signal_age()),
         unit=panels.SECONDS,
-        scale=() if stale is None else [Step("transparent"), Step(panels.RED, stale)],
+        scale=threshold_lines(stale),
         interval="10s",
     )
 

@@ -86,9 +86,7 @@ def _now(journey: Journey) -> Row:
             scale=AGE_SCALE,
         )
     )
-    width = 24 // len(row)
-    spare = 24 - width * len(row)
-    return [(width + (spare if index == 0 else 0), 4, panel) for index, panel in enumerate(row)]
+    return panels.abreast(row, height=4)
 
 
 def _traffic(journey: Journey) -> list[Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maibo_dashboards import panels, variables
+from maibo_dashboards.boards import standing
 from maibo_dashboards.boards.prometheus import journeys as on_prometheus
 from maibo_dashboards.boards.scales import (
     AGE_SCALE,
@@ -60,21 +61,7 @@ def budgets(slos: Sequence[Slo | FedSlo], dashboards: Mapping[str, str]) -> Pane
         "Each objective (and group) over its own window, which ends with the time range. Budget left is of what was observed; coverage is the share "
         "of the window that was. State: exhausted where a whole window's budget is spent, stale without data for 10 minutes, alerting while an alert fires.",
         Sql(budget_sql.budgets(slos, dashboards)),
-        columns=[
-            Column("Objective", width=110),
-            Column("Group", hidden=not any(slo.group_by for slo in slos)),
-            Column("State", states=STATE_COLOURS, width=100),
-            Column("Target", panels.RATIO, decimals=3, width=100),
-            Column("Window", panels.SECONDS, width=100),
-            Column("Attainment", panels.RATIO, decimals=3, width=110),
-            Column("Budget left", panels.RATIO, decimals=1, scale=BUDGET_SCALE, width=110),
-            Column("Burn 1 h", panels.COUNT, decimals=1, scale=BURN_SCALE, width=90),
-            Column("Burn 6 h", panels.COUNT, decimals=1, scale=BURN_SCALE, width=90),
-            Column("Coverage", panels.RATIO, decimals=1, width=100),
-            Column("Open alerts", panels.COUNT, scale=ALERTS_SCALE, width=110),
-            Column("Data age", panels.SECONDS, scale=AGE_SCALE, width=100),
-            Column("Details", url=OPEN, width=80, hidden=not dashboards),
-        ],
+        columns=standing.columns(slos, states=STATE_COLOURS, alerts="Open alerts", has_details=bool(dashboards)),
     )
 
 

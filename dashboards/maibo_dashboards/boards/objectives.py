@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maibo_dashboards import panels, variables
+from maibo_dashboards.boards import standing
 from maibo_dashboards.boards.journeys import budgets
-from maibo_dashboards.boards.scales import ALERTS_SCALE, BUDGET_SCALE, EXHAUSTED_SCALE, STATE_COLOURS, budgets_height
-from maibo_dashboards.panels import Panel, Row, Series, Step
+from maibo_dashboards.boards.scales import ALERTS_SCALE, STATE_COLOURS, budgets_height
+from maibo_dashboards.panels import Panel, Row, Series
 from maibo_dashboards.sql import budgets as budget_sql
 from maibo_dashboards.sql.budgets import GROUP_CHOSEN, OBJECTIVE_CHOSEN, judged
 from maibo_dashboards.targets import Sql
@@ -38,58 +39,42 @@ def rows(slos: Sequence[Slo]) -> list[Row]:
         [(24, 1, panels.heading("Objectives"))],
         [(24, budgets_height(slos), budgets(slos, {}))],
         [(4, 4, panel) for panel in _standing(every, chosen)],
-        [(24, 8, _burndown(every, chosen))],
+        [(24, 8, standing.burndown("$objective", Sql(budget_sql.budget_left(every, chosen=chosen))))],
         [(12, 9, _sli(every, chosen)), (12, 9, _burns(every, chosen))],
         [(24, 6, _events(every, chosen))],
     ]
 
 
 def _standing(every: Sequence[budget_sql.Judged], chosen: str) -> list[Panel]:
-    def stat(title: str, about: str, column: str, unit: str, **more: object) -> Panel:
-        asked = Sql(budget_sql.standing(every, column, chosen=chosen))
-        return panels.stat(title, about, asked, unit=unit, **more)  # type: ignore[arg-type]  # passed on
+    def of(column: str) -> Sql:
+        return Sql(budget_sql.standing(every, column, chosen=chosen))
 
     return [
-        stat("Objective", "The share of events that has to be good.", "target", panels.RATIO, decimals=3),
-        stat(
+        standing.objective(of("target")),
+        panels.stat(
             "State",
             "Exhausted where a whole window's budget is spent, stale without data for 10 minutes, alerting while an alert fires.",
-            "state",
-            panels.TEXT,
+            of("state"),
+            unit=panels.TEXT,
             states=STATE_COLOURS,
         ),
-        stat("Attainment", "Good events / events over the SLO's window.", "attainment", panels.RATIO, decimals=3),
-        stat(
-            "Budget left",
-            "Of the budget of the events that were observed in the window; of several groups, that with the least.",
-            "budget_left",
-            panels.RATIO,
-            decimals=1,
-            scale=BUDGET_SCALE,
+        panels.stat(
+            "Attainment",
+            "Good events / events over the SLO's window.",
+            of("attainment"),
+            unit=panels.RATIO,
+            decimals=3,
         ),
-        stat(
-            "Exhausted in, at the soonest",
-            "How long a whole window's budget lasts if it burns on as over the last 6 hours; a burn that leaves the rolling window gives time back. "
-            "No data: it burns slower than it comes back, or is spent already.",
-            "exhausted_in",
-            panels.SECONDS,
-            scale=EXHAUSTED_SCALE,
+        standing.budget_left(of("budget_left")),
+        standing.exhausted_in(of("exhausted_in")),
+        panels.stat(
+            "Open alerts",
+            "Alerts of this objective that fire.",
+            of("alerts"),
+            unit=panels.COUNT,
+            scale=ALERTS_SCALE,
         ),
-        stat("Open alerts", "Alerts of this objective that fire.", "alerts", panels.COUNT, scale=ALERTS_SCALE),
     ]
-
-
-def _burndown(every: Sequence[budget_sql.Judged], chosen: str) -> Panel:
-    return panels.lines(
-        "Error budget: $objective",
-        "The budget left of the window that ends at each moment, of what was observed in it. 100 % is untouched, below 0 it is overspent.",
-        Sql(budget_sql.budget_left(every, chosen=chosen)),
-        unit=panels.RATIO,
-        scale=(Step(panels.RED), Step(panels.GREEN, 0.0)),
-        filled=True,
-        from_zero=False,
-        most=1,
-    )
 
 
 def _sli(every: Sequence[budget_sql.Judged], chosen: str) -> Panel:
@@ -119,12 +104,8 @@ def _burns(every: Sequence[budget_sql.Judged], chosen: str) -> Panel:
 
 
 def _events(every: Sequence[budget_sql.Judged], chosen: str) -> Panel:
-    return panels.lines(
-        "Events: $objective",
+    return standing.events(
+        "$objective",
         "Good and bad events a second: whether a burn is of many or of few. The newest point is still being counted.",
         Sql(budget_sql.events(every, chosen=chosen)),
-        unit=panels.PER_SECOND,
-        colours={"good": panels.GREEN, "bad": panels.RED},
-        stacked=True,
-        bars=True,
     )

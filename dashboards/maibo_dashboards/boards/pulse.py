@@ -5,16 +5,15 @@ Baselines and targets are those of the document of kind `Pulse`; without one, th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from maibo_dashboards import panels, variables
-from maibo_dashboards.boards.aims import USUAL, both, named, orders_of, scale_of, seconds, slos_of
+from maibo_dashboards.boards import aims
 from maibo_dashboards.boards.journeys import budgets
 from maibo_dashboards.boards.prometheus import pulse as on_prometheus
 from maibo_dashboards.boards.scales import NONE_TOLD, budgets_height, details_of
 from maibo_dashboards.naming import uid
-from maibo_dashboards.panels import Column, Panel, Step
+from maibo_dashboards.panels import Column, Panel
 from maibo_dashboards.sql import pulse as sql
 from maibo_dashboards.sql import scaling as scaling_sql
 from maibo_dashboards.targets import Sql
@@ -23,27 +22,9 @@ from maibo_slo.documents.journeys import DEFAULT_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from maibo_dashboards.targets import Source
-    from maibo_slo.documents import Aim, Catalogue
+    from maibo_slo.documents import Catalogue
 
 WHATS: Final = {"new version": panels.GREEN, "rollback": panels.ORANGE}
-
-
-@dataclass(frozen=True, slots=True)
-class _Number:
-    """One of the four: what it is, and how it is told."""
-
-    title: str
-    about: str
-    aim: Aim
-    more_is_better: bool
-    unit: str
-    words: tuple[str, str]
-    """Baseline and target."""
-    total: str
-    by_day: str
-    decimals: int | None = None
-    bars: bool = False
-    empty: str = panels.NO_DATA
 
 
 def dashboard(catalogue: Catalogue, source: Source = "clickhouse") -> Panel:
@@ -53,8 +34,8 @@ def dashboard(catalogue: Catalogue, source: Source = "clickhouse") -> Panel:
     pulse = catalogue.pulse or Pulse()
     numbers = _numbers(pulse)
     rows = [
-        *([] if catalogue.pulse else [[(24, 2, panels.text("Baselines and targets", USUAL))]]),
-        [(6, 5, _big(number)) for number in numbers],
+        *aims.usual(catalogue),
+        [(6, 5, aims.big(number)) for number in numbers],
         [(6, 7, _trend(number)) for number in numbers],
         [
             (8, 5, _lost(pulse, catalogue)),
@@ -63,7 +44,7 @@ def dashboard(catalogue: Catalogue, source: Source = "clickhouse") -> Panel:
         ],
         [(24, 8, _newest_deployments(pulse))],
     ]
-    if slos := slos_of(pulse, catalogue):
+    if slos := aims.slos_of(pulse, catalogue):
         rows.append([(24, budgets_height(slos), budgets(slos, details_of(catalogue, slos, source)))])
     return panels.dashboard(
         title="Business pulse",
@@ -77,95 +58,57 @@ def dashboard(catalogue: Catalogue, source: Source = "clickhouse") -> Panel:
     )
 
 
-def _numbers(pulse: Pulse) -> list[_Number]:
+def _numbers(pulse: Pulse) -> list[aims.Number]:
     level = pulse.scale_up_quantile
     return [
-        _Number(
+        aims.Number(
             f"Scale-up latency, P{level * 100:g}",
             "From what made more replicas needed until they serve, of every workload; those that never got there count as longer than they lasted.",
             pulse.scale_up_seconds,
             False,
             panels.SECONDS,
-            both(pulse.scale_up_seconds, seconds),
-            scaling_sql.latency_quantile(level),
-            scaling_sql.latency_quantile_by_day(level),
+            aims.both(pulse.scale_up_seconds, aims.seconds),
+            Sql(scaling_sql.latency_quantile(level)),
+            Sql(scaling_sql.latency_quantile_by_day(level)),
             decimals=1,
             empty=NONE_TOLD,
         ),
-        _Number(
+        aims.Number(
             "Deployments a day",
             "New versions that came to serve two thirds of a service's events, seen in what is counted and by the hour: two of a service within an hour are one, "
             "and the same version deployed again is none. Rollbacks, to a version that served before, are not among them.",
             pulse.deployments_per_day,
             True,
             panels.COUNT,
-            both(pulse.deployments_per_day, lambda found: f"{found:g}"),
-            sql.deployments(pulse),
-            sql.deployments_by_day(pulse),
+            aims.both(pulse.deployments_per_day, lambda found: f"{found:g}"),
+            Sql(sql.deployments(pulse)),
+            Sql(sql.deployments_by_day(pulse)),
             decimals=1,
             bars=True,
         ),
-        _Number(
+        aims.Number(
             "Customer P99",
-            f"99 of 100 journeys that succeeded or failed took at most this long. Of {named(pulse.journeys)}.",
+            f"99 of 100 journeys that succeeded or failed took at most this long. Of {aims.named(pulse.journeys)}.",
             pulse.p99_us,
             False,
             panels.MICROSECONDS,
-            both(pulse.p99_us, lambda us: seconds(us / 1e6)),
-            sql.p99(pulse),
-            sql.p99_by_day(pulse),
+            aims.both(pulse.p99_us, lambda us: aims.seconds(us / 1e6)),
+            Sql(sql.p99(pulse)),
+            Sql(sql.p99_by_day(pulse)),
         ),
-        _Number(
-            "Utilisation",
-            "Demand, of what the ready replicas carry while their SLOs hold: calls a second over ready replicas times the capacity of one, of every scaling target "
-            "whose pods and capacity maibo knows; no measure of CPU.",
-            pulse.utilisation,
-            True,
-            panels.RATIO,
-            both(pulse.utilisation, lambda share: f"{share * 100:g} %"),
-            sql.utilisation(),
-            sql.utilisation_by_day(),
-            decimals=0,
-        ),
+        aims.utilisation(pulse, Sql(sql.utilisation()), Sql(sql.utilisation_by_day())),
     ]
 
 
-def _big(number: _Number) -> Panel:
-    baseline, target = number.words
-    return panels.stat(
-        f"{number.title}: {baseline} → {target}",
-        f"{number.about} Baseline {baseline}, target {target}: green from the target on, red at the baseline and worse, yellow from halfway.",
-        Sql(number.total),
-        unit=number.unit,
-        scale=scale_of(number.aim, more_is_better=number.more_is_better),
-        decimals=number.decimals,
-        filled=True,
-        empty=number.empty,
-    )
-
-
-def _trend(number: _Number) -> Panel:
-    aim = number.aim
-    ends = [Step(panels.RED, aim.baseline), Step(panels.GREEN, aim.target)]
-    baseline, target = number.words
-    return panels.lines(
-        f"{number.title.removesuffix(' a day')} by day",
-        f"{number.about} Each day by itself, in UTC; the lines are the baseline ({baseline}, red) and the target ({target}, green).",
-        Sql(number.by_day),
-        unit=number.unit,
-        scale=[Step("transparent"), *sorted(ends, key=lambda step: step.value or 0)],
-        colours={"new versions": panels.GREEN, "rollbacks": panels.ORANGE} if number.bars else None,
-        bars=number.bars,
-        stacked=number.bars,
-        interval="1d",
-    )
+def _trend(number: aims.Number) -> Panel:
+    return aims.trend(number, f"{number.title.removesuffix(' a day')} by day", "Each day by itself, in UTC")
 
 
 def _lost(pulse: Pulse, catalogue: Catalogue) -> Panel:
     return panels.stat(
-        f"Lost {orders_of(pulse)}",
-        f"{orders_of(pulse).capitalize()} that began within the time range and failed, or were left: said so, or did not end within the journey's timeout. "
-        f"Of {named(pulse.orders or pulse.journeys)}. No data where services do not tell that journeys begin.",
+        f"Lost {aims.orders_of(pulse)}",
+        f"{aims.orders_of(pulse).capitalize()} that began within the time range and failed, or were left: said so, or did not end within the journey's timeout. "
+        f"Of {aims.named(pulse.orders or pulse.journeys)}. No data where services do not tell that journeys begin.",
         Sql(sql.lost(pulse, *_timeouts(catalogue))),
         unit=panels.COUNT,
     )
@@ -174,7 +117,7 @@ def _lost(pulse: Pulse, catalogue: Catalogue) -> Panel:
 def _lost_share(pulse: Pulse, catalogue: Catalogue) -> Panel:
     return panels.stat(
         "Lost, of all that are over",
-        f"Failed or left, of the {orders_of(pulse)} that began within the time range and are over.",
+        f"Failed or left, of the {aims.orders_of(pulse)} that began within the time range and are over.",
         Sql(sql.lost_share(pulse, *_timeouts(catalogue))),
         unit=panels.RATIO,
         decimals=2,
@@ -183,11 +126,11 @@ def _lost_share(pulse: Pulse, catalogue: Catalogue) -> Panel:
 
 def _lost_by_day(pulse: Pulse, catalogue: Catalogue) -> Panel:
     return panels.lines(
-        f"Lost {orders_of(pulse)} by day",
+        f"Lost {aims.orders_of(pulse)} by day",
         "By the day (UTC) on which they began: failed, and left by their customers.",
         Sql(sql.lost_by_day(pulse, *_timeouts(catalogue))),
         unit=panels.COUNT,
-        colours={"failed": panels.RED, "left": panels.OUTCOME_COLOURS["abandoned"]},
+        colours=aims.LOST_COLOURS,
         stacked=True,
         bars=True,
         interval="1d",

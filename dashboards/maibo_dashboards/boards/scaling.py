@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from maibo_dashboards import panels, variables
+from maibo_dashboards.boards import decisions
 from maibo_dashboards.boards.prometheus import scaling as on_prometheus
 from maibo_dashboards.boards.scales import NEVER_SCALE, NONE_TOLD, STATES, WARM_SCALE, WISH_COLOURS, latency_scale
 from maibo_dashboards.naming import uid
@@ -178,33 +179,14 @@ def _newest(scale: Sequence[Step]) -> Panel:
 
 
 def _replicas() -> Panel:
-    return panels.lines(
-        "Replicas: desired, wanted, ready",
-        "Desired: what maibo decided, with what the uncertainty of counts and capacity allows as a band. Wanted: spec.replicas. Ready: what serves. The newest of each interval; a gap is no signal.",
-        Sql(sql.replicas()),
-        unit=panels.COUNT,
-        colours={"desired": panels.BLUE, "wanted": panels.PURPLE, "ready": panels.GREEN},
-        series=[
-            Series("upper", "light-blue", fill_to="lower", width=0),
-            Series("lower", "light-blue", width=0),
-        ],
-        interval="10s",
-    )
+    return decisions.replicas("The newest of each interval; a gap is no signal.", Sql(sql.replicas()), interval="10s")
 
 
 def _demand() -> Panel:
-    return panels.lines(
-        "Demand, forecast and what is carried",
+    return decisions.demand(
         "Calls a second that came; what the minute was forecast to be a lead time before, as the median and a band that should hold 8 of 10; and what the ready "
         "replicas carry while their SLOs hold.",
         [Sql(sql.demand()), Sql(sql.forecast())],
-        unit=panels.PER_SECOND,
-        colours={"demand": panels.BLUE, "median": panels.PURPLE},
-        series=[
-            Series("P90", "light-purple", fill_to="P10", width=0),
-            Series("P10", "light-purple", width=0),
-            Series("capacity of what is ready", panels.GREEN, dashed=True),
-        ],
     )
 
 

@@ -5,40 +5,27 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx2
 import pytest
+from tests.dashboards.promql.cluster import Cluster
+from tests.dashboards.promql.customers import Customers
+from tests.dashboards.promql.watched import JOB, SERIES_LIMIT, Watched, within
 
-from maibo import semconv
-from maibo_slo.documents import Catalogue, load
+from maibo_slo.documents import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-RANGE_SECONDS = 180
-"""That the dashboards look back, beyond the start of everything."""
-JOB = "maibo"
-VARIABLES = {
-    "job": JOB,
-    "workload": ".*",
-    "namespace": "shop",
-    "target": "checkout-api",
-    "slo": "checkout-by-tier",
-    "objective": "0.9",
-    "group": ".*",
-}
 BY_TIER = """
 apiVersion: openslo/v1
 kind: SLO
@@ -58,13 +45,13 @@ spec:
 """
 
 
-def within(seconds: float, ask: Callable[[], Any], wanted: Callable[[Any], object] = bool) -> Any:
-    """What it says, once that is what is wanted; an assertion error after so many seconds."""
-    until = time.monotonic() + seconds
-    while not wanted(said := ask()):
-        assert time.monotonic() < until, said
-        time.sleep(0.2)
-    return said
+class Serving(NamedTuple):
+    """Where it answers, where it takes spans, which process it is and where it keeps its data."""
+
+    url: str
+    otlp: str
+    process: int
+    data: Path
 
 
 def free_port() -> int:
@@ -72,166 +59,10 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-@dataclass
-class Watched:
-    """A maibo that serves, and the Prometheus that scrapes it; asked as Grafana asks."""
-
-    maibo: httpx2.Client
-    prometheus: httpx2.Client
-    catalogue: Catalogue
-    end: float = 0.0
-    desired: int | None = None
-    """Replicas, as the API answered at the end."""
-
-    job = JOB
-    range_seconds = RANGE_SECONDS
-
-    def expanded(self, expr: str, **chosen: str) -> str:
-        """As Grafana sends it."""
-        return expanded(expr, **chosen)
-
-    def get(self, path: str, **parameters: str) -> Any:
-        return self.maibo.get(path, params=parameters).raise_for_status().json()
-
-    def number(self, expr: str, at: float | None = None) -> float | None:
-        """The one sample; None: there is none."""
-        found = self.vector(expr, at)
-        assert len(found) <= 1, found
-        return float(found[0]["value"][1]) if found else None
-
-    def vector(self, expr: str, at: float | None = None) -> list[Any]:
-        parameters = {"query": expanded(expr), **({} if at is None else {"time": str(at)})}
-        return self._asked("/api/v1/query", parameters)["result"]  # type: ignore[no-any-return]
-
-    def matrix(self, expr: str) -> list[Any]:
-        """At every second second of the time range, as a subquery looks too."""
-        begin = int(self.end - RANGE_SECONDS) // 2 * 2 + 2
-        parameters = {"query": expanded(expr), "start": str(begin), "end": str(self.end), "step": "2"}
-        return self._asked("/api/v1/query_range", parameters)["result"]  # type: ignore[no-any-return]
-
-    def values(self, query: str) -> list[str]:
-        """Of a variable: ``label_values(metric, label)``."""
-        found = re.fullmatch(r"label_values\((.*), (\w+)\)", query)
-        assert found, query
-        said = self.prometheus.get(f"/api/v1/label/{found[2]}/values", params={"match[]": expanded(found[1])})
-        return said.raise_for_status().json()["data"]  # type: ignore[no-any-return]
-
-    def _asked(self, path: str, parameters: Mapping[str, str]) -> Any:
-        said = self.prometheus.get(path, params=dict(parameters)).json()
-        assert said["status"] == "success", (said, parameters["query"])
-        assert "warnings" not in said, said
-        return said["data"]
-
-
-def expanded(expr: str, **chosen: str) -> str:
-    for name, value in {
-        "$__rate_interval": "20s",
-        "$__range_s": str(RANGE_SECONDS),
-        "$__range": f"{RANGE_SECONDS}s",
-        **{f"${name}": value for name, value in {**VARIABLES, **chosen}.items()},
-    }.items():
-        expr = expr.replace(name, value)
-    assert "$" not in expr, f"Grafana would not know this: {expr}"
-    # Here a month is three minutes.
-    return expr.replace(":5m]", ":2s]")
-
-
-class Cluster:
-    """An API server with a workload that has been running for long, and gets more pods."""
-
-    def __init__(self, api: Any, builder: Any) -> None:
-        self.api = api
-        builder.BEGIN = float(int(time.time()))
-        self._begin = builder.BEGIN
-        self._history = builder.History()
-        self._told = 0
-        self._history.hpa()
-        self._history.node("node-a", -86_400)
-        self._history.begin(3)
-        self._happen(at_once=True)
-
-    def scale(self, replicas: int) -> None:
-        """What follows from it, in some two seconds."""
-        history, at = self._history, time.time() - self._begin + 0.05
-        before = len(history.pods)
-        history.scale(replicas, at)
-        name = f"checkout-api-{history.template}"
-        history.sets[history.template]["spec"]["replicas"] = replicas
-        history.replica_set(history.template, 1, 0, seen=at)
-        said = f"Scaled up replica set {name} from {before} to {replicas}"
-        history.event("Deployment", "checkout-api", "uid-checkout-api", "ScalingReplicaSet", said, at)
-        for number, suffix in enumerate(["k7xq2", "m4zvd"][: replicas - before]):
-            history.pod(suffix, at + 0.05 + number / 50, ready=1.2, rotated=1.3)
-        self._happen()
-
-    def _happen(self, *, at_once: bool = False) -> None:
-        changes, self._told = self._history.changes[self._told :], len(self._history.changes)
-        for change in sorted(changes, key=lambda each: each.received):
-            time.sleep(0 if at_once else max(0.0, change.received - time.time()))
-            self.api.put(change.resource, change.object)
-
-
-class Customers:
-    """Come over OTLP's JSON, as any service's exporter sends them: so many of each journey, some slow, some in vain."""
-
-    def __init__(self, otlp: str) -> None:
-        self._otlp = otlp
-        self.told: Counter[tuple[str, str]] = Counter()
-
-    def come(self, *, latest: float) -> None:
-        """200 checkouts, 100 looks, 100 orders, the last of them done at `latest`; orders within a minute, all else within half an hour."""
-        spans: dict[str, list[Any]] = {"storefront": [], "checkout-api": []}
-        for number in range(200):
-            outcome = "failure" if number % 4 == 0 else "abandoned" if number % 25 == 1 else "success"
-            ms = 40 + 7 * (number % 50) + (900 if number % 40 == 7 else 0)
-            tier = {semconv.JOURNEY_TIER: "vip" if number % 3 else "standard"}
-            spans["storefront"].append(self._ended("checkout", outcome, latest - 9 * number, ms, tier))
-        for number in range(100):
-            spans["storefront"].append(self._ended("browse", "success", latest - 18 * number, 5 + number % 60))
-            spans["checkout-api"] += [
-                self._span({semconv.JOURNEY_NAME: "buy", semconv.JOURNEY_STEP: "order"}, latest - number / 2, 30),
-                self._ended("buy", "success", latest - number / 2, 60 + number),
-            ]
-        bodies = [
-            {
-                "resource": {"attributes": told({semconv.SERVICE_NAME: service, semconv.ENVIRONMENT: "production"})},
-                "scopeSpans": [{"spans": of}],
-            }
-            for service, of in spans.items()
-        ]
-        said = httpx2.post(f"{self._otlp}/v1/traces", json={"resourceSpans": bodies}, timeout=20)
-        assert said.status_code == 200, said.text
-
-    def _ended(self, journey: str, outcome: str, at: float, ms: float, more: Mapping[str, str] | None = None) -> Any:
-        self.told[journey, outcome] += 1
-        return self._span({semconv.JOURNEY_NAME: journey, semconv.JOURNEY_OUTCOME: outcome, **(more or {})}, at, ms)
-
-    @staticmethod
-    def _span(said: Mapping[str, str], at: float, ms: float) -> Any:
-        begun = int((at - ms / 1000) * 1e6)
-        whose: dict[str, str | int] = {semconv.JOURNEY_ID: secrets.token_hex(16), semconv.JOURNEY_START_TIME: begun}
-        return {
-            "traceId": secrets.token_hex(16),
-            "spanId": secrets.token_hex(8),
-            "name": "a span",
-            "startTimeUnixNano": str(begun * 1000),
-            "endTimeUnixNano": str(begun * 1000 + int(ms * 1e6)),
-            "attributes": told({**said, **whose}),
-            "status": {"code": 2} if said.get(semconv.JOURNEY_OUTCOME) == "failure" else {},
-        }
-
-
 def documents_in(folder: Path) -> list[str]:
     """The examples, and an SLO by groups."""
     (folder / "by-tier.yaml").write_text(BY_TIER)
     return [str(EXAMPLES / "shop"), str(EXAMPLES / "scaling"), str(folder / "by-tier.yaml")]
-
-
-def told(attributes: Mapping[str, str | int]) -> list[Any]:
-    return [
-        {"key": key, "value": {"intValue": str(value)} if isinstance(value, int) else {"stringValue": value}}
-        for key, value in attributes.items()
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -250,12 +81,13 @@ def address() -> str:
 @pytest.fixture(scope="module")
 def serving(
     address: str, prometheus: str, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, str]]:
-    """The address of a `maibo serve`, and where it takes spans."""
+) -> Iterator[Serving]:
+    """A `maibo serve` that keeps few series of a journey apart."""
     folder = tmp_path_factory.mktemp("maibo")
     otlp = f"127.0.0.1:{free_port()}"
     options = {
         "data-dir": folder / "data", "listen": address, "tick": "1", "otlp-http": otlp, "otlp-grpc": "off",
+        "otlp-series-limit": str(SERIES_LIMIT),
         "kubernetes": cluster.api.kubeconfig(folder), "keda": "off",
     }  # fmt: skip
     said = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
@@ -272,7 +104,7 @@ def serving(
         ready = process.stdout.readline()
         found = re.match(r"maibo is ready: (http://127\.0\.0\.1:\d+)/", ready)
         assert found, ready + (folder / "log").read_text()
-        yield found[1], f"http://{otlp}"
+        yield Serving(found[1], f"http://{otlp}", process.pid, folder / "data")
     finally:
         process.kill()
         process.wait(10)
@@ -281,7 +113,7 @@ def serving(
 
 @pytest.fixture(scope="module")
 def prometheus(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Prometheus that scrapes it each second."""
+    """The address of a Prometheus that scrapes it every other second."""
     if shutil.which("prometheus") is None:
         pytest.skip("prometheus is not installed (Debian: prometheus)")
     folder, own = tmp_path_factory.mktemp("prometheus"), f"127.0.0.1:{free_port()}"
@@ -312,37 +144,58 @@ def prometheus(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(scope="module")
 def watched(
-    serving: tuple[str, str], prometheus: str, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+    serving: Serving, prometheus: str, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Watched]:
-    """After two hundred customers came, and again so many, and two pods."""
+    """After two hundred customers came, and again so many, and two pods; once Prometheus knows what maibo knows of it."""
     with ExitStack() as stack:
-        maibo, asked = (
+        maibo, otlp, asked = (
             stack.enter_context(httpx2.Client(base_url=url, trust_env=False, timeout=20))
-            for url in (serving[0], prometheus)
+            for url in (serving.url, serving.otlp, prometheus)
         )
-        watched = Watched(maibo, asked, load(documents_in(tmp_path_factory.mktemp("documents"))))
-        counted = 'sum(maibo_journey_ended_total{job="$job"})'
-        within(60, lambda: ready(watched) and watched.number(counted) == 0)
-        customers = Customers(serving[1])
+        catalogue = load(documents_in(tmp_path_factory.mktemp("documents")))
+        customers = Customers(otlp)
+        watched = Watched(maibo, asked, catalogue, customers, cluster, serving.process, serving.data)
+        within(60, lambda: ready(watched) and [watched.number(f"sum({each})") for each in COUNTED] == [0, 0, 0])
+        begin = time.monotonic()
         customers.come(latest=time.time() - 40)
-        within(40, lambda: watched.number(counted), lambda said: said == customers.told.total())
         said = {"target": "shop/checkout-api", "min_replicas": 4, "for_seconds": 600, "who": "ada", "why": "a sale"}
         watched.maibo.post("/v1/overrides", json=said).raise_for_status()
         cluster.scale(5)
         customers.come(latest=time.time())
-        within(40, lambda: watched.number(counted), lambda said: said == customers.told.total())
-        within(40, lambda: watched.number('sum(maibo_scaleups_total{job="$job"})'), lambda said: said == 1)
-        within(40, lambda: watched.number('max(maibo_scaling_ready_replicas{job="$job"})'), lambda said: said == 5)
-        within(40, lambda: watched.number(f"{ATTAINED} == {events(watched)}"))
+        customers.go_wrong(at=time.time())
+        within(40, lambda: told(watched))
+        watched.counted_seconds = time.monotonic() - begin
         within(40, lambda: settled(watched))
+        watched.cpu_seconds = watched.used()
         yield watched
 
 
+ENDED = 'maibo_journey_ended_total{job="$job"}'
+COUNTED = (ENDED, 'maibo_otlp_requests_total{job="$job"}', 'maibo_otlp_drained_total{job="$job"}')
+"""Told by several processes: Prometheus has to know each as 0, or misses what comes before."""
 ATTAINED = 'sum(maibo_slo_good_events{job="$job"} + maibo_slo_bad_events{job="$job"})'
 
 
-def events(watched: Watched) -> float:
-    """That the engine counts, of all SLOs together."""
+def ready(watched: Watched) -> bool:
+    try:
+        return watched.prometheus.get("/-/ready").status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+def told(watched: Watched) -> bool:
+    """Whether everybody who came is counted, and judged, and the scale-up is over, and Prometheus has heard of it all."""
+    return (
+        watched.number(f"sum({ENDED})") == watched.customers.told.total()
+        and watched.number('sum(maibo_otlp_duplicate_bodies_total{job="$job"})') == 1
+        and watched.number('sum(maibo_scaleups_total{job="$job"})') == 1
+        and watched.number('max(maibo_scaling_ready_replicas{job="$job"})') == 5
+        and watched.number(ATTAINED) == judged(watched)
+    )
+
+
+def judged(watched: Watched) -> float:
+    """Events that the engine counts, of all SLOs together."""
     objectives = [each for slo in watched.get("/v1/slos")["slos"] for each in slo["objectives"]]
     total = sum(each["good"] + each["bad"] for each in objectives)
     return total if total >= 2 * 200 else -1
@@ -358,11 +211,6 @@ def settled(watched: Watched) -> bool:
     told = watched.number(
         'min(count_over_time(maibo_slo_good_events{job="$job"}[1m]) and maibo_slo_good_events{job="$job"})', watched.end
     )
+    increased = watched.number(f"sum(increase({ENDED}[$__range]))", watched.end)
+    watched.stretched = (increased or 0.0) / watched.customers.told.total()
     return whole == 1 and told is not None and told >= 3 and said is not None and said == watched.desired
-
-
-def ready(watched: Watched) -> bool:
-    try:
-        return watched.prometheus.get("/-/ready").status_code == 200
-    except httpx2.TransportError:
-        return False

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from maibo_dashboards import panels
+from maibo_dashboards.boards import intake
 from maibo_dashboards.boards.prometheus.tables import every, joined
-from maibo_dashboards.boards.scales import ALERTS_SCALE, FATE_COLOURS, LAG_SCALE, LOST_SCALE, stale_seconds
+from maibo_dashboards.boards.scales import ALERTS_SCALE, LAG_SCALE, stale_seconds, threshold_lines
 from maibo_dashboards.naming import title, uid
 from maibo_dashboards.panels import Column, Panel, Series, Step
 from maibo_dashboards.promql import itself as promql
@@ -25,8 +26,14 @@ def dashboard(catalogue: Catalogue) -> Panel:
         uid=uid("itself", "prometheus"),
         description="What came in and what became of it, how old counts and signals are, and whether every part works: whether the other dashboards can be believed.",
         rows=[
-            [(5, 4, _broken()), (5, 4, _drain_lag()), (5, 4, _evaluation_age()), (4, 4, _lost()), (5, 4, _rate())],
-            [(12, 9, _drained()), (12, 9, _losses())],
+            [
+                (5, 4, _broken()),
+                (5, 4, _drain_lag()),
+                (5, 4, _evaluation_age()),
+                (4, 4, intake.lost(Promql(promql.lost_share()))),
+                (5, 4, intake.rate(Promql(promql.events_a_second()))),
+            ],
+            [(12, 9, intake.fates(Promql(promql.drained(), legend="{{result}}"))), (12, 9, _losses())],
             [(12, 9, _visible()), (12, 9, _log())],
             [(12, 9, _answers()), (12, 9, _requests())],
             [(12, 9, _engine()), (12, 9, _ages())],
@@ -50,78 +57,28 @@ def _broken() -> Panel:
 
 
 def _drain_lag() -> Panel:
-    return panels.stat(
+    return intake.age(
         "Lag of the log",
         "Age of the oldest of what was taken and is not counted yet.",
         Promql(promql.drain_lag()),
-        unit=panels.SECONDS,
-        scale=LAG_SCALE,
-        decimals=0,
-        filled=True,
     )
 
 
 def _evaluation_age() -> Panel:
-    return panels.stat(
+    return intake.age(
         "Since the last evaluation",
         "How long ago the engine last read the ledger; over a minute, its numbers are no longer told.",
         Promql(promql.evaluation_age()),
-        unit=panels.SECONDS,
-        scale=LAG_SCALE,
-        decimals=0,
-        filled=True,
-    )
-
-
-def _lost() -> Panel:
-    return panels.stat(
-        "Rejected or skewed",
-        "The share of what belonged to a journey that is in no count: refused, which its sender was told, or ended before it started.",
-        Promql(promql.lost_share()),
-        unit=panels.RATIO,
-        scale=LOST_SCALE,
-        decimals=3,
-        filled=True,
-    )
-
-
-def _rate() -> Panel:
-    return panels.stat(
-        "Came in",
-        "Spans, log records and data points a second over the time range, whatever became of them; retries left out.",
-        Promql(promql.events_a_second()),
-        unit=panels.PER_SECOND,
-        decimals=1,
-    )
-
-
-def _drained() -> Panel:
-    return panels.lines(
-        "Spans, log records and data points",
-        "A second, by what became of them; together all that came in.",
-        Promql(promql.drained(), legend="{{result}}"),
-        unit=panels.PER_SECOND,
-        colours=FATE_COLOURS,
-        stacked=True,
     )
 
 
 def _losses() -> Panel:
-    return panels.lines(
-        "Rejected, skewed, overflowed, retried",
-        "A second. The first two are in no count, the third lost its dimensions, and bodies that came again were left out: these cost nothing but work.",
+    return intake.losses(
         [
             Promql(promql.losses(), legend="{{result}}"),
             Promql(promql.overflowed(), legend="overflowed"),
             Promql(promql.duplicates(), legend="retried bodies"),
-        ],
-        unit=panels.PER_SECOND,
-        colours={
-            "rejected": panels.RED,
-            "skewed": panels.ORANGE,
-            "overflowed": panels.YELLOW,
-            "retried bodies": panels.BLUE,
-        },
+        ]
     )
 
 
@@ -193,7 +150,7 @@ def _signal_ages(stale: int | None) -> Panel:
         "How old what a scaling decision follows is; the line is the most that any target's document allows.",
         Promql(promql.signal_ages(), legend="{{target_namespace}}/{{target}}"),
         unit=panels.SECONDS,
-        scale=() if stale is None else [Step("transparent"), Step(panels.RED, stale)],
+        scale=threshold_lines(stale),
     )
 
 
@@ -213,7 +170,7 @@ def _parts() -> Panel:
         "1 works, 0 does not: /readyz says why.",
         promql.parts(),
         labels={"part": "Part"},
-        columns=[Column("Works", panels.COUNT, states=WORKS)],
+        columns=[Column("Works", panels.COUNT, states=WORKS, width=90)],
         sort_by="Works",
     )
 

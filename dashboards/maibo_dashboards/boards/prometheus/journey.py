@@ -5,23 +5,22 @@ Steps, reasons, and who differs from whom are in the store alone: as series they
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from maibo_dashboards import panels, variables
+from maibo_dashboards.boards import standing
 from maibo_dashboards.boards.prometheus.journeys import alerts, overrides, scaleups
 from maibo_dashboards.boards.prometheus.tables import error_budgets, every
 from maibo_dashboards.boards.scales import (
     AGE_SCALE,
     ALERTS_SCALE,
-    BUDGET_SCALE,
-    EXHAUSTED_SCALE,
     budgets_height,
     duration,
     threshold_lines,
     threshold_scale,
 )
 from maibo_dashboards.naming import journey_title, journey_uid
-from maibo_dashboards.panels import Panel, Row, Series, Step
+from maibo_dashboards.panels import Panel, Row, Series
 from maibo_dashboards.promql import budgets
 from maibo_dashboards.promql import journeys as promql
 from maibo_dashboards.targets import Promql
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 
     from maibo_slo.documents import Catalogue, Journey, Slo
 
+CHOSEN: Final = "$slo $objective"
+
 
 def dashboard(catalogue: Catalogue, journey: Journey) -> Panel:
     """Whoever is woken reads it from the top: is it bad, since when, how fast."""
@@ -39,7 +40,7 @@ def dashboard(catalogue: Catalogue, journey: Journey) -> Panel:
         title=journey_title(journey, catalogue.journeys.values(), "prometheus"),
         uid=journey_uid(journey.name, "prometheus"),
         description=journey.description or f"The journey {journey.name}.",
-        rows=[_now(journey), *_objectives(catalogue, slos), *_traffic(journey)],
+        rows=[_now(journey), *_objectives(slos), *_traffic(journey)],
         variables=[*every(), *_choices(slos)],
         annotations=[
             *([alerts(*(slo.name for slo in slos))] if slos else []),
@@ -110,21 +111,20 @@ def _now(journey: Journey) -> Row:
             scale=AGE_SCALE,
         )
     )
-    width = 24 // len(row)
-    spare = 24 - width * len(row)
-    return [(width + (spare if index == 0 else 0), 4, panel) for index, panel in enumerate(row)]
+    return panels.abreast(row, height=4)
 
 
-def _objectives(catalogue: Catalogue, slos: Sequence[Slo]) -> list[Row]:
+def _objectives(slos: Sequence[Slo]) -> list[Row]:
     """The table of all; then the chosen one in full."""
     if not slos:
         return []
     grouped = _is_grouped(slos)
+    left = Promql(budgets.budget_left_by_group(grouped=grouped), legend="budget left {{group}}")
     return [
         [(24, 1, panels.heading("Objectives"))],
-        [(24, budgets_height(slos), error_budgets(catalogue, slos))],
+        [(24, budgets_height(slos), error_budgets(slos, {}))],
         _standing(grouped=grouped),
-        [(24, 8, _burndown(grouped=grouped))],
+        [(24, 8, standing.burndown(CHOSEN, left))],
         [(12, 9, _sli(grouped=grouped)), (12, 9, _burns(grouped=grouped))],
         [(24, 6, _events(grouped=grouped))],
     ]
@@ -132,13 +132,7 @@ def _objectives(catalogue: Catalogue, slos: Sequence[Slo]) -> list[Row]:
 
 def _standing(*, grouped: bool) -> Row:
     stats = [
-        panels.stat(
-            "Objective",
-            "The share of events that has to be good.",
-            Promql(budgets.objective()),
-            unit=panels.RATIO,
-            decimals=3,
-        ),
+        standing.objective(Promql(budgets.objective())),
         panels.stat(
             "Attainment",
             "Good events / events over the SLO's window; of several groups, the least.",
@@ -146,22 +140,8 @@ def _standing(*, grouped: bool) -> Row:
             unit=panels.RATIO,
             decimals=3,
         ),
-        panels.stat(
-            "Budget left",
-            "Of the budget of the events that were observed in the window; of several groups, that with the least.",
-            Promql(budgets.budget_left(grouped=grouped)),
-            unit=panels.RATIO,
-            decimals=1,
-            scale=BUDGET_SCALE,
-        ),
-        panels.stat(
-            "Exhausted in, at the soonest",
-            "How long a whole window's budget lasts if it burns on as over the last 6 hours; a burn that leaves the rolling window gives time back. "
-            "No data: it burns slower than it comes back, or is spent already.",
-            Promql(budgets.exhausted_in(grouped=grouped)),
-            unit=panels.SECONDS,
-            scale=EXHAUSTED_SCALE,
-        ),
+        standing.budget_left(Promql(budgets.budget_left(grouped=grouped))),
+        standing.exhausted_in(Promql(budgets.exhausted_in(grouped=grouped))),
         panels.stat(
             "Alerts",
             "Pairs of burn windows by which the engine alerts now.",
@@ -173,22 +153,9 @@ def _standing(*, grouped: bool) -> Row:
     return [(4 if index == 0 else 5, 4, stat) for index, stat in enumerate(stats)]
 
 
-def _burndown(*, grouped: bool) -> Panel:
-    return panels.lines(
-        "Error budget: $slo $objective",
-        "The budget left of the window that ends at each moment, of what was observed in it. 100 % is untouched, below 0 it is overspent.",
-        Promql(budgets.budget_left_by_group(grouped=grouped), legend="budget left {{group}}"),
-        unit=panels.RATIO,
-        scale=(Step(panels.RED), Step(panels.GREEN, 0.0)),
-        filled=True,
-        from_zero=False,
-        most=1,
-    )
-
-
 def _sli(*, grouped: bool) -> Panel:
     return panels.lines(
-        "SLI and objective: $slo $objective",
+        f"SLI and objective: {CHOSEN}",
         "The share of good events of the 5 minutes before each moment, beside what the objective asks for. A composite has no events of its own.",
         [
             Promql(budgets.sli(grouped=grouped), legend="SLI"),
@@ -203,7 +170,7 @@ def _sli(*, grouped: bool) -> Panel:
 
 def _burns(*, grouped: bool) -> Panel:
     return panels.lines(
-        "Burn rates: $slo $objective",
+        f"Burn rates: {CHOSEN}",
         "Bad share of each window, divided by the share that the objective allows; 1 spends exactly the budget. Dashed: what alerts go by, by the long window. "
         "One fires when that and its short one are both above.",
         [
@@ -216,17 +183,13 @@ def _burns(*, grouped: bool) -> Panel:
 
 
 def _events(*, grouped: bool) -> Panel:
-    return panels.lines(
-        "Events: $slo $objective",
+    return standing.events(
+        CHOSEN,
         "Good and bad events a second over the 5 minutes before each moment: whether a burn is of many or of few.",
         [
             Promql(budgets.events_a_second(bad=False, grouped=grouped), legend="good"),
             Promql(budgets.events_a_second(bad=True, grouped=grouped), legend="bad"),
         ],
-        unit=panels.PER_SECOND,
-        colours={"good": panels.GREEN, "bad": panels.RED},
-        stacked=True,
-        bars=True,
     )
 
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maibo_dashboards import panels, variables
-from maibo_dashboards.boards.prometheus.tables import DETAILS, error_budgets, every, joined
-from maibo_dashboards.boards.scales import AGE_SCALE, ALERTS_SCALE, BUDGET_SCALE, BURN_SCALE, budgets_height
+from maibo_dashboards.boards.prometheus.tables import error_budgets, every, joined
+from maibo_dashboards.boards.scales import (
+    AGE_SCALE,
+    ALERTS_SCALE,
+    BUDGET_SCALE,
+    BURN_SCALE,
+    OPEN,
+    budgets_height,
+    details_of,
+)
 from maibo_dashboards.naming import journey_uid, title, uid
 from maibo_dashboards.panels import Column, Panel
 from maibo_dashboards.promql import budgets, scaling
@@ -24,7 +32,7 @@ def dashboard(catalogue: Catalogue) -> Panel:
     slos = [slo for _, slo in sorted(catalogue.judged.items())]
     rows = [[(24, 9, _journeys(catalogue))]]
     if slos:
-        rows.append([(24, budgets_height(slos), error_budgets(catalogue, slos))])
+        rows.append([(24, budgets_height(slos), error_budgets(slos, details_of(catalogue, slos, "prometheus")))])
     rows += [[(12, 9, _rate()), (12, 9, _p99())], [(24, 8, _failures())]]
     return panels.dashboard(
         title=title("Journeys", "prometheus"),
@@ -67,16 +75,16 @@ def _journeys(catalogue: Catalogue) -> Panel:
         {**asked, **(of_slos if catalogue.judged else {}), "Data age": age},
         labels={"journey": "Journey", "details": "Details"},
         columns=[
-            Column("Count", panels.COUNT, decimals=0),
-            Column("Rate", panels.PER_SECOND),
-            Column("Success", panels.RATIO, decimals=2),
-            Column("P50", panels.SECONDS),
-            Column("P99", panels.SECONDS),
-            Column("Budget left", panels.RATIO, decimals=1, scale=BUDGET_SCALE),
-            Column("Burn 1 h", panels.COUNT, decimals=1, scale=BURN_SCALE),
-            Column("Alerts", panels.COUNT, scale=ALERTS_SCALE),
-            Column("Data age", panels.SECONDS, scale=AGE_SCALE),
-            DETAILS,
+            Column("Count", panels.COUNT, decimals=0, width=100),
+            Column("Rate", panels.PER_SECOND, width=110),
+            Column("Success", panels.RATIO, decimals=2, width=100),
+            Column("P50", panels.SECONDS, width=100),
+            Column("P99", panels.SECONDS, width=100),
+            Column("Budget left", panels.RATIO, decimals=1, scale=BUDGET_SCALE, width=110),
+            Column("Burn 1 h", panels.COUNT, decimals=1, scale=BURN_SCALE, width=90),
+            Column("Alerts", panels.COUNT, scale=ALERTS_SCALE, width=110),
+            Column("Data age", panels.SECONDS, scale=AGE_SCALE, width=100),
+            Column("Details", url=OPEN, width=80),
         ],
         sort_by="Journey",
     )

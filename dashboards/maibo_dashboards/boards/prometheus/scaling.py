@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from maibo_dashboards import panels, variables
+from maibo_dashboards.boards import decisions
 from maibo_dashboards.boards.prometheus.journeys import alerts, overrides, scaleups
 from maibo_dashboards.boards.prometheus.tables import every, joined
 from maibo_dashboards.boards.scales import (
@@ -17,6 +18,7 @@ from maibo_dashboards.boards.scales import (
     WISH_COLOURS,
     latency_scale,
     stale_seconds,
+    threshold_lines,
 )
 from maibo_dashboards.naming import title, uid
 from maibo_dashboards.panels import Column, Panel, Series, Step
@@ -133,6 +135,7 @@ def _by_workload(scale: Sequence[Step]) -> Panel:
         promql.columns(),
         labels={"workload": "Workload"},
         columns=[
+            Column("Workload", width=360),
             Column("Scale-ups", panels.COUNT, decimals=0),
             Column("Never got there", panels.COUNT, decimals=0, scale=NEVER_SCALE),
             Column("Running", panels.COUNT),
@@ -144,40 +147,24 @@ def _by_workload(scale: Sequence[Step]) -> Panel:
 
 
 def _replicas() -> Panel:
-    return panels.lines(
-        "Replicas: desired, wanted, ready",
-        "Desired: what maibo decided, with what the uncertainty of counts and capacity allows as a band. Wanted: spec.replicas. Ready: what serves. A gap is no signal.",
+    return decisions.replicas(
+        "A gap is no signal.",
         [
             Promql(promql.replicas(which), legend=which)
             for which in ("desired", "upper", "lower", "ready", "wanted", "min", "max")
         ],
-        unit=panels.COUNT,
-        colours={"desired": panels.BLUE, "wanted": panels.PURPLE, "ready": panels.GREEN},
-        series=[
-            Series("upper", "light-blue", fill_to="lower", width=0),
-            Series("lower", "light-blue", width=0),
-            Series("min", panels.GREY, dashed=True),
-            Series("max", panels.GREY, dashed=True),
-        ],
+        bounds=[Series(name, panels.GREY, dashed=True) for name in ("min", "max")],
     )
 
 
 def _demand() -> Panel:
-    return panels.lines(
-        "Demand, forecast and what is carried",
+    return decisions.demand(
         "Calls a second that come; what is forecast for one lead time later, as the median and a band that should hold 8 of 10; and what the ready replicas "
         "carry while their SLOs hold.",
         [
             Promql(promql.demand(), legend="demand"),
             Promql(promql.carried(), legend="capacity of what is ready"),
             *(Promql(promql.forecast(level), legend=name) for level, name in promql.FORECAST.items()),
-        ],
-        unit=panels.PER_SECOND,
-        colours={"demand": panels.BLUE, "median": panels.PURPLE},
-        series=[
-            Series("P90", "light-purple", fill_to="P10", width=0),
-            Series("P10", "light-purple", width=0),
-            Series("capacity of what is ready", panels.GREEN, dashed=True),
         ],
     )
 
@@ -202,7 +189,7 @@ def _age(stale: int | None) -> Panel:
         "How old what the decision follows is; the line is the most that any target's document allows. Stale, at the right: 1 where there is nothing to act upon.",
         [Promql(promql.signal_age(), legend="age"), Promql(promql.signal_stale(), legend="stale")],
         unit=panels.SECONDS,
-        scale=() if stale is None else [Step("transparent"), Step(panels.RED, stale)],
+        scale=threshold_lines(stale),
         colours={"age": panels.BLUE},
         series=[Series("stale", panels.RED, unit=panels.COUNT, bars=True)],
     )

@@ -6,27 +6,19 @@ from string import ascii_uppercase
 from typing import TYPE_CHECKING, Final
 
 from maibo_dashboards import panels, variables
-from maibo_dashboards.boards.scales import (
-    AGE_SCALE,
-    ALERTS_SCALE,
-    BUDGET_SCALE,
-    BURN_SCALE,
-    OPEN,
-    STATE_COLOURS,
-    details_of,
-)
-from maibo_dashboards.panels import Column, Panel
+from maibo_dashboards.boards import standing
+from maibo_dashboards.boards.scales import STATE_COLOURS
 from maibo_dashboards.promql import budgets, series
 from maibo_dashboards.targets import Promql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from maibo_slo.documents import Catalogue, FedSlo, Slo
+    from maibo_dashboards.panels import Column, Panel
+    from maibo_slo.documents import FedSlo, Slo
 
 ENGINE_STATES: Final = {"burning": panels.YELLOW, "burning_fast": panels.RED, "no_data": panels.GREY}
 """As the engine calls them."""
-DETAILS: Final = Column("Details", url=OPEN)
 
 
 def every() -> list[Panel]:
@@ -60,33 +52,24 @@ def joined(
             panels.organised(
                 renamed={**labels, **shown},
                 hidden={"Time", *(values.keys() - shown.keys())},
-                order=[*(label for label in labels if label != "details"), *shown, "details"],
+                order=[*(label for label in labels if label != "details"), *shown, *labels.keys() & {"details"}],
             ),
         ],
         sort_by=sort_by,
     )
 
 
-def error_budgets(catalogue: Catalogue, slos: Sequence[Slo | FedSlo]) -> Panel:
-    """A row for each objective, and for each group of an SLO that has some."""
+def error_budgets(slos: Sequence[Slo | FedSlo], dashboards: Mapping[str, str]) -> Panel:
+    """A row for each objective, and for each group of an SLO that has some. `dashboards`: SLO -> uid of what tells more; none where that is this one."""
+    details = {"details": "Details"} if dashboards else {}
     return joined(
         "Error budgets",
         "Each objective (and group) over its own window, as of maibo's last tick. Budget left is of what was observed; coverage is the share of the window that "
         "was. Alerts: pairs of burn windows by which the engine alerts now.",
-        budgets.columns([slo.name for slo in slos], details_of(catalogue, slos, "prometheus")),
-        labels={"slo": "SLO", "objective": "Objective", "group": "Group", "state": "State", "details": "Details"},
-        columns=[
-            Column("State", states=STATE_COLOURS | ENGINE_STATES),
-            Column("Target", panels.RATIO, decimals=3),
-            Column("Window", panels.SECONDS),
-            Column("Attainment", panels.RATIO, decimals=3),
-            Column("Budget left", panels.RATIO, decimals=1, scale=BUDGET_SCALE),
-            Column("Burn 1 h", panels.COUNT, decimals=1, scale=BURN_SCALE),
-            Column("Burn 6 h", panels.COUNT, decimals=1, scale=BURN_SCALE),
-            Column("Coverage", panels.RATIO, decimals=1),
-            Column("Alerts", panels.COUNT, scale=ALERTS_SCALE),
-            Column("Data age", panels.SECONDS, scale=AGE_SCALE),
-            DETAILS,
-        ],
+        budgets.columns([slo.name for slo in slos], dashboards),
+        labels={"slo": "SLO", "objective": "Objective", "group": "Group", "state": "State", **details},
+        columns=standing.columns(
+            slos, states=STATE_COLOURS | ENGINE_STATES, alerts="Alerts", has_details=bool(dashboards)
+        ),
         sort_by="Budget left",
     )
