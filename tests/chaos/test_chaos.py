@@ -1,6 +1,6 @@
 """Whatever happens to a collector under load, one equation holds: sent and acknowledged = counted, for each journey, exactly.
 
-What is acknowledged of a cumulative histogram is told in `senders.py`. ``MAIBO_CHAOS_ROUNDS`` says how many rounds (20 in `make test`, hundreds in `make soak`), ``MAIBO_CHAOS_SEED`` which.
+What is acknowledged of a cumulative histogram is told in `senders.py`. ``MAIBO_CHAOS_ROUNDS`` says how many rounds (12 in `make test`, hundreds in `make soak`), ``MAIBO_CHAOS_SEED`` which.
 """
 
 import os
@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-ROUNDS = int(os.environ.get("MAIBO_CHAOS_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("MAIBO_CHAOS_ROUNDS", "12"))
 SEED = os.environ.get("MAIBO_CHAOS_SEED", "") or str(time.time_ns())
 SENDERS = 3
 ROUND_SECONDS = 1.2

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-EXAMPLES = 20
+EXAMPLES = 12
 HORIZON = 600
 """Seconds in which journeys begin."""
 NAMES = itertools.count()
