@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from fastapi import APIRouter, HTTPException, Query
 
 from maibo_alerting.wording import summary_of
+from maibo_slo.problems import Problem
 from maibo_slo.service.answers import Answer
 from maibo_slo.service.changing import ChangingRoute
-from maibo_slo.service.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

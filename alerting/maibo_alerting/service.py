@@ -96,7 +96,7 @@ class _Parts:
         if outcome is not self._seen:
             _log(outcome)
             self._record.write(outcome.states.values(), self._taken(outcome))
-            self._record.say(self.evaluator.soon)
+            context.about_to_fire(self.evaluator.soon)
             self._seen = outcome
         if self.sender is None or outcome is self._put:
             return

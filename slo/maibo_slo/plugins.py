@@ -18,7 +18,7 @@ import logging
 from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from maibo_slo.store import Store
 
 GROUP = "maibo.plugins"
+OFF: Final = ("", "off")
+"""Values of an option that do without what it is about."""
 log = logging.getLogger(__name__)
 
 
@@ -104,6 +106,9 @@ class Context:
     whoever asked; `served` says it of replicas that a scaler was told. Must not block. The page tells it."""
     last_answers: Callable[[str, str], Sequence[Any]] = lambda *_: ()
     """What each face answered last about a target: `maibo_slo.engine.scaling.answered.Answered` (above this module)."""
+    about_to_fire: Callable[[Iterable[Any]], None] = lambda _: None
+    """``about_to_fire(soon)``: all that is about to fire, instead of what was told before, by whoever judges alerts:
+    `maibo_slo.service.alerts_soon.Soon` (above this module). From any thread. The page tells it; before the first time it says that nobody has judged."""
 
 
 @dataclass(frozen=True, slots=True)

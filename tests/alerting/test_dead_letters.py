@@ -22,7 +22,7 @@ from maibo_alerting.delivery.destination import DeliveryError
 from maibo_alerting.delivery.outbox import Outbox
 from maibo_alerting.delivery.route import Route
 from maibo_alerting.delivery.send import Sender
-from maibo_slo.service import problems
+from maibo_slo import problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -99,6 +99,7 @@ class Service:
     options: dict[str, str]
     snapshot: Snapshot = field(default_factory=Snapshot)
     reports: list[tuple[str, str | None]] = field(default_factory=list)
+    soon: list[tuple[Any, ...]] = field(default_factory=list)
 
     def run(self, alerting: Alerting, until: Callable[[], bool]) -> None:
         """The task, from a start to a stop in order."""
@@ -116,6 +117,7 @@ class Service:
                 listen,
                 {}.__setitem__,
                 lambda: self.snapshot,
+                about_to_fire=lambda soon: self.soon.append(tuple(soon)),
             )
             task = asyncio.create_task(alerting.run(context))
             async with asyncio.timeout(20):
@@ -179,6 +181,9 @@ def test_the_log_names_the_objective_and_warns_of_what_fires_alone(
     about = "alert MaiboBudgetBurn (page) of checkout 0.999 tier=gold"
     assert {("INFO", f"{about}: pending, was inactive"), ("INFO", f"{about}: inactive, was pending")} <= told
     assert "WARNING" not in {level for level, _ in told}
+    [pending] = next(soon for soon in service.soon if soon)
+    assert (pending.slo, pending.group, pending.severity) == ("checkout", "tier=gold", "page")
+    assert service.soon[-1] == (), "the page is told each time of all that there is"
 
     caplog.clear()
     service.snapshot = burning(slo("checkout", targets=[0.999], days=28), bad_share=0.5, at=time.time())

@@ -159,7 +159,10 @@ def test_the_command_prints_a_table_and_the_goals(tmp_path: Path, capsys: pytest
     assert main(asked) == 0
     printed, progress = capsys.readouterr()
     assert progress.splitlines() == ["some, all: hpa-65 (1 of 2)", "some, all: maibo+pool (2 of 2)"]
-    assert "misses against hpa-65" in printed
+    assert "misses against hpa-65, %" in printed
+    assert "what it took" in printed
+    assert max(map(len, printed.splitlines())) <= 120
+    assert "\u2026" not in printed, "nothing is cut off"
     assert "no more pod-hours" in printed
     assert main([*asked, "--held-out", "3"]) == 0
     assert "some: no day of it is held out" in capsys.readouterr().err

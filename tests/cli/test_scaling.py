@@ -15,13 +15,13 @@ import uvicorn
 from click.testing import CliRunner, Result
 from fastapi import FastAPI
 
+from maibo_slo import problems
 from maibo_slo.cli import cli
 from maibo_slo.documents import Origin
 from maibo_slo.documents.scaling_kinds import CapacitySpec, ScalingTarget
 from maibo_slo.engine.scaling.decide import Memory, decide
 from maibo_slo.engine.scaling.inputs import Capacity, Demand, Inputs, Override, Replicas
 from maibo_slo.engine.scaling.signal import Refusal, ScalingSignal, Signals
-from maibo_slo.service import problems
 from maibo_slo.signals import plain
 from maibo_slo.signals.reading import Reader
 from maibo_slo.store.workload import Workload

@@ -2,6 +2,7 @@
 
 import doctest
 import math
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from maibo_slo.engine.lifetimes import (
     pod_phases,
     quantiles,
 )
-from maibo_slo.store.scaleups import Moment, PodState, ScaleUpState, Stage
+from maibo_slo.store.scaleups import Brief, Moment, PodState, ScaleUpState, Stage
 
 AT = 1_800_000_000.0
 POD = {"created": 1, "scheduled": 1.5, "pulled": 6, "started": 7, "ready": 12, "in_rotation": 13, "first_journey": 15}
@@ -153,6 +154,18 @@ def test_a_censored_scaleup_was_in_the_middle_of_the_phase_that_its_pods_did_not
     assert phases(started, now=AT + 30)[-1].stage is Stage.STARTED
     ready = make_scaleup(AT, [{"created": 1, "ready": 2}], state=ScaleUpState.RUNNING, exact=True)
     assert phases(ready, now=AT + 30)[-1].stage is Stage.IN_ROTATION
+
+
+def test_a_brief_tells_the_same_as_all_its_pods(make_scaleup) -> None:
+    cold = {"created": 1, "pulled": 7, "state": PodState.STARTING, "unschedulable": "no room"}
+    for pods in ([POD, POD], [POD, {"created": 1, "scheduled": 2}], [POD, cold], []):
+        for more in ({}, {"ended": 50.0}, {"trigger": -1}):
+            one = make_scaleup(AT, pods, **more)
+            brief = Brief(**{each.name: getattr(one, each.name) for each in fields(one)} | {"pods": one.together})
+            for now in (None, AT + 90):
+                assert latency(brief, now=now) == latency(one, now=now)
+                assert phases(brief, now=now) == phases(one, now=now)
+            assert lifetimes.warmth([brief]) == lifetimes.warmth([one])
 
 
 def test_a_pods_phases_begin_at_the_decision_and_end_where_it_was_censored(make_scaleup) -> None:

@@ -151,6 +151,7 @@ def greeting() -> Plugin:
     def routes(context: object) -> APIRouter:
         made = APIRouter()
         made.add_api_route("/greeting", lambda: {"hello": "world"})
+        made.add_api_route("/v1/greeting", lambda: {"hello": "world"}, methods=["POST"])
         made.add_api_route("/broken", lambda: 1 / 0)
         return made
 

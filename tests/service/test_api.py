@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from maibo_slo.cli.client import escaped
-from maibo_slo.service import questions
+from maibo_slo.service import questions, slos
 from maibo_slo.store import Store
 
 NOW_ISO = "now"
@@ -95,7 +95,7 @@ def test_a_step_that_was_never_seen_is_a_step_without_data(service) -> None:
 
 
 def test_of_many_journeys_the_busiest_and_the_declared_are_told_and_the_rest_counted(service, monkeypatch) -> None:
-    from maibo_slo.store import cells
+    from maibo_slo.store import cells, traffic
     from maibo_slo.store.cells import CellKey
     from maibo_slo.store.histogram import bin_of
 
@@ -103,15 +103,22 @@ def test_of_many_journeys_the_busiest_and_the_declared_are_told_and_the_rest_cou
     ordinary = ("", "", "shop", "v1", "", "us", "standard", "", "success", bin_of(10**8))
     cells.insert_cells(service.store, {CellKey(t, f"name-{at}", *ordinary): 1 + at for at in range(n)}, token="names")
     asked = []
-    real = cells.distributions
+    real, by_journey = cells.distributions, traffic.by_journey
 
     def distributions(*arguments, **named):
         found = real(*arguments, **named)
         asked.append(len(found))
         return found
 
+    def with_slices(*arguments, **named):
+        found, slices = by_journey(*arguments, **named)
+        asked.append(len(found))
+        return found, slices
+
     monkeypatch.setattr(cells, "distributions", distributions)
+    monkeypatch.setattr(traffic, "by_journey", with_slices)
     then = {"begin": t, "end": t + 10}
+    get(service, "/v1/journeys", limit=2, **then)  # from now on it is known how many there are
     few = get(service, "/v1/journeys", limit=2, series=True, **then)
     assert [one["name"] for one in few["journeys"]] == ["checkout", "name-298", "name-299", "silent"]
     assert few["omitted"] == n - 2
@@ -247,13 +254,19 @@ def test_a_misspelled_parameter_is_refused_wherever_it_is_asked(service, path: s
         assert "did you mean 'window'?" in said["errors"][1]
 
 
-def test_every_route_that_reads_refuses_what_it_does_not_know(service) -> None:
-    paths = [path for path, item in get(service, "/openapi.json")["paths"].items() if "get" in item]
-    asked = [re.sub(r"{\w+}", "checkout", path) for path in paths if path.startswith("/v1/")]
+def test_every_route_refuses_what_it_does_not_know_a_plugins_too(service) -> None:
+    asked = [
+        (method, re.sub(r"{\w+}", "checkout", path))
+        for path, item in get(service, "/openapi.json")["paths"].items()
+        for method in item
+        if path.startswith("/v1/")
+    ]
+    assert ("post", "/v1/greeting") in asked
     assert len(asked) > len(PATHS)
-    for path in asked:
-        said = problem(service.http.get(f"{path}?windw=1h"), 422)
-        assert [error.partition(":")[0] for error in said["errors"]] == ["query windw"], path
+    for method, path in asked:
+        said = problem(service.http.request(method.upper(), f"{path}?windw=1h", json={}), 422)
+        assert [error.partition(":")[0] for error in said["errors"]] == ["query windw"], (method, path)
+    assert service.http.get("/greeting?windw=1h").status_code == 200, "it is no question"
 
 
 @pytest.mark.parametrize("rest", ["", "/histogram", "/exemplars"])
@@ -527,8 +540,8 @@ def test_the_page_of_an_slo_tells_who_burnt_its_budget_and_asks_the_store_once_a
     service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    real = questions.blame
-    monkeypatch.setattr(questions, "blame", lambda *args, **more: asked.append(1) or real(*args, **more))
+    real = slos.blame
+    monkeypatch.setattr(slos, "blame", lambda *args, **more: asked.append(1) or real(*args, **more))
     begun = time.time()
     for _ in range(3):
         page = service.http.get("/slos/checkout-fast").text
@@ -541,8 +554,8 @@ def test_who_burnt_a_budget_is_found_before_somebody_asks_again_and_a_minute_of_
     service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    real = questions.blame
-    monkeypatch.setattr(questions, "blame", lambda *args, **more: asked.append(args[4]) or real(*args, **more))
+    real = slos.blame
+    monkeypatch.setattr(slos, "blame", lambda *args, **more: asked.append(args[4]) or real(*args, **more))
     fresh = questions.Questions(service.store, service.runtime.questions._catalogue, service.runtime.engine)
     now = service.now // 60 * 60
 

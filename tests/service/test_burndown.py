@@ -14,7 +14,7 @@ from maibo_slo.documents.kinds import Calendar
 from maibo_slo.engine.budget import budget, error_budget
 from maibo_slo.engine.burn import BURN_WINDOWS, burn_rate
 from maibo_slo.engine.calendar import period
-from maibo_slo.service.burndown import SLICES, Asked, burndown, burndowns
+from maibo_slo.service.burndown import SLICES, Asked, burndown, burndowns, drawn
 from maibo_slo.service.pages import burndown as pages
 from maibo_slo.service.pages.burndown import burndown_view
 from maibo_slo.service.pages.plots import level_of
@@ -69,6 +69,7 @@ def minutes(service, slo) -> dict[int, tuple[int, int]]:
 def test_every_moment_is_what_the_ledgers_sums_say(service, slo, minutes, hours: int) -> None:
     objective = slo.objectives[1]
     found = burndown(service.store, slo, objective, "", END - hours * HOUR, END)
+    assert (found.begin, found.end) == drawn(END - hours * HOUR, END)
     assert len(found.moments) <= SLICES
     assert (found.moments[0].begin, found.moments[-1].end) == (END - hours * HOUR, END)
     for moment in found.moments[:: max(1, len(found.moments) // 12)]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 
 import pytest
@@ -156,7 +157,7 @@ def test_a_stretch_has_what_went_on_then_and_no_more(service, happened) -> None:
 
 
 def test_a_journey_and_an_slo_have_what_may_matter_to_them(service, happened) -> None:
-    ask = service.runtime.questions.changes
+    ask = partial(service.runtime.questions.changes, now=happened)
     mine = ask(happened - 3600, happened, About(journey="checkout")).changes
     assert {each.subject for each in mine} >= {"till", "checkout-fast", "db-upgrade", "checkout-api", WORKLOAD}
     assert not {HOSTILE, "bank/Deployment/ledger"} & {each.subject for each in mine}
@@ -191,7 +192,7 @@ def test_the_page_has_lanes_and_the_same_in_words(service, happened, reading) ->
 
 
 def test_marks_that_lie_together_are_one_that_leads_to_a_shorter_stretch(service, happened) -> None:
-    found = service.runtime.questions.changes(happened - 86_400, happened)
+    found = service.runtime.questions.changes(happened - 86_400, happened, now=happened)
     view = pages.changes_strip(found, now=happened, base="", carried={})
     scaling = [each for each in view.strip if each.kind == "scaleup"]
     assert len(scaling) == 1
@@ -218,7 +219,7 @@ def test_the_same_stands_above_the_charts_of_journeys_and_slos(service, happened
 
 
 def test_a_store_that_fails_costs_the_strip_alone(service, happened, monkeypatch) -> None:
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise StoreError("cannot read events: the disk is gone")
 
     monkeypatch.setattr(service.runtime.questions, "changes", fails)
@@ -278,6 +279,54 @@ def test_versions_are_found_by_the_minute_and_by_the_hour(service, happened) -> 
     for rows in (short, long):
         assert {(one.service, one.version) for one in rows} >= {("till", "8.1.0"), ("till", "8.2.0")}
     assert all(one.t % 3600 == 0 for one in long)
+
+
+@pytest.fixture(scope="module")
+def deployed(service) -> int:
+    """Within an hour that is over for long: 40 minutes after its begin another version came."""
+    hour = int(service.now) // 3600 * 3600 - 30 * 3600
+    counted = {}
+    for minute in range(-60, 120):
+        version = "2.0" if minute >= 40 else "1.0"
+        key = CellKey(hour + 60 * minute, "hourly", "", "", "clock", version, "", "", "", "", "success", bin_of(10**7))
+        counted[key] = 60
+    cells.insert_cells(service.store, counted, token="hourly")
+    return hour
+
+
+@pytest.mark.parametrize(
+    ("window", "after", "told"),
+    [
+        ("1d", 40 * 60 + 59, []),
+        ("1d", 41 * 60, ["1.0 → 2.0"]),
+        ("7d", 30 * 60, []),
+        ("7d", 40 * 60 + 59, []),
+        ("7d", 41 * 60, ["1.0 → 2.0"]),
+        ("7d", 3600, ["1.0 → 2.0"]),
+    ],
+)
+def test_what_began_after_a_moment_of_the_past_is_not_told(
+    service, deployed: int, window: str, after: int, told: list[str]
+) -> None:
+    then = f"{datetime.fromtimestamp(deployed + after, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    shown = page(service, f"/changes?window={window}&at={then}&kind=version&service=clock")
+    assert re.findall(r"[\d.]+ → [\d.]+(?=</bdi>)", shown) == told
+    begin = deployed + after - {"1d": 86_400, "7d": 7 * 86_400}[window]
+    said = api(service, kind="version", service="clock", **{"from": begin, "to": deployed + after})["changes"]
+    assert [each["what"] for each in said] == told
+
+
+def test_an_hour_whose_minutes_are_gone_is_told_once_it_was_over(service) -> None:
+    hour = int(service.now) // 3600 * 3600 - 50 * 3600
+    rows = {
+        CellKey(hour + 60 * minute, "gone", "", "", "old", version, "", "", "", "", "success", bin_of(10**7)): 60
+        for minute, version in ((-90, "1.0"), (20, "2.0"))
+    }
+    cells.insert_cells(service.store, rows, token="gone")
+    service.store.execute("ALTER TABLE cells_1m DELETE WHERE journey = 'gone' SETTINGS mutations_sync = 1")
+    for end, told in ((hour + 3599, []), (hour + 3600, ["1.0 → 2.0"])):
+        asked = {"from": end - 7 * 86_400, "to": end}
+        assert [each["what"] for each in api(service, kind="version", service="old", **asked)["changes"]] == told
 
 
 def calls(now: int) -> dict[CellKey, int]:

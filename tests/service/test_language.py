@@ -11,7 +11,7 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_file
 from babel.messages.pofile import read_po
 
 import maibo_slo.service
-from maibo_slo.service import scaleups
+from maibo_slo.service import scaleup_phases
 from maibo_slo.service.answers import HELD_BACK
 from maibo_slo.service.pages import language
 
@@ -19,10 +19,10 @@ SERVICE = Path(maibo_slo.service.__file__).parent
 VARIABLE = re.compile(r"%\((\w+)\)s|\{\}")
 ELSEWHERE = {
     *HELD_BACK.values(),
-    *scaleups.LABELS.values(),
-    *scaleups.DOING.values(),
-    scaleups.WAITING,
-    scaleups.PULL_AND_START,
+    *scaleup_phases.LABELS.values(),
+    *scaleup_phases.DOING.values(),
+    scaleup_phases.WAITING,
+    scaleup_phases.PULL_AND_START,
 }
 """What answers say in words, which pages translate."""
 FILES = sorted(path.name for path in [*(SERVICE / "pages").glob("*.py"), *(SERVICE / "templates").glob("*.html")])

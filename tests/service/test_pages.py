@@ -271,7 +271,7 @@ class Answers:
         self.asked.append({"name": name, **asked})
         return self.known_burnt
 
-    def changes(self, begin, end, about) -> Changed:
+    def changes(self, begin, end, about, *, now) -> Changed:
         return Changed(begin, end, ())
 
     def burndowns(self, name, wanted, **asked) -> dict[tuple[str, str], object]:

@@ -14,7 +14,7 @@ from maibo_slo.cli import cli
 from maibo_slo.cli.scaleup import waterfall
 from maibo_slo.documents import load
 from maibo_slo.service import scaleups as answers
-from maibo_slo.service.pages import scaleups as pages
+from maibo_slo.service.pages import scaleup_words
 from maibo_slo.store import rises, scaleups
 from maibo_slo.store.rises import Rise
 from maibo_slo.store.scaleups import Stage
@@ -79,7 +79,7 @@ def page(service, path: str, status: int = 200) -> str:
 
 
 def test_the_examples_in_the_modules_hold() -> None:
-    assert doctest.testmod(pages).failed == 0
+    assert doctest.testmod(scaleup_words).failed == 0
 
 
 def test_the_list_tells_a_day_the_newest_first(service, history) -> None:

@@ -8,6 +8,7 @@ import html
 import re
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -310,4 +311,107 @@ def test_the_same_in_chinese(service, history, decided, signals, override, engli
             ), path
     service.http.cookies.clear()
     assert "期望副本数" in service.http.get(ONE, params={"lang": "zh"}, headers=NAVIGATION).text
+    service.http.cookies.clear()
+
+
+def then(service, path: str, ago: float, **query: str) -> str:
+    """The page of a moment `ago` seconds before now."""
+    moment = f"{datetime.fromtimestamp(service.now - ago, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    response = service.http.get(path, params={"at": moment, **query}, headers=NAVIGATION)
+    assert response.status_code == 200, response.text
+    return response.text
+
+
+def test_a_moment_of_the_past_shows_what_is_on_record_of_it_and_no_number_of_now(service, history, decided) -> None:
+    service.runtime.scaler.served("shop", "checkout-api", 13, "keda")
+    for ago, desired, rate in ((600, 12, 416), (1500, 8, 320)):
+        for path in ("/scaling", ONE):
+            shown = then(service, path, ago)
+            said = text(shown)
+            assert "A moment in the past" in shown
+            assert "fresh" in said
+            assert f"{desired} replicas: {rate} calls/s <b>" in said
+            for of_now in ("13", "400", "all of them", "said:", "KEDA (gRPC) <b>"):
+                assert of_now not in re.sub(r"demand of 13 replicas|\d\d:\d\d:\d\d|12 → 13", "", said), (path, of_now)
+        assert re.search(rf"Desired replicas {desired} .* Ready 8 .* Demand {rate}/s", said), said
+        assert "A replica carries 40.0/s" in said
+        assert "2 to 30 replicas by the document in force now" in said
+        assert "Not on record, so not shown" in said
+    assert "13 replicas: 400 calls/s" in text(page(service, ONE))
+
+
+def test_a_past_moment_without_a_signal_or_without_a_record_says_so(service, history, decided) -> None:
+    assert re.search(
+        r"no signal desired – .* no calls of checkout-api were seen", text(then(service, "/scaling", 2000))
+    )
+    refused = text(then(service, ONE, 2000))
+    assert "No signal then: scalers were refused , and kept what ran: no calls of checkout-api were seen" in refused
+    assert "Desired replicas –" in refused
+    for ago in (3600, 9000):
+        assert "no decision of that moment is on record" in text(then(service, "/scaling", ago))
+        before = text(then(service, ONE, ago))
+        assert "No decision of that moment is on record" in before
+        assert "Desired replicas" not in before
+
+
+def test_a_bucket_that_was_not_over_then_is_not_told_of_then(service, history, decided) -> None:
+    """It may have come to be what was decided later."""
+    ago = service.now - history
+    assert "8 replicas: 320 calls/s" in text(then(service, ONE, ago - 9))
+    assert "12 replicas: 416 calls/s" in text(then(service, ONE, ago - 10))
+    assert "12 desired" not in then(service, ONE, ago - 9)
+
+
+def test_a_signal_that_was_stale_then_has_no_number_of_its_own(service, decided, monkeypatch) -> None:
+    at = int(service.now) // 10 * 10 - 7200
+    scaling.insert(service.store, [scaling.Decided(at, "shop", "checkout-api", 9, age=75.0, reason="nine")], version=1)
+    for path in ("/scaling", ONE):
+        said = text(then(service, path, service.now - at - 12))
+        assert "what it followed was 1 min 15 s old, over the 1 min of the document in force now" in said
+        assert "last 9" in said
+        assert re.search(r"[Dd]esired (replicas )?–", said)
+
+
+def test_overrides_of_the_past_stand_as_they_did_then(service, decided, history) -> None:
+    now = service.now
+    said = Override("p@1", "checkout-api", 5, 6, now - 1000, "gil", "a drill", now - 3000)
+    service.runtime.overrides.say(said)
+    later = Override("p@2", "checkout-api", 9, 9, now + 600, "hal", "much later", now - 500)
+    service.runtime.overrides.say(later)
+    for path in ("/scaling", ONE):
+        shown = text(then(service, path, 2400))
+        assert re.search(r"override: 5 to 6 until .* \(23 min 20 s left\), gil\s*: a drill", shown), shown
+        assert "hal" not in shown
+    assert re.search(r"5 to 6 .* in force, 23 min 20 s left", text(then(service, ONE, 2400)))
+    assert re.search(r"5 to 6 .* expired", text(then(service, ONE, 900)))
+    service.runtime.overrides.end("p@2", who="hal", why="over", at=now)
+
+
+def test_forecasts_that_were_made_later_are_not_those_of_then(service, history, decided) -> None:
+    window = {"window": "30m"}
+    words = then(service, ONE, 1800, **window)
+    assert re.findall(r"forecast [\d.]+ to", words), "those made before"
+    minute = (service.now - 1800) // 60 * 60
+    last = f"{datetime.fromtimestamp(minute + 120, UTC):%H:%M}"
+    late = [each for each in re.findall(r"<title>([^<]*forecast[^<]*)</title>", words) if each > last]
+    assert late == []
+
+
+def test_a_past_moment_without_the_store_is_a_problem_and_not_a_guess(service, decided, monkeypatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise StoreError("cannot read scaling_10s: the disk is gone")
+
+    monkeypatch.setattr(scaling, "newest", fails)
+    moment = f"{datetime.fromtimestamp(service.now - 60, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    for path in ("/scaling", ONE):
+        shown = text(page(service, f"{path}?at={moment}", 503))
+        assert "the disk is gone" in shown
+        assert "13 replicas" not in shown
+
+
+@pytest.mark.parametrize("ago", [600, 2000, 7188, 9000])
+def test_the_past_in_chinese(service, history, decided, english_left, ago: float) -> None:
+    names = ("shop/checkout-api", "checkout-api", "ana", "dan", "fay", "ben", "gil", "hal")
+    for path in ("/scaling", ONE):
+        assert english_left(then(service, path, ago, lang="zh"), *names) == [], path
     service.http.cookies.clear()

@@ -14,10 +14,10 @@ import pytest
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from maibo_slo import problems
 from maibo_slo.documents.scaling_kinds import CapacitySpec, ScalingTarget
 from maibo_slo.engine.scaling.inputs import Capacity, Decision, Demand, Inputs, Override, Replicas, Wish
 from maibo_slo.engine.scaling.signal import Refusal, ScalingSignal, Signals
-from maibo_slo.service import problems
 from maibo_slo.signals import https, keda, plain, proto, wire
 from maibo_slo.signals.external_metrics.app import ExternalMetrics, router
 from maibo_slo.signals.external_metrics.requestheader import HPA, Gatekeeper, RequestHeader

@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.testclient import TestClient
 
+from maibo_slo import problems
 from maibo_slo.engine.scaling.answered import MOST, Answered, LastAnswers
-from maibo_slo.service import problems
 from maibo_slo.signals import plain
 from maibo_slo.signals.answerer import TELL_AGAIN_SECONDS, Served
 from maibo_slo.signals.prometheus import ScalingCollector

@@ -17,13 +17,13 @@ from maibo_slo.store.cells import (
     cells_of_minutes,
     covered,
     distributions,
-    histograms,
     insert_cells,
     series,
     tier_of,
 )
 from maibo_slo.store.histogram import BINS, Histogram, bin_of
 from maibo_slo.store.tables import TIERS
+from maibo_slo.store.windows import histograms
 
 if TYPE_CHECKING:
     from collections.abc import Callable

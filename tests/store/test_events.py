@@ -7,7 +7,7 @@ import time
 import pytest
 
 from maibo_slo.store import Store
-from maibo_slo.store.events import Brief, Event, append, briefs, events, every
+from maibo_slo.store.events import IDS_BYTES, Brief, Event, append, batches, briefs, briefs_of, events, every, versions
 
 DAY = 86_400
 
@@ -110,3 +110,26 @@ def test_a_brief_has_the_fields_asked_for_as_they_were_written(store: Store, pre
     assert found[0].detail == {}
     told = {name: said[name] for name in fields if name in said}
     assert found[-1] == Brief("a", "alert", "checkout", present - 100, None, told)
+
+
+def test_a_version_in_force_is_told_without_its_detail_and_read_by_it(store: Store, present: int):
+    append(
+        store, [event("same", present, told="alert"), event("same", present + 1, kind="write", told="write")], version=3
+    )
+    append(store, [event("old", present - 900, present - 600)], version=4)
+    append(store, [event("same", present, told="later")], version=7)
+    there = versions(store, ["alert", "write"], present - 60, present + 60, newest=9)
+    assert there == {("write", "same"): 3, ("alert", "same"): 7}, "the newest first"
+    assert versions(store, ["alert"], present, present + 60, "nobody", newest=9) == {}
+    found = briefs_of(store, [("alert", "same")], fields=["told"])
+    assert found == {("alert", "same"): (7, Brief("same", "alert", "checkout", present, None, {"told": "later"}))}
+    assert briefs_of(store, [], fields=["told"]) == {}
+
+
+def test_ids_are_sent_so_many_at_once_as_a_server_takes():
+    which = [("rise" if number % 2 else "alert", "x" * 999 + str(number)) for number in range(200)]
+    sent = list(batches(which))
+    assert [id_ for _, ids in sent for id_ in ids] == [id_ for _, id_ in which]
+    assert max(sum(map(len, ids)) for _, ids in sent) <= IDS_BYTES
+    assert {tuple(kinds) for kinds, _ in sent} == {("alert", "rise")}
+    assert list(batches([("alert", "x" * 2 * IDS_BYTES)])) == [(["alert"], ["x" * 2 * IDS_BYTES])]

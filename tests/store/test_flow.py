@@ -16,6 +16,7 @@ from maibo.semconv import ABANDONED, FAILURE, SUCCESS
 from maibo_slo.store import counts
 from maibo_slo.store.counts import Counts
 from maibo_slo.store.flow import FlowCounts, FlowSlice, abandoned, flow
+from maibo_slo.store.flow import told as of_one
 from maibo_slo.store.selection import Window
 from maibo_slo.store.tables import DIMENSIONS
 
@@ -142,6 +143,7 @@ def test_whatever_comes_in_whatever_order_and_however_often_flow_is_what_asking_
         assert flow(store, window, name) == reference.by_minute(present)
         told = abandoned(store, window, {name: timeout, "another": 1}, present + now)
         assert told == ({name: expected} if expected else {})
+        assert of_one(store, window, name, timeout, present + now) == (expected, reference.by_minute(present))
 
 
 def _tell(store: Store, token: str, *rows: tuple[int, str, int, int]) -> None:
@@ -191,6 +193,22 @@ def test_no_timeouts_and_no_journeys_are_no_answer(store: Store, present: int):
     assert abandoned(store, Window(present, present + 60), {"checkout": 60}, present, among=vip) == {}
 
 
+def test_of_one_journey_slices_are_whole_and_what_became_of_it_is_of_the_window(store: Store, present: int):
+    minutes = [present // 600 * 600 + 60 * at for at in (-1, 0, 4, 9, 10)]
+    _tell(store, "starts", *((t, "", 2 + at, 0) for at, t in enumerate(minutes)))
+    _tell(store, "ends", *((t, SUCCESS, 0, at) for at, t in enumerate(minutes)))
+    window, now = Window(minutes[1] + 70, minutes[3] + 59), minutes[3] + 359
+    found, slices = of_one(store, window, "checkout", 300, now, slice_seconds=600)
+    assert found == abandoned(store, window, {"checkout": 300}, now)["checkout"] == FlowCounts(9, 5, 0, 2, 2, 0)
+    assert slices == flow(store, window, "checkout", slice_seconds=600) == [FlowSlice(minutes[1], (), 12, 6, 0, 0)]
+    nobody = of_one(store, Window(minutes[1] + 60, minutes[1] + 120), "checkout", 300, now, slice_seconds=600)
+    assert nobody == (None, slices)
+    assert of_one(store, window, "checkout", 300, now, among={"tier": ["vip"]}) == (None, [])
+
+
 def test_counts_beyond_a_signed_64_bit_integer_are_subtracted_exactly(store: Store, present: int):
     _tell(store, "many", (present, "", 2**63 + 5, 0), (present, SUCCESS, 0, 2**63 + 2))
     assert _told(store, present, present + 4_000).abandoned == 3
+    found, _ = of_one(store, Window(present, present + 60), "checkout", 300, present + 4_000)
+    assert found is not None
+    assert found.abandoned == 3

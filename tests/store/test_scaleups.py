@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from maibo_slo.store import Store, rises
 from maibo_slo.store.rises import Rise
+from maibo_slo.store.scaleup_briefs import briefs
 from maibo_slo.store.scaleups import (
+    KIND,
+    Brief,
     Moment,
     PodState,
     PodTimes,
@@ -96,6 +99,11 @@ def test_a_scale_up_is_read_as_it_was_written(store: Store, told: ScaleUp):
     assert find(store, told.id) == told
     earliest = told.moments[Stage.DECIDED].earliest
     assert told in scaleups(store, earliest, earliest + 0.001, told.workload)
+    version, brief = briefs(store, [(KIND, told.id)])[KIND, told.id]
+    assert version > 0
+    said = {each.name: getattr(told, each.name) for each in fields(told)}
+    assert brief == Brief(**said | {"pods": told.together})
+    assert list(brief.moments) == [stage for stage in Stage if stage in told.moments]
 
 
 def test_stages_are_read_in_their_order(store: Store):

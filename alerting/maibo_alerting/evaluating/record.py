@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from maibo_alerting.alerts import key_of
 from maibo_alerting.evaluating.asking import Asking
-from maibo_slo.service import alerts_soon
 from maibo_slo.store import events
 from maibo_slo.store.events import Event
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
     from maibo_alerting.delivery.outbox import Taken
     from maibo_alerting.evaluating.state import State
-    from maibo_slo.service.alerts_soon import Soon
     from maibo_slo.store import Store
 
 KIND: Final = "alert"
@@ -53,11 +51,6 @@ class Record:
                 self._notices.setdefault(id_, {}).setdefault((one.destination, status), one.at)
         if missing := {id_: state for id_, state in told.items() if self._written.get(id_) != self._phase(id_, state)}:
             self._asking.answers({0: partial(self._append, missing)})
-
-    def say(self, soon: Iterable[Soon]) -> None:
-        """What is about to fire, for the page: not on record, since it comes and goes."""
-        if self._store is not None:  # where alerts are tried without one
-            alerts_soon.say(self._store, soon)
 
     @property
     def is_busy(self) -> bool:

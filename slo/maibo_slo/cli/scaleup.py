@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from maibo_slo.service.scaleups import (
+    from maibo_slo.service.scaleup_answers import (
         Durations,
         OneScaleUpAnswer,
         PhaseAnswer,
@@ -98,7 +98,7 @@ def list_(*, window: str, workload: str, state: str | None, limit: int, url: str
 
     A latency of > 120 s is of one that is not over, or never will be: it lasted so long.
     """
-    from maibo_slo.service.scaleups import ScaleUpsAnswer
+    from maibo_slo.service.scaleup_answers import ScaleUpsAnswer
 
     asked = {"window": window, "workload": workload, "limit": str(limit)} | ({"state": state} if state else {})
     answer = ask(url, "/v1/scaleups", ScaleUpsAnswer, asked)
@@ -129,7 +129,7 @@ def show(*, window: str, workload: str, url: str, output: str) -> None:
     By the Kaplan-Meier estimate: scale-ups that never ended count as longer than they lasted. Two figures are the least and the most that
     it can be, since Kubernetes writes some moments to the second.
     """
-    from maibo_slo.service.scaleups import ScaleUpSummaryAnswer
+    from maibo_slo.service.scaleup_answers import ScaleUpSummaryAnswer
 
     answer = ask(url, "/v1/scaleups/summary", ScaleUpSummaryAnswer, {"window": window, "workload": workload})
     if output == "json":
@@ -162,7 +162,7 @@ def explain(*, which: str, pods: int, window: str, url: str, output: str) -> Non
 
     By its id, or the newest of a workload (NAMESPACE/KIND/NAME or NAME), or of all.
     """
-    from maibo_slo.service.scaleups import OneScaleUpAnswer
+    from maibo_slo.service.scaleup_answers import OneScaleUpAnswer
 
     found = which if "@" in which else _newest(url, which, window)
     answer = ask(url, f"/v1/scaleups/{escaped(found)}", OneScaleUpAnswer)
@@ -200,7 +200,7 @@ def waterfall(answer: OneScaleUpAnswer, *, width: int, pods: int) -> Iterator[st
 
 
 def _head(answer: OneScaleUpAnswer) -> Iterator[str | Text]:
-    from maibo_slo.service.pages.scaleups import changed, clocks, pods_in_words, seconds
+    from maibo_slo.service.pages.scaleup_words import changed, clocks, pods_in_words, seconds
 
     yield styled(f"{shown(answer.workload)}  {changed(answer)}", "bold")
     took = seconds(answer.latency, longer=answer.censored)
@@ -245,7 +245,7 @@ def _row(width: int, label: str, bar: str | Text, figure: str, style: str) -> Te
 def _pod_row(pod: PodAnswer, label: int, scale: float, width: int) -> Text:
     from rich.text import Text
 
-    from maibo_slo.service.pages.scaleups import seconds
+    from maibo_slo.service.pages.scaleup_words import seconds
 
     cells, styles = [" "] * width, [""] * width
     for phase in pod.phases:
@@ -299,14 +299,14 @@ def _axis(longest: float, width: int) -> str:
 
 
 def _took(phase: PhaseAnswer) -> str:
-    from maibo_slo.service.pages.scaleups import SAYING_MORE, seconds
+    from maibo_slo.service.pages.scaleup_words import SAYING_MORE, seconds
 
     said = seconds(phase.seconds, longer=not phase.over)
     return f"{said}  {phase.doing}" if phase.doing in SAYING_MORE else said
 
 
 def _list(scaleups: Sequence[ScaleUpAnswer]) -> Table:
-    from maibo_slo.service.pages.scaleups import changed, seconds
+    from maibo_slo.service.pages.scaleup_words import changed, seconds
 
     made = table(
         "decided (UTC)", "workload", "replicas", "by", "latency", "state", "where the time went",
@@ -326,7 +326,7 @@ def _list(scaleups: Sequence[ScaleUpAnswer]) -> Table:
 
 
 def _counts(of: WorkloadScaleUps) -> str:
-    from maibo_slo.service.pages.scaleups import counted_from
+    from maibo_slo.service.pages.scaleup_words import counted_from
 
     parts = [f"{number} {what}" for number, what in ((of.censored, "censored"), (of.running, "running")) if number]
     parts.append(counted_from(of))
@@ -346,7 +346,7 @@ def _quantiles(of: WorkloadScaleUps) -> Table:
 
 
 def _figures(of: Durations) -> Iterator[str]:
-    from maibo_slo.service.pages.scaleups import quantile
+    from maibo_slo.service.pages.scaleup_words import quantile
 
     for level in (of.p50, of.p90, of.p99):
         yield quantile(level, of.longest)
@@ -355,7 +355,7 @@ def _figures(of: Durations) -> Iterator[str]:
 
 
 def _newest(url: str, workload: str, window: str) -> str:
-    from maibo_slo.service.scaleups import ScaleUpsAnswer
+    from maibo_slo.service.scaleup_answers import ScaleUpsAnswer
 
     asked = {"workload": workload, "window": window, "limit": "1"}
     answer = ask(url, "/v1/scaleups", ScaleUpsAnswer, asked)

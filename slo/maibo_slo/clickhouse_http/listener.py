@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import uvicorn
-
+from maibo_slo.addresses import Address
 from maibo_slo.clickhouse_http.app import ClickHouseHttp
 from maibo_slo.clickhouse_http.engine import ReadOnlyEngine
-from maibo_slo.clickhouse_http.plugin import ADDRESS, OFF, TOKENS
+from maibo_slo.clickhouse_http.plugin import ADDRESS, TOKENS
 from maibo_slo.errors import MaiboError
+from maibo_slo.plugins import OFF
+from maibo_slo.serving import Server
 from maibo_slo.tokens import TokenFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from maibo_slo.plugins import Context
 
 STOP_SECONDS: Final = 2
@@ -40,36 +38,10 @@ async def run(context: Context) -> None:
     engine = await asyncio.to_thread(ReadOnlyEngine, context.store)
     try:
         listener = await context.listen(address, f"--{ADDRESS}", guarded=known is not None)
-        host, port = listener.getsockname()[:2]
-        context.announce(ADDRESS, f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        context.announce(ADDRESS, f"http://{Address.taken_by(listener)}")
         context.report(ADDRESS, None)
-        server = _Server(
-            uvicorn.Config(
-                ClickHouseHttp(engine, known),
-                ws="none",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                lifespan="off",
-                timeout_graceful_shutdown=STOP_SECONDS,
-                limit_concurrency=CONNECTIONS,
-            )
-        )
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        stopped = asyncio.create_task(context.stopping.wait())
-        try:
-            await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            server.should_exit = True
-            stopped.cancel()
-            await serving
+        app = ClickHouseHttp(engine, known)
+        server = Server(app, stop_seconds=STOP_SECONDS, ws="none", lifespan="off", limit_concurrency=CONNECTIONS)
+        await server.serve_until(context.stopping, listener)
     finally:
         await asyncio.to_thread(engine.close)
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to the service."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield

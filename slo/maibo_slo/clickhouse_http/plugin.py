@@ -8,7 +8,6 @@ from maibo_slo.plugins import Context, Option, Plugin
 
 ADDRESS: Final = "clickhouse-http"
 TOKENS: Final = "clickhouse-http-tokens"
-OFF: Final = ("", "off")
 
 
 def plugin() -> Plugin:

@@ -9,22 +9,19 @@ Moments are intervals, so durations are: what Kubernetes wrote to the second is 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
-
-import numpy as np
 
 from maibo_slo.store.scaleups import Moment, ScaleUpState, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
     from maibo_slo.documents.kinds import ScaleupBegin, ScaleupEnd
-    from maibo_slo.store.scaleups import PodTimes, ScaleUp
+    from maibo_slo.store.scaleups import Brief, PodTimes, ScaleUp
 
 ORDER: Final = tuple(Stage)
 LONGEST_LEAD_SECONDS: Final = 900.0
@@ -81,18 +78,14 @@ class Phase:
         return lasted(self.begin, self.end, observed=self.over)
 
 
-def quantiles(
-    durations_s: Sequence[float] | NDArray[np.float64],
-    observed: Sequence[bool] | NDArray[np.bool_],
-    levels: Sequence[float],
-) -> list[float | None]:
+def quantiles(durations_s: Sequence[float], observed: Sequence[bool], levels: Sequence[float]) -> list[float | None]:
     """The least duration by which at least `level` of all are over, for each level in (0, 1]; None where too many are censored to tell.
 
     >>> quantiles([3, 5, 5, 8, 10], [True, True, False, True, False], [0.2, 0.4, 0.5, 0.9])
     [3.0, 5.0, 8.0, None]
     """
-    times, surviving = _curve(np.asarray(durations_s, np.float64), np.asarray(observed, np.bool_))
-    return [_falls_to(1 - level, times, surviving) for level in levels]
+    curve = _curve(durations_s, observed)
+    return [next((at for at, share in curve if share <= 1 - level + _EPSILON), None) for level in levels]
 
 
 def between(durations: Iterable[Lasted], levels: Sequence[float]) -> list[Quantile]:
@@ -106,7 +99,11 @@ def between(durations: Iterable[Lasted], levels: Sequence[float]) -> list[Quanti
 
 
 def latency(
-    scaleup: ScaleUp, *, since: ScaleupBegin = "trigger", until: ScaleupEnd = "in_rotation", now: float | None = None
+    scaleup: ScaleUp | Brief,
+    *,
+    since: ScaleupBegin = "trigger",
+    until: ScaleupEnd = "in_rotation",
+    now: float | None = None,
 ) -> Lasted:
     """From the trigger, where it is known, or the decision, until as many pods as were added had got so far.
 
@@ -119,13 +116,13 @@ def latency(
     return lasted(begin, Moment(at, at), observed=False)
 
 
-def began(scaleup: ScaleUp, since: ScaleupBegin = "trigger") -> Moment:
+def began(scaleup: ScaleUp | Brief, since: ScaleupBegin = "trigger") -> Moment:
     """What its latency is counted from."""
     decided = scaleup.moments[Stage.DECIDED]
     return scaleup.moments.get(Stage.TRIGGER, decided) if since == "trigger" else decided
 
 
-def reached(scaleup: ScaleUp, until: ScaleupEnd = "in_rotation") -> Moment | None:
+def reached(scaleup: ScaleUp | Brief, until: ScaleupEnd = "in_rotation") -> Moment | None:
     """When as many pods as were added had got so far; None: they have not. Ready is in rotation where nobody selects the pods."""
     moments = scaleup.moments
     found = moments.get(Stage(until))
@@ -134,7 +131,7 @@ def reached(scaleup: ScaleUp, until: ScaleupEnd = "in_rotation") -> Moment | Non
     return found
 
 
-def lead_time(scaleups: Iterable[ScaleUp], level: float = 0.9) -> float | None:
+def lead_time(scaleups: Iterable[ScaleUp | Brief], level: float = 0.9) -> float | None:
     """How long a scale-up takes, s, in `level` of all, at the longest that the resolution allows, `LONGEST_LEAD_SECONDS` at most; None where
     that cannot be told.
     """
@@ -142,12 +139,12 @@ def lead_time(scaleups: Iterable[ScaleUp], level: float = 0.9) -> float | None:
     return None if found.upper is None else min(found.upper, LONGEST_LEAD_SECONDS)
 
 
-def least_lead(scaleups: Iterable[ScaleUp]) -> float:
+def least_lead(scaleups: Iterable[ScaleUp | Brief]) -> float:
     """Where `lead_time` cannot be told, what it is at least: as long as any of them lasted, with the same bound."""
     return min(max((latency(each).lower for each in scaleups), default=0.0), LONGEST_LEAD_SECONDS)
 
 
-def phases(scaleup: ScaleUp, *, now: float | None = None) -> list[Phase]:
+def phases(scaleup: ScaleUp | Brief, *, now: float | None = None) -> list[Phase]:
     """What the decision went through, until as many pods as were added serve; and when they had told us of a journey, where they did.
 
     What it is in the middle of, or was when it was censored, comes last and is not over.
@@ -156,8 +153,7 @@ def phases(scaleup: ScaleUp, *, now: float | None = None) -> list[Phase]:
     if scaleup.state is ScaleUpState.COMPLETE:
         return told
     at = _known_until(scaleup, now)
-    known = frozenset[Stage]().union(*(pod.moments for pod in scaleup.pods))
-    return [*told, *_unfinished(scaleup.moments, known, at)]
+    return [*told, *_unfinished(scaleup.moments, scaleup.together.reached, at)]
 
 
 def pod_phases(pod: PodTimes, decided: Moment, *, is_over: bool, until: float) -> list[Phase]:
@@ -167,7 +163,7 @@ def pod_phases(pod: PodTimes, decided: Moment, *, is_over: bool, until: float) -
     return told if is_over else [*told, *_unfinished(moments, frozenset(), pod.ended or until)]
 
 
-def by_phase(scaleups: Iterable[ScaleUp], *, now: float | None = None) -> dict[Stage, list[Lasted]]:
+def by_phase(scaleups: Iterable[ScaleUp | Brief], *, now: float | None = None) -> dict[Stage, list[Lasted]]:
     """Durations of each phase that any of them went through, by the stage that ends it, in their order."""
     found: defaultdict[Stage, list[Lasted]] = defaultdict(list)
     for scaleup in scaleups:
@@ -176,17 +172,12 @@ def by_phase(scaleups: Iterable[ScaleUp], *, now: float | None = None) -> dict[S
     return {stage: found[stage] for stage in ORDER if stage in found}
 
 
-def waited(pod: PodTimes) -> bool:
-    """For a new node, or it does so still."""
-    return pod.node_provisioned or bool(pod.unschedulable and Stage.SCHEDULED not in pod.moments)
-
-
-def is_warm(scaleup: ScaleUp) -> bool:
+def is_warm(scaleup: ScaleUp | Brief) -> bool:
     """No pod had to wait for a new node; of one that runs: so far."""
-    return not any(map(waited, scaleup.pods))
+    return not scaleup.together.waited
 
 
-def warmth(scaleups: Iterable[ScaleUp]) -> Warmth:
+def warmth(scaleups: Iterable[ScaleUp | Brief]) -> Warmth:
     """Of those that ended: the pods of one that runs may have to wait yet."""
     ended = [each for each in scaleups if each.state is not ScaleUpState.RUNNING]
     return Warmth(sum(map(is_warm, ended)), len(ended))
@@ -197,18 +188,16 @@ def lasted(begin: Moment, end: Moment, *, observed: bool) -> Lasted:
     return Lasted(max(0.0, end.earliest - begin.latest), max(0.0, end.latest - begin.earliest), observed)
 
 
-def _curve(
-    durations: NDArray[np.float64], observed: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _curve(durations: Sequence[float], observed: Sequence[bool]) -> list[tuple[float, float]]:
     """Times at which any are over, and the share that takes longer. Whatever is censored at such a time was still at risk."""
-    times, ended = np.unique(durations[observed], return_counts=True)
-    at_risk = len(durations) - np.searchsorted(np.sort(durations), times, side="left")
-    return times, np.cumprod(1 - ended / at_risk, dtype=np.float64)
-
-
-def _falls_to(share: float, times: NDArray[np.float64], surviving: NDArray[np.float64]) -> float | None:
-    at = np.flatnonzero(surviving <= share + _EPSILON)
-    return float(times[at[0]]) if len(at) else None
+    # A page asks for hundreds of these, of a few dozen durations each: numpy's calls would take longer than the counting.
+    every = sorted(map(float, durations))
+    ended = Counter(float(duration) for duration, over in zip(durations, observed, strict=True) if over)
+    share, found = 1.0, []
+    for at in sorted(ended):
+        share *= 1 - ended[at] / (len(every) - bisect_left(every, at))
+        found.append((at, share))
+    return found
 
 
 def _sorted(one: float | None, other: float | None) -> tuple[float | None, float | None]:
@@ -234,11 +223,12 @@ def _unfinished(moments: Mapping[Stage, Moment], known: frozenset[Stage], at: fl
     return [Phase(ahead, last, moments[last], Moment(at, at), over=False)]
 
 
-def _known_until(scaleup: ScaleUp, now: float | None) -> float:
+def _known_until(scaleup: ScaleUp | Brief, now: float | None) -> float:
     """When it ended without success, or what is known to have happened before it will."""
     if scaleup.ended is not None and scaleup.state is ScaleUpState.CENSORED:
         return scaleup.ended
     if now is not None:
         return now
-    moments = [*scaleup.moments.values(), *(moment for pod in scaleup.pods for moment in pod.moments.values())]
-    return max(moment.earliest for moment in moments)
+    moments = [moment.earliest for moment in scaleup.moments.values()]
+    last = scaleup.together.last
+    return max(moments if last is None else [*moments, last])

@@ -6,22 +6,20 @@ burn rates were when it fired is counted from the ledger, so it is known of ever
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from maibo_slo.engine.burn import BURN_WINDOWS, FAST, alerted_pairs, burn_rate
 from maibo_slo.engine.burning import ABOVE
 from maibo_slo.engine.state import MILLIONTHS
-from maibo_slo.service import alerts_soon
 from maibo_slo.store import events, past
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Mapping
 
     from maibo_slo.documents import FedSlo, Objective, Slo
     from maibo_slo.engine.burn import Pair
     from maibo_slo.service.alerts_soon import Soon
-    from maibo_slo.service.answers import BurnRate, ObjectiveAnswer, SloAnswer
     from maibo_slo.store import Store
 
 KIND: Final = "alert"
@@ -76,20 +74,6 @@ class Alerts:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
-    """What may fire soon: a pair whose short window burns above its threshold, and whose long one does not, or not for sure."""
-
-    slo: str
-    objective: str
-    group: str
-    severity: str
-    long: BurnRate
-    short: BurnRate
-    threshold: float
-    left: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Burning:
     """A pair of windows at a moment."""
 
@@ -109,33 +93,17 @@ class Burning:
         return all(rate is not None and rate > self.threshold * ABOVE for rate in rates)
 
 
-def alerts(store: Store, begin: float, end: float, *, most: int = MOST) -> Alerts:
-    """Those that fired at some time in [begin, end), unix s. StoreError."""
+def alerts(store: Store, begin: float, end: float, *, soon: tuple[Soon, ...] | None = None, most: int = MOST) -> Alerts:
+    """Those that fired at some time in [begin, end), unix s, as they stood at its end; beside what is about to fire now. StoreError."""
     found = events.briefs(store, (KIND,), begin, end, fields=_FIELDS, newest=most + 1)
-    told = [_alert(each.id, each.subject, each.begin, each.end, each.detail) for each in found]
-    return Alerts(tuple(told[:most]), len(told) > most, end, alerts_soon.said(store))
+    told = [_as_of(_alert(each.id, each.subject, each.begin, each.end, each.detail), end) for each in found]
+    return Alerts(tuple(told[:most]), len(told) > most, end, soon)
 
 
 def find(store: Store, id_: str) -> Alert | None:
     """The one of this id. StoreError."""
     found = events.find(store, KIND, id_)
     return None if found is None else _alert(found.id, found.subject, found.begin, found.end, found.detail)
-
-
-def pending(slos: Iterable[SloAnswer], firing: Iterable[Alert]) -> tuple[Pending, ...]:
-    """What may fire soon, of what does not fire already; the fastest burning first."""
-    fired = {(each.slo, each.objective, each.group, each.severity) for each in firing}
-    found = [
-        each
-        for slo in slos
-        for objective in slo.objectives
-        for each in _pending(slo, objective)
-        if (each.slo, each.objective, each.group, each.severity) not in fired
-    ]
-    worst: dict[tuple[str, str, str, str], Pending] = {}
-    for each in sorted(found, key=_times_above, reverse=True):
-        worst.setdefault((each.slo, each.objective, each.group, each.severity), each)
-    return tuple(worst.values())
 
 
 def burning_at(store: Store, slo: Slo | FedSlo, objective: Objective, group: str, at: float) -> tuple[Burning, ...]:
@@ -171,28 +139,6 @@ def _burning(
     )
 
 
-def _pending(slo: SloAnswer, objective: ObjectiveAnswer) -> Iterator[Pending]:
-    burns: Mapping[str, BurnRate] = {each.window: each for each in objective.burn_rates}
-    for long, pair in alerted_pairs(slo.window_seconds, target=objective.target).items():
-        first, last = burns.get(long), burns.get(_name(pair.short_seconds))
-        if first is None or last is None or last.burn_rate is None or last.burn_rate <= pair.factor * ABOVE:
-            continue
-        yield Pending(
-            slo.name,
-            objective.name,
-            objective.group,
-            _severity(long),
-            first,
-            last,
-            pair.factor,
-            objective.budget_remaining_projected,
-        )
-
-
-def _times_above(of: Pending) -> float:
-    return (of.short.burn_rate or 0.0) / of.threshold
-
-
 def _severity(long: str) -> str:
     return "page" if long in PAGED else "ticket"
 
@@ -212,6 +158,14 @@ def _alert(id_: str, slo: str, begin: float, end: float | None, said: Mapping[st
         notices=tuple(map(_notice, notices)) if isinstance(notices, list) else None,
         **words,
     )
+
+
+def _as_of(alert: Alert, at: float) -> Alert:
+    """Without what came after a moment: one that ended later fires."""
+    notices = alert.notices and tuple(each for each in alert.notices if each.at <= at)
+    if alert.end is not None and alert.end > at:
+        return replace(alert, end=None, reason="", notices=notices)
+    return alert if notices == alert.notices else replace(alert, notices=notices)
 
 
 def _notice(said: Mapping[str, Any]) -> Notice:

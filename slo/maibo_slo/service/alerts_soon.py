@@ -1,18 +1,12 @@
-"""What is about to fire, as whoever judges alerts said last: the one place that the page at /alerts and ``/v1/alerts`` have it from.
-
-Kept in memory, by store: a plugin says it beside the service, and what is about to fire comes and goes too often to be put on record.
-"""
+"""What is about to fire, as whoever judges alerts says: what the page at /alerts and ``/v1/alerts`` list in one order."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from maibo_slo.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +49,16 @@ def in_order(soon: Iterable[Soon]) -> tuple[Soon, ...]:
     )
 
 
-_SAID: Final[WeakKeyDictionary[Store, tuple[Soon, ...]]] = WeakKeyDictionary()
+class AboutToFire:
+    """What whoever judges alerts told last. In memory alone: it comes and goes too often to be put on record."""
 
+    def __init__(self) -> None:
+        self._told: tuple[Soon, ...] | None = None
 
-def say(store: Store, soon: Iterable[Soon]) -> None:
-    """All that is about to fire, instead of what was said before."""
-    _SAID[store] = in_order(soon)
+    def tell(self, soon: Iterable[Soon]) -> None:
+        """All that is about to fire, instead of what was told before. From any thread."""
+        self._told = in_order(soon)
 
-
-def said(store: Store) -> tuple[Soon, ...] | None:
-    """In order; None: nobody has judged."""
-    return _SAID.get(store)
+    def __call__(self) -> tuple[Soon, ...] | None:
+        """In order; None: nobody has judged."""
+        return self._told

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 from urllib.parse import unquote
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response
-from fastapi.dependencies.models import Dependant
+from fastapi import APIRouter, HTTPException, Query
 from fastapi.routing import APIRoute
 
+from maibo_slo.problems import near
 from maibo_slo.service import examples
 from maibo_slo.service.answers import (
     Answer,
@@ -22,10 +22,10 @@ from maibo_slo.service.answers import (
     SloAnswer,
     SlosAnswer,
 )
+from maibo_slo.service.journeys import EXEMPLARS, JOURNEYS
 from maibo_slo.service.openapi import AWAY, WRONG, answers
-from maibo_slo.service.parameters import DayOf, FiltersOf, OutcomeOf, WindowOf, require_known
-from maibo_slo.service.problems import near
-from maibo_slo.service.questions import EXEMPLARS, JOURNEYS, Questions
+from maibo_slo.service.parameters import DayOf, FiltersOf, OutcomeOf, WindowOf
+from maibo_slo.service.questions import Questions
 
 if TYPE_CHECKING:
     from starlette.routing import Match
@@ -39,12 +39,8 @@ STEPS = 20
 StepText = Annotated[str, Query(description="One step; the journey as a whole where not given.")]
 
 
-class StrictRoute(APIRoute):
-    """Takes questions by the letter.
-
-    It is found by the path as it was sent (a name may hold ``/``, written as ``%2F``, and even end in ``/histogram``), and refuses
-    parameters that it does not know.
-    """
+class RawPathRoute(APIRoute):
+    """Is found by the path as it was sent: a name may hold ``/``, written as ``%2F``, and even end in ``/histogram``."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Like its parent's, on the path before it was unescaped."""
@@ -54,33 +50,10 @@ class StrictRoute(APIRoute):
             found = {**found, "path_params": names}
         return match, found
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Its parent's, behind a look at the parameters' names."""
-        answer = super().get_route_handler()
-        known = _parameters(self.dependant)
-
-        async def answer_what_is_known(request: Request) -> Response:
-            require_known(request.query_params.keys(), known)
-            return await answer(request)
-
-        return answer_what_is_known
-
-
-def _parameters(of: Dependant) -> set[str]:
-    """Names of the query parameters that a route takes, itself and by what it depends on."""
-    return {each.alias for each in of.query_params}.union(*map(_parameters, of.dependencies))
-
-
-async def only_known(request: Request) -> None:
-    """Dependency: refuses the same of a plugin's routes under ``/v1`` that read."""
-    route = request.scope.get("route")
-    if isinstance(route, APIRoute) and request.method == "GET" and route.path.startswith("/v1/"):
-        require_known(request.query_params.keys(), _parameters(route.dependant))
-
 
 def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
     """Routes over these questions. Plain functions: FastAPI runs them in worker threads, never on the event loop."""
-    routes = APIRouter(prefix="/v1", route_class=StrictRoute)
+    routes = APIRouter(prefix="/v1", route_class=RawPathRoute)
     _journey_routes(routes, questions, now=now)
     _service_routes(routes, questions, now=now)
     return routes

@@ -12,7 +12,9 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from maibo_slo.service import api, change_routes, problems, scaleup_routes
+from maibo_slo import problems
+from maibo_slo.known_parameters import only_known
+from maibo_slo.service import api, change_routes, scaleup_routes
 from maibo_slo.service.listen import LocalNames
 from maibo_slo.service.pages import routes as pages
 from maibo_slo.service.questions import Questions
@@ -47,6 +49,7 @@ def create_app(
         docs_url=None,  # Swagger's page loads its scripts from elsewhere
         redoc_url=None,
         lifespan=_bounded_threads,
+        dependencies=[Depends(only_known)],
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     problems.install(app)
@@ -56,7 +59,7 @@ def create_app(
     app.include_router(_health_routes(questions, registry))
     app.include_router(pages.router(questions, endpoint=endpoint, clock=now))
     for routes in plugin_routes:
-        app.include_router(routes, dependencies=[Depends(api.only_known)])
+        app.include_router(routes)
     app.add_middleware(NotStored)
     app.add_middleware(LocalNames)
     return app

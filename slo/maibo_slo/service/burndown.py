@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from maibo_slo.engine.budget import budget, error_budget
-from maibo_slo.engine.burn import BURN_WINDOWS, Pair, alerted_pairs
+from maibo_slo.engine.burn import BURN_WINDOWS, HOUR, Pair, alerted_pairs
 from maibo_slo.engine.calendar import longest_seconds, period
 from maibo_slo.engine.state import MILLIONTHS
+from maibo_slo.engine.sums import MINUTE
 from maibo_slo.store import past
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 SLICES: Final = 120
 """So many of a stretch, at most."""
-MINUTE: Final = 60
-HOUR: Final = 3600
 BY_MINUTES_SECONDS: Final = 7 * 86_400
 """Longer stretches are told by the hour, and without the windows that are shorter."""
 
@@ -122,6 +121,12 @@ def burndowns(
     whose = [past.Whose(slo.name, each.objective.name, each.group) for each in asked]
     counted = past.several(store, whose, oldest, grid.last, step=grid.grain)
     return [_burndown(slo, *each, grid, oldest, rare=rare) for each in zip(asked, counted, strict=True)]
+
+
+def drawn(begin: float, end: float) -> tuple[int, int]:
+    """What slices of [begin, end) are told of, unix s: whole ones."""
+    grid = _Grid.over(begin, end)
+    return grid.first, grid.last
 
 
 def floored(begin: float, end: float) -> int:

@@ -14,7 +14,7 @@ from maibo_slo.documents.scaling_kinds import BurstPool, pool_workload
 from maibo_slo.engine.forecasting import Forecaster
 from maibo_slo.engine.scaling.pool import PoolHeld, growth, growth_refusal, pool_percentage, pool_report, pool_size
 from maibo_slo.service.answers import Answer, Span
-from maibo_slo.service.api import StrictRoute
+from maibo_slo.service.api import RawPathRoute
 from maibo_slo.service.flows import utc
 from maibo_slo.service.foresight import Known, known_of, span, target_of, targets_of, without
 from maibo_slo.service.openapi import AWAY, WRONG, answers
@@ -82,7 +82,7 @@ def router(
     now: Callable[[], float],
 ) -> APIRouter:
     """Routes over one store's replicas and scale-ups. Plain functions: FastAPI runs them in worker threads."""
-    routes = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["scaling"])
+    routes = APIRouter(prefix="/v1", route_class=RawPathRoute, tags=["scaling"])
 
     @routes.get("/burst-pools", responses=answers(BURST_POOLS, {503: AWAY}))
     def every() -> BurstPoolsAnswer:

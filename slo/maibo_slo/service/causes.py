@@ -12,8 +12,10 @@ from maibo.semconv import FAILURE, OVERFLOW
 from maibo_slo.documents.journeys import DEFAULT_TIMEOUT_SECONDS
 from maibo_slo.service.answers import Evidence, Exemplar, JourneyFlow, Overflow, ReasonCount, Skew
 from maibo_slo.service.flows import Beside, utc
-from maibo_slo.store import cells, exemplars, flow, reasons, sampled, skewed
+from maibo_slo.store import cells, exemplars, reasons, sampled, skewed
+from maibo_slo.store import flow as flows
 from maibo_slo.store.cells import CellFilter, Distribution, Window
+from maibo_slo.store.flow import MINUTE
 from maibo_slo.store.tables import FLOW_KEYS, REASONS
 
 if TYPE_CHECKING:
@@ -23,10 +25,10 @@ if TYPE_CHECKING:
     from maibo_slo.service.answers import Point
     from maibo_slo.service.traces import TraceLinks
     from maibo_slo.store import Store
+    from maibo_slo.store.flow import FlowCounts
 
 REASONS_TOLD: Final = 20
 """Of the journey as a whole, and of its steps together."""
-MINUTE: Final = 60
 OVERFLOW_MEND: Final = (
     "It has more series than --otlp-series-limit allows in a day (1000 where nothing is said): look for a tier, variant or version "
     "that is another one for each customer or build, or raise the limit."
@@ -49,16 +51,13 @@ def beside(
     which: CellFilter,
     found: Sequence[Distribution],
     *,
-    timeout_seconds: int,
+    flow: JourneyFlow | None,
     now: float,
 ) -> Beside:
-    """Of one journey, or one step of it; `found` is what was counted of it (and its steps), by dimensions."""
-    journey = which.journey or ""
-    whole = not which.step
-    began = flows_of(store, window, {journey: timeout_seconds}, where=which.where, now=now) if whole else {}
+    """Of one journey, or one step of it; `found` is what was counted of it (and its steps), by dimensions, and `flow` of `flow_of`."""
     skew = _skews(store, window, which)
     return Beside(
-        flow=began.get(journey),
+        flow=flow,
         reasons=_reasons(store, window, which) if any(FAILURE in one.outcomes for one in found) else [],
         skewed=sum(each.count for each in skew),
         skewed_by=skew,
@@ -67,45 +66,40 @@ def beside(
     )
 
 
+def flow_of(
+    store: Store, window: Window, which: CellFilter, *, slice_seconds: int, timeout_seconds: int, now: float
+) -> tuple[JourneyFlow | None, dict[int, int]]:
+    """What became of those that began in the window, of a journey as a whole; and how many of each slice (by begin, unix s) left silently, where that
+    is known, as begins are told by the minute.
+    """
+    if which.step or not _told_by(which.where, FLOW_KEYS):
+        return None, {}
+    size = MINUTE if slice_seconds % MINUTE else slice_seconds
+    found, slices = flows.told(
+        store, window, which.journey or "", timeout_seconds, int(now), among=which.where, slice_seconds=size
+    )
+    silent = {one.t: one.started - one.succeeded - one.failed - one.abandoned for one in slices}
+    known = size == slice_seconds and min(silent.values(), default=-1) >= 0  # else starts are not told
+    return None if found is None else _flow(window, found, timeout_seconds), silent if known else {}
+
+
 def flows_of(
     store: Store, window: Window, timeouts: Mapping[str, int], *, where: Mapping[str, Sequence[str]] | None, now: float
 ) -> dict[str, JourneyFlow]:
     """What became of those that began in the window, by journey; `timeouts` names the journeys."""
     if not _told_by(where, FLOW_KEYS):
         return {}
-    wide = window.widened(MINUTE)
     return {
-        journey: JourneyFlow(
-            begin=utc(wide.begin),
-            end=utc(wide.end),
-            started=found.started,
-            succeeded=found.succeeded,
-            failed=found.failed,
-            abandoned=found.abandoned,
-            silent=None if found.abandoned is None else found.abandoned - found.said_abandoned,
-            in_progress=found.in_progress,
-            timeout_seconds=timeouts[journey],
-        )
-        for journey, found in flow.abandoned(store, window, timeouts, int(now), among=where).items()
+        journey: _flow(window, found, timeouts[journey])
+        for journey, found in flows.abandoned(store, window, timeouts, int(now), among=where).items()
     }
 
 
 def with_silence(
-    store: Store,
-    window: Window,
-    which: CellFilter,
-    points: Sequence[Point],
-    *,
-    slice_seconds: int,
-    timeout_seconds: int,
-    now: float,
+    points: Sequence[Point], silent: Mapping[int, int], *, slice_seconds: int, timeout_seconds: int, now: float
 ) -> list[Point]:
-    """The points with those who left silently, by when they began. Begins are told by the minute: finer slices stay without."""
-    if which.step or slice_seconds % MINUTE or not _told_by(which.where, FLOW_KEYS):
-        return list(points)
-    slices = flow.flow(store, window, which.journey, among=which.where, slice_seconds=slice_seconds)
-    silent = {one.t: one.started - one.succeeded - one.failed - one.abandoned for one in slices}
-    if not silent or min(silent.values()) < 0:  # starts are not told
+    """The points with those who left silently, by when they began: of slices whose timeout is over."""
+    if not silent:
         return list(points)
 
     def told(point: Point) -> Point:
@@ -149,6 +143,21 @@ def exemplars_of(
         )
         for one in exemplars.find(store, window, journey, step, where, limit=limit)
     ]
+
+
+def _flow(window: Window, found: FlowCounts, timeout_seconds: int) -> JourneyFlow:
+    wide = window.widened(MINUTE)
+    return JourneyFlow(
+        begin=utc(wide.begin),
+        end=utc(wide.end),
+        started=found.started,
+        succeeded=found.succeeded,
+        failed=found.failed,
+        abandoned=found.abandoned,
+        silent=None if found.abandoned is None else found.abandoned - found.said_abandoned,
+        in_progress=found.in_progress,
+        timeout_seconds=timeout_seconds,
+    )
 
 
 def _told_by(where: Mapping[str, Sequence[str]] | None, dimensions: Sequence[str]) -> bool:

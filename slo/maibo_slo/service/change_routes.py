@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from maibo_slo.service.answers import Answer, Span
-from maibo_slo.service.api import StrictRoute
+from maibo_slo.service.api import RawPathRoute
 from maibo_slo.service.changes import MOST, About, Kind
 from maibo_slo.service.flows import utc
 from maibo_slo.service.openapi import AWAY, WRONG, answers
@@ -88,7 +88,7 @@ EXAMPLE: Final = ChangesAnswer(
 
 def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
     """Routes over these questions. Plain functions: FastAPI runs them in worker threads."""
-    routes = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["changes"])
+    routes = APIRouter(prefix="/v1", route_class=RawPathRoute, tags=["changes"])
 
     @routes.get("/changes", responses=answers(EXAMPLE, _PROBLEMS))
     def changes(
@@ -101,9 +101,10 @@ def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
     ) -> ChangesAnswer:
         """Deployments and rollbacks, overrides, corrections, scale-ups, rises, fast-lane writes and alerts: the newest first."""
         asked = Asked(unix_seconds("from", begin), unix_seconds("to", end), DAY)
-        first, last = asked.at(now())
+        at = now()
+        first, last = asked.at(at)
         about = About(service=service, kinds=frozenset(kind or Kind))
-        found = questions.changes(first, last, about)
+        found = questions.changes(first, last, about, now=at)
         return ChangesAnswer(
             window=Span(begin=utc(first), end=utc(last), seconds=last - first),
             changes=[_answer(each) for each in found.changes],

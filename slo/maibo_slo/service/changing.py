@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import HTTPException, Request, Response
 
-from maibo_slo.service.api import StrictRoute
+from maibo_slo.service.api import RawPathRoute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LONGEST_BODY: Final = 64 * 1024
 
 
-class ChangingRoute(StrictRoute):
+class ChangingRoute(RawPathRoute):
     """Takes only what no other site's page can have sent, of bounded length."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -22,13 +22,13 @@ from maibo_slo.documents.moments import FIRST_YEAR, LAST_YEAR, zone_meant
 from maibo_slo.documents.recurrence import RecurrenceError, recurrence
 from maibo_slo.engine.corrections import concerns, journeys, unix_of, windows_of
 from maibo_slo.engine.told import CorrectionRefused, Told, ToldCorrections
+from maibo_slo.problems import near
 from maibo_slo.service.answers import Answer
-from maibo_slo.service.api import StrictRoute
+from maibo_slo.service.api import RawPathRoute
 from maibo_slo.service.changing import ChangingRoute
 from maibo_slo.service.flows import utc
 from maibo_slo.service.openapi import AWAY, answers
 from maibo_slo.service.parameters import LONGEST_WINDOW_SECONDS, invalid, unix_seconds
-from maibo_slo.service.problems import near
 
 NAME: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 WINDOWS: Final = 100
@@ -143,7 +143,7 @@ class Asked:
 
 def router(told: ToldCorrections, catalogue: Callable[[], Catalogue], *, now: Callable[[], float]) -> APIRouter:
     """Routes over told corrections and those of the documents in force."""
-    routes = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["corrections"])
+    routes = APIRouter(prefix="/v1", route_class=RawPathRoute, tags=["corrections"])
     changing = APIRouter(prefix="/v1", route_class=_CorrectionRoute, tags=["corrections"])
 
     @routes.get("/corrections", responses=_answers(EXAMPLES))

@@ -33,7 +33,7 @@ from maibo_slo.service.answers import (
     StepPart,
 )
 from maibo_slo.service.causes import OVERFLOW_MEND
-from maibo_slo.service.scaleups import (
+from maibo_slo.service.scaleup_answers import (
     Between,
     Durations,
     MomentAnswer,

@@ -1,4 +1,4 @@
-"""From the store's counts to the numbers of answers: rates, quantiles, parts, series. Pure but for the series' query."""
+"""From the store's counts to the numbers of answers: rates, quantiles, parts, series. Pure."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from maibo_slo.service.answers import (
     Span,
     StepPart,
 )
-from maibo_slo.store import Store, cells
-from maibo_slo.store.cells import CellFilter, Distribution, Slice, Window
+from maibo_slo.store import cells
+from maibo_slo.store.cells import Distribution, Slice, Window
 from maibo_slo.store.histogram import bounds_us
 
 if TYPE_CHECKING:
@@ -166,11 +166,11 @@ def bars_of(found: Distribution) -> Iterable[Bar]:
         yield Bar(lower_us=lower, upper_us=min(upper, lower * 10) if at else upper, outcomes=counts)
 
 
-def points_by_journey(store: Store, window: Window, which: CellFilter, *, now: float) -> dict[str, list[Point]]:
-    """The series of each journey that has events; every slice that is over, those without events too."""
+def points_by_journey(slices: Iterable[Slice], window: Window, *, now: float) -> dict[str, list[Point]]:
+    """From slices by journey, the series of each that has events; every slice that is over, those without events too."""
     size = slice_seconds(window, now=now)
     found: dict[str, dict[int, Slice]] = defaultdict(dict)
-    for piece in cells.series(store, window, which, slice_seconds=size, by=("journey",), now=int(now)):
+    for piece in slices:
         found[piece.group[0]][piece.t] = piece
     slots = _slots(window, now=now)
     return {

@@ -14,7 +14,7 @@ from pydantic import Field
 from maibo_slo.documents import Catalogue
 from maibo_slo.engine.forecasting import Forecaster
 from maibo_slo.service.answers import Answer, Span
-from maibo_slo.service.api import StrictRoute
+from maibo_slo.service.api import RawPathRoute
 from maibo_slo.service.flows import utc
 from maibo_slo.service.foresight import Known, known_of, span, target_of, targets_of, without
 from maibo_slo.service.openapi import AWAY, WRONG, answers
@@ -126,7 +126,7 @@ def router(
     now: Callable[[], float],
 ) -> APIRouter:
     """Routes over one store's forecasts. Plain functions: FastAPI runs them in worker threads."""
-    routes = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["scaling"])
+    routes = APIRouter(prefix="/v1", route_class=RawPathRoute, tags=["scaling"])
 
     @routes.get("/forecasts", responses=answers(FORECASTS, {503: AWAY}))
     def every() -> ForecastsAnswer:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from fastapi import HTTPException
 
+from maibo_slo.problems import near
 from maibo_slo.service.answers import Span
 from maibo_slo.service.flows import utc
-from maibo_slo.service.problems import near
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

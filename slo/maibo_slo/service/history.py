@@ -14,16 +14,16 @@ from maibo_slo.documents.kinds import Calendar, Method
 from maibo_slo.engine.calendar import period
 from maibo_slo.engine.groups import MOST_GROUPS, OVERFLOW, group_values
 from maibo_slo.engine.tracks import is_whole
+from maibo_slo.problems import near
 from maibo_slo.reporting.blame import blame, indicator_of
 from maibo_slo.reporting.collect import collect
 from maibo_slo.reporting.figures import Alerts, Burnt, BurntPart, BurntStep, BurntVersion, Day, Report, Row, Trend
 from maibo_slo.reporting.whatif import Changed, WhatIfError, counts
 from maibo_slo.service.answers import Answer, Span
-from maibo_slo.service.api import StrictRoute
+from maibo_slo.service.api import RawPathRoute
 from maibo_slo.service.flows import utc
 from maibo_slo.service.openapi import AWAY, WRONG, answers
 from maibo_slo.service.parameters import FiltersOf, MonthOf, invalid
-from maibo_slo.service.problems import near
 from maibo_slo.store import cells, past
 from maibo_slo.store.cells import Window
 
@@ -178,7 +178,7 @@ def router(
 
     Plain functions: FastAPI runs them in worker threads.
     """
-    routes = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["slos"])
+    routes = APIRouter(prefix="/v1", route_class=RawPathRoute, tags=["slos"])
 
     @routes.get("/slos/{name}/burnt", responses=answers(BURNT, _PROBLEMS))
     def burnt(name: str, asked: MonthOf, objective: ObjectiveText = "", group: GroupText = "") -> BurntAnswer:

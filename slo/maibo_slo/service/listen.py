@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
 
+from maibo_slo.addresses import Address
 from maibo_slo.errors import ServiceError
 from maibo_slo.loopback import is_loopback
-from maibo_slo.service.problems import problem
+from maibo_slo.problems import problem
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -26,28 +27,17 @@ PATIENCE_SECONDS: Final = 10.0
 PAUSE_SECONDS: Final = 0.25
 
 
-class Address(NamedTuple):
-    """A host and a port; port 0 takes any free one."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
 def address(text: str, option: str = "--listen", *, guarded: bool = False) -> Address:
     """``127.0.0.1:8080``, ``[::1]:8080`` or ``localhost:8080``. ServiceError for what is none, or, unless guarded, not loopback."""
-    host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+    where = Address.of(text)
+    if where is None:
         raise ServiceError(f"{option} {text!r} is no address; write it as 127.0.0.1:8080")
-    if not guarded and not is_loopback(host):
+    if not guarded and not is_loopback(where.host):
         raise ServiceError(
             f"{option} {text!r} can be reached by others, and nothing there asks for tokens yet (only OTLP does): listen on "
             "127.0.0.1 and put a proxy that authenticates in front"
         )
-    return Address(host, int(port))
+    return where
 
 
 def bind(where: Address, option: str = "--listen") -> socket.socket:

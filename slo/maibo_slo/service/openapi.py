@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from maibo_slo.service.problems import Problem
+from maibo_slo.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

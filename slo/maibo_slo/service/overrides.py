@@ -16,15 +16,15 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from maibo_slo.documents import Catalogue
 from maibo_slo.engine.scaling.inputs import Override
 from maibo_slo.engine.scaling.overrides import LONGEST_SECONDS, Overrides, Said
+from maibo_slo.problems import near
 from maibo_slo.service.answers import Answer
-from maibo_slo.service.api import StrictRoute
+from maibo_slo.service.api import RawPathRoute
 from maibo_slo.service.changing import ChangingRoute
 from maibo_slo.service.corrections import Person, Reason
 from maibo_slo.service.corrections import Said as Body
 from maibo_slo.service.flows import utc
 from maibo_slo.service.openapi import AWAY, answers
 from maibo_slo.service.parameters import LONGEST_WINDOW_SECONDS, invalid, unix_seconds
-from maibo_slo.service.problems import near
 
 if TYPE_CHECKING:
     from maibo_slo.documents.scaling_kinds import ScalingTarget
@@ -111,7 +111,7 @@ class OverridesAnswer(Answer):
 
 def router(overrides: Overrides, catalogue: Callable[[], Catalogue], *, now: Callable[[], float]) -> APIRouter:
     """Routes over one store's overrides."""
-    routes = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["scaling"])
+    routes = APIRouter(prefix="/v1", route_class=RawPathRoute, tags=["scaling"])
     changing = APIRouter(prefix="/v1", route_class=ChangingRoute, tags=["scaling"])
 
     @routes.get("/overrides", responses=_answers(EXAMPLES, 503))

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import Depends, Query
 from fastapi.exceptions import RequestValidationError
 
 from maibo_slo.service.flows import utc
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
 
 SHORTEST_WINDOW_SECONDS: Final = 10
 LONGEST_WINDOW_SECONDS: Final = 400 * 86_400
@@ -119,23 +115,6 @@ OutcomeOf = Annotated[dict[str, list[str]], Depends(asked_outcomes)]
 def invalid(name: str, message: str) -> RequestValidationError:
     """What a wrong query parameter becomes: a 422 problem that names it."""
     return RequestValidationError([{"loc": ("query", name), "msg": message, "type": "value_error"}])
-
-
-def require_known(given: Iterable[str], known: Collection[str]) -> None:
-    """RequestValidationError for each parameter that is none here: misspelled, it would restrict nothing."""
-    there = f"there are: {', '.join(sorted(known))}" if known else "there are none here"
-    wrong = [
-        {"loc": ("query", name), "msg": f"no such parameter{_near(name, known)}; {there}", "type": "extra_forbidden"}
-        for name in dict.fromkeys(given)
-        if name not in known
-    ]
-    if wrong:
-        raise RequestValidationError(wrong)
-
-
-def _near(name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name.lower(), known, n=1)
-    return f", did you mean {near[0]!r}?" if near else ""
 
 
 def _asked(window: str | None, begin: str | None, end: str | None, *, usual: str) -> Asked:

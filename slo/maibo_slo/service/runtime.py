@@ -12,13 +12,12 @@ import logging
 import os
 import signal
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import uvicorn
 from prometheus_client import CollectorRegistry, ProcessCollector
 
+from maibo_slo.addresses import Address
 from maibo_slo.documents import Catalogue, DocumentsError, load
 from maibo_slo.engine import loop
 from maibo_slo.engine.evaluate import Engine
@@ -30,8 +29,9 @@ from maibo_slo.engine.told import ToldCorrections
 from maibo_slo.errors import MaiboError
 from maibo_slo.plugins import Context, Plugin, plugins
 from maibo_slo.service import burst_pools, corrections, forecasts, garbage, history, listen, overrides
+from maibo_slo.service.alerts_soon import AboutToFire
 from maibo_slo.service.app import OTLP_ENDPOINT, create_app
-from maibo_slo.service.changes import Changes
+from maibo_slo.service.changes_seen import ChangesSeen
 from maibo_slo.service.health import Health, PartHealth, ready
 from maibo_slo.service.journey_metrics import JourneyCollector
 from maibo_slo.service.metrics import ServiceCollector, SloCollector
@@ -40,6 +40,7 @@ from maibo_slo.service.scaleup_metrics import ScaleUpCollector
 from maibo_slo.service.scaling import Scaling
 from maibo_slo.service.supervise import supervise
 from maibo_slo.service.traces import trace_links
+from maibo_slo.serving import Server
 from maibo_slo.sources.prometheus import Prometheus
 from maibo_slo.sources.scaleups import Scaleups
 from maibo_slo.store import Store, open_store
@@ -130,6 +131,7 @@ class Runtime:
             now=now,
         )
         self.scaling = ScalingLoop(self.scaler, tell=self._tell_of_source, overrides=self.overrides, now=now)
+        about_to_fire = AboutToFire()
         self.questions = Questions(
             store,
             lambda: self._catalogue,
@@ -144,7 +146,8 @@ class Runtime:
                 overrides=self.overrides,
                 answers=self.scaler.last_answers,
             ),
-            changes=Changes(store, lambda: self._catalogue, self.corrections),
+            changes=ChangesSeen(store, lambda: self._catalogue, self.corrections),
+            about_to_fire=about_to_fire,
         )
         self.stopping = asyncio.Event()
         self._store = store
@@ -172,6 +175,7 @@ class Runtime:
             answered=self.scaler.answered,
             last_answers=self.scaler.last_answers,
             announce=self._announced.__setitem__,
+            about_to_fire=about_to_fire.tell,
         )
         self.feeder = Feeder(
             [*self._sources(), Prometheus(now=now), Scaleups(store, now=now)],
@@ -233,17 +237,7 @@ class Runtime:
 
     async def run(self, listener: socket.socket, *, announce: Callable[[str], None]) -> None:
         """Serve on this socket until `stopping` is set. Raises the MaiboError of a plugin that cannot start, once all has stopped."""
-        server = uvicorn.Server(
-            uvicorn.Config(
-                self.app(),
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=HTTP_STOP_SECONDS,
-            )
-        )
-        # Signals are ours: the HTTP server goes last but one.
-        server.capture_signals = _no_signals  # type: ignore[method-assign]
+        server = Server(self.app(), stop_seconds=HTTP_STOP_SECONDS)  # signals are ours: it goes last but one
         self._listen_to_signals()
         http = asyncio.create_task(server.serve(sockets=[listener]))
         engine = asyncio.create_task(
@@ -290,7 +284,7 @@ class Runtime:
         self,
         tasks: Sequence[asyncio.Task[None]],
         engine: asyncio.Task[None],
-        server: uvicorn.Server,
+        server: Server,
         http: asyncio.Task[None],
     ) -> None:
         if tasks:
@@ -326,9 +320,7 @@ class Runtime:
             waited += 0.05
             if 10.0 <= waited < 10.05:
                 announce("not ready yet: " + "; ".join(f"{p.part}: {p.detail}" for p in self.parts() if not p.ok))
-        announce(
-            f"maibo is ready: http://{listen.Address(*listener.getsockname()[:2])}/ (page, API under /v1, /metrics)"
-        )
+        announce(f"maibo is ready: http://{Address.taken_by(listener)}/ (page, API under /v1, /metrics)")
         for name, url in sorted(self._announced.items()):
             announce(f"{name}: {url}")
         announce(f"store: {self._store}")
@@ -363,8 +355,3 @@ class Runtime:
         """From the collector that registered it; only that one is asked, not every collector of the registry."""
         metrics = self.registry.restricted_registry([UNDRAINED_METRIC]).collect()
         return next((int(sample.value) for metric in metrics for sample in metric.samples), None)
-
-
-@contextmanager
-def _no_signals() -> Iterator[None]:
-    yield

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 from fastapi import APIRouter, HTTPException, Query
 
 from maibo_slo.service import examples
-from maibo_slo.service.api import StrictRoute
+from maibo_slo.service.api import RawPathRoute
 from maibo_slo.service.openapi import AWAY, WRONG, answers
 from maibo_slo.service.parameters import DayOf, invalid
-from maibo_slo.service.scaleups import OneScaleUpAnswer, ScaleUpsAnswer, ScaleUpSummaryAnswer
+from maibo_slo.service.scaleup_answers import OneScaleUpAnswer, ScaleUpsAnswer, ScaleUpSummaryAnswer
 from maibo_slo.store.scaleups import ScaleUpState
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ WorkloadText = Annotated[
 
 def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
     """Routes over these questions. Plain functions: FastAPI runs them in worker threads."""
-    routes = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["scale-ups"])
+    routes = APIRouter(prefix="/v1", route_class=RawPathRoute, tags=["scale-ups"])
 
     @routes.get("/scaleups", responses=answers(examples.SCALEUPS, _PROBLEMS))
     def scaleups(

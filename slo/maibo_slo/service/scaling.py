@@ -1,17 +1,19 @@
 """How scaling stands: every ScalingTarget's signal from memory, and of one target what was decided, ran and was forecast lately.
 
 A signal never waits for the store: while that fails, the history is missing and says why, and what is decided now is told all the same.
+How it stood at a moment of the past is what the store has on record of that moment, and nothing that is known of now alone.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from maibo_slo.engine.scaling.signal import ScalingSignal
 from maibo_slo.errors import StoreError
 from maibo_slo.signals.reading import Reader, Standing
 from maibo_slo.store import forecasts, replicas, rises, scaling
+from maibo_slo.store.scaling import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 AHEAD_SECONDS: Final = 3600
 """Forecasts of so long after the window are told too: a lead time is seldom longer."""
 TRAIL_SECONDS: Final = 30 * 86_400
+RECORD_SECONDS: Final = 30
+"""What was decided at a moment is the newest bucket on record that was over by then, if it began so shortly before: the engine decides twice a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,38 @@ class TargetThen:
     """Overrides of the last `TRAIL_SECONDS`, the newest first."""
 
 
+@dataclass(frozen=True, slots=True)
+class TargetRecord:
+    """One target at a moment of the past, as it is on record."""
+
+    target: ScalingTarget
+    """By the document in force now: earlier ones are not kept."""
+    decided: Decided | None
+    """None: nothing is on record of that moment."""
+    override: Override | None
+    """In force then."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingRecord:
+    """Every target in force now, by namespace and name, at a moment of the past."""
+
+    at: float
+    targets: tuple[TargetRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetPast:
+    """One target at a moment of the past, and how it had come to that."""
+
+    at: float
+    record: TargetRecord
+    history: TargetHistory
+    """Until the last bucket that was over; forecasts that had been made by then."""
+    trail: tuple[Said, ...]
+    """Overrides of the `TRAIL_SECONDS` before, as they stood then, the newest first."""
+
+
 class Scaling:
     """Answers about the targets in force. `overrides` None: nobody can set any."""
 
@@ -121,30 +157,60 @@ class Scaling:
         """Every target, from memory."""
         decided_at, standings = self._standings(now)
         said = self._said(now)
-        return ScalingNow(
-            now,
-            decided_at,
-            tuple(
-                self._now(target, standings, said)
-                for target in sorted(
-                    self._catalogue().scaling_targets.values(), key=lambda each: (each.workload.namespace, each.name)
-                )
-            ),
-        )
+        return ScalingNow(now, decided_at, tuple(self._now(target, standings, said) for target in self._targets()))
+
+    def record(self, at: float) -> ScalingRecord:
+        """Every target at a moment of the past. StoreError."""
+        decided, trail = self._decided(at), self._trail(at)
+        return ScalingRecord(at, tuple(_record(target, decided, trail, at) for target in self._targets()))
 
     def target(self, namespace: str, name: str, *, begin: float, end: float, now: float) -> TargetThen | None:
         """One target with its history in [begin, end); None when no document in force has it."""
-        target = self._catalogue().scaling_targets.get(name)
-        if target is None or target.workload.namespace != namespace:
+        target = self._target(namespace, name)
+        if target is None:
             return None
         decided_at, standings = self._standings(now)
+        try:
+            history = self._history(target, begin, end)
+        except StoreError as error:
+            history = TargetHistory(begin, end, problem=str(error))
         trail = () if self._overrides is None else self._overrides.trail(now - TRAIL_SECONDS, now + 1)
         return TargetThen(
-            now,
-            decided_at,
-            self._now(target, standings, self._said(now)),
-            self._history(target, begin, end),
-            tuple(each for each in trail if each.override.target == name),
+            now, decided_at, self._now(target, standings, self._said(now)), history, _of_target(trail, name)
+        )
+
+    def target_record(self, namespace: str, name: str, *, begin: float, at: float) -> TargetPast | None:
+        """One target at a moment of the past, with its history since `begin`; None when no document in force has it. StoreError."""
+        target = self._target(namespace, name)
+        if target is None:
+            return None
+        history = self._history(target, begin, _over(at))
+        forecast = tuple(each for each in history.forecast if each.made_at <= at)
+        trail = self._trail(at)
+        return TargetPast(
+            at,
+            _record(target, self._decided(at), trail, at),
+            replace(history, forecast=forecast),
+            _of_target(trail, name),
+        )
+
+    def _targets(self) -> list[ScalingTarget]:
+        return sorted(self._catalogue().scaling_targets.values(), key=lambda each: (each.workload.namespace, each.name))
+
+    def _target(self, namespace: str, name: str) -> ScalingTarget | None:
+        target = self._catalogue().scaling_targets.get(name)
+        return None if target is None or target.workload.namespace != namespace else target
+
+    def _decided(self, at: float) -> dict[tuple[str, str], Decided]:
+        return scaling.newest(self._store, begin=at - RECORD_SECONDS, end=_over(at))
+
+    def _trail(self, at: float) -> tuple[Said, ...]:
+        """Overrides as they stood then: whoever ended one later had not yet."""
+        if self._overrides is None:
+            return ()
+        return tuple(
+            replace(each, ended=None) if each.ended is not None and each.ended.at > at else each
+            for each in self._overrides.trail(at - TRAIL_SECONDS, at)
         )
 
     def _now(
@@ -165,19 +231,30 @@ class Scaling:
         return {each.target: each for each in said if now < each.until}
 
     def _history(self, target: ScalingTarget, begin: float, end: float) -> TargetHistory:
-        workload = target.workload
-        try:
-            return TargetHistory(
-                begin,
-                end,
-                tuple(scaling.history(self._store, workload.namespace, target.name, begin, end)),
-                tuple(replicas.history(self._store, workload, begin, end)),
-                tuple(
-                    forecasts.forecasts(
-                        self._store, workload.namespace, target.name, begin=begin, end=end + AHEAD_SECONDS
-                    )
-                ),
-                tuple(rises.history(self._store, workload, begin, end)),
-            )
-        except StoreError as error:
-            return TargetHistory(begin, end, problem=str(error))
+        """StoreError."""
+        store, workload = self._store, target.workload
+        return TargetHistory(
+            begin,
+            end,
+            tuple(scaling.history(store, workload.namespace, target.name, begin, end)),
+            tuple(replicas.history(store, workload, begin, end)),
+            tuple(forecasts.forecasts(store, workload.namespace, target.name, begin=begin, end=end + AHEAD_SECONDS)),
+            tuple(rises.history(store, workload, begin, end)),
+        )
+
+
+def _over(at: float) -> float:
+    """Buckets that begin before it were over by then; another may have come to be what was decided later."""
+    return at // SECONDS * SECONDS
+
+
+def _record(
+    target: ScalingTarget, decided: Mapping[tuple[str, str], Decided], trail: Sequence[Said], at: float
+) -> TargetRecord:
+    """`trail`: overrides as they stood then, the newest first."""
+    in_force = (each.override for each in _of_target(trail, target.name) if each.in_force(at))
+    return TargetRecord(target, decided.get((target.workload.namespace, target.name)), next(in_force, None))
+
+
+def _of_target(trail: Sequence[Said], name: str) -> tuple[Said, ...]:
+    return tuple(each for each in trail if each.override.target == name)

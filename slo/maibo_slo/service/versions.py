@@ -6,12 +6,13 @@ nearly, and has most events again is a rollback. That needs no deployment tool t
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
+from maibo_slo.engine.sums import MINUTE
+from maibo_slo.service.kept import Kept
 from maibo_slo.store import versions
 
 if TYPE_CHECKING:
@@ -51,31 +52,25 @@ class VersionsSeen:
 
     store: Store
     clock: Callable[[], float] = time.monotonic
-    _kept: dict[tuple[Part, str], tuple[float, list[Seen]]] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    kept: Kept[tuple[Part, str], list[Seen]] = field(default_factory=lambda: Kept(KEPT))
 
-    def between(self, begin: float, end: float, journey: str = "") -> list[Seen]:
-        """Of [begin, end) and the day before, by service, each the oldest first; of the calls of one journey, where one is given. StoreError."""
-        *over, lately = versions.parts(begin, end)
-        # Whoever asks again within the minute asks for the same.
-        lately = lately._replace(end=-(-lately.end // 60) * 60)
-        rows = [row for part in over for row in self._rows(part, journey, KEPT_SECONDS)]
-        rows += self._rows(lately, journey, LATELY_SECONDS)
+    def between(self, begin: float, end: float, journey: str = "", *, past: bool = False) -> list[Seen]:
+        """Of [begin, end) and the day before, by service, each the oldest first; of the calls of one journey, where one is given. `past`: nothing
+        that came after `end`, so that the minute it lies in is left out. StoreError.
+        """
+        before, over, *lately = versions.parts(begin, end, past=past)
+        rows = [row for part in (before, over) for row in self._rows(part, journey, KEPT_SECONDS)]
+        for part in lately:
+            # Whoever asks again within the minute asks for the same.
+            rows += self._rows(part._replace(end=-(-part.end // MINUTE) * MINUTE), journey, LATELY_SECONDS)
         return sorted(rows, key=lambda one: (one.service, one.slice, one.t))
 
     def _rows(self, part: Part, journey: str, seconds: float) -> list[Seen]:
         key, now = (part, journey), self.clock()
-        with self._lock:
-            read_at, rows = self._kept.get(key, (float("-inf"), []))
-        if now - read_at < seconds:
-            return rows
-        rows = versions.seen(self.store, part, (journey,) if journey else ())
-        with self._lock:
-            self._kept.pop(key, None)
-            while len(self._kept) >= KEPT:
-                del self._kept[next(iter(self._kept))]
-            self._kept[key] = (now, rows)
-        return rows
+        found = self.kept.get(key, now=now, seconds=seconds)
+        if found is not None:
+            return found
+        return self.kept.put(key, versions.seen(self.store, part, (journey,) if journey else ()), now=now)
 
 
 def version_changes(rows: Iterable[Seen], begin: float) -> list[VersionChange]:

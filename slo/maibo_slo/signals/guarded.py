@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Request
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.routing import Mount
 
+from maibo_slo import problems
+from maibo_slo.known_parameters import only_known
 from maibo_slo.signals import plain
 from maibo_slo.tokens import Scope
 
@@ -40,7 +41,9 @@ def mount(
         redoc_url=None,
         openapi_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+        dependencies=[Depends(only_known)],
     )
+    problems.install(app)
     app.include_router(plain.router(reader, served, answered=answered))
     return Mount("/", TokensAlone(app, tokens))
 
@@ -60,5 +63,6 @@ class TokensAlone:
         if secret and self._tokens.owner(secret, Scope.READ, now=time.monotonic()):
             await self._app(scope, receive, send)
             return
-        said = {"detail": "show a token of the scope read: Authorization: Bearer …, or X-API-KEY"}
-        await JSONResponse(said, 401, headers={"WWW-Authenticate": "Bearer"})(scope, receive, send)
+        said = "show a token of the scope read: Authorization: Bearer …, or X-API-KEY"
+        refused = problems.problem(Request(scope), 401, said, headers={"WWW-Authenticate": "Bearer"})
+        await refused(scope, receive, send)

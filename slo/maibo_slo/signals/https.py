@@ -11,19 +11,17 @@ from __future__ import annotations
 
 import logging
 import ssl
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from maibo_slo.errors import MaiboError
+from maibo_slo.serving import Server
 
 if TYPE_CHECKING:
     import asyncio
     import socket
-    from collections.abc import Iterator
     from pathlib import Path
 
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -112,37 +110,19 @@ class Certificates:
         return context
 
 
-class Server(uvicorn.Server):
-    """Serves an application over HTTPS on a socket; leaves signals to the service."""
+class HttpsServer(Server):
+    """Serves an application over HTTPS."""
 
     def __init__(self, app: ASGIApp, certificates: Certificates) -> None:
         super().__init__(
-            uvicorn.Config(
-                app,
-                ws="none",
-                ssl_context_factory=lambda *_: certificates.context(),
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                lifespan="off",
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=STOP_SECONDS,
-                limit_concurrency=1000,
-            )
+            app,
+            stop_seconds=STOP_SECONDS,
+            ws="none",
+            ssl_context_factory=lambda *_: certificates.context(),
+            lifespan="off",
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            limit_concurrency=1000,
         )
-
-    async def serve_until(self, stopping: asyncio.Event, listener: socket.socket) -> None:
-        """Until `stopping` is set."""
-        import asyncio
-
-        serving = asyncio.create_task(self.serve(sockets=[listener]))
-        stopped = asyncio.create_task(stopping.wait())
-        try:
-            await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            self.should_exit = True
-            stopped.cancel()
-            await serving
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, which leaves a minute for a handshake."""
@@ -158,10 +138,6 @@ class Server(uvicorn.Server):
             for listener in sockets or ()
         ]
         self.started = True
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class _WithPeer(H11Protocol):

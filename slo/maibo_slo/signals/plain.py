@@ -8,16 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from maibo_slo.engine.scaling.answered import Answered
 from maibo_slo.engine.scaling.inputs import Demand, Inputs, Override, Wish
 from maibo_slo.engine.scaling.signal import NoSignal, Refusal, ScalingSignal, UnknownTarget
+from maibo_slo.problems import ProblemResponse, problem
 from maibo_slo.signals.reading import Reader, Standing
 
 FACE: Final = "json"
@@ -150,7 +149,7 @@ def router(
         )
 
     @routes.get("/scaling/{namespace}/{target}", response_model=ScalingAnswer, responses=_answers(EXAMPLE, 404, 503))
-    async def one(request: Request, namespace: str, target: str) -> ScalingAnswer | JSONResponse:
+    async def one(request: Request, namespace: str, target: str) -> ScalingAnswer | ProblemResponse:
         """How many replicas one target should have, and why. 503 where the signal is stale: never 0, never an old number.
 
         The problem's member `known` tells what is known all the same.
@@ -195,18 +194,9 @@ def _answer(namespace: str, signal: ScalingSignal, *, now: float) -> ScalingAnsw
     )
 
 
-def _refused(request: Request, why: str, known: Standing) -> JSONResponse:
-    """RFC 9457, with an extension member."""
-    said = {
-        "type": "about:blank",
-        "title": HTTPStatus.SERVICE_UNAVAILABLE.phrase,
-        "status": 503,
-        "detail": why,
-        "instance": request.url.path,
-        "known": _known(known).model_dump(mode="json"),
-    }
-    headers = {"Retry-After": "5", "Cache-Control": "no-store"}
-    return JSONResponse(said, 503, headers, media_type="application/problem+json")
+def _refused(request: Request, why: str, known: Standing) -> ProblemResponse:
+    extensions = {"known": _known(known).model_dump(mode="json")}
+    return problem(request, 503, why, headers={"Retry-After": "5"}, extensions=extensions)
 
 
 def _known(one: Standing) -> KnownAnswer:

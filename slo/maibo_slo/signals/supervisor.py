@@ -13,6 +13,7 @@ from asyncio.subprocess import PIPE
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from maibo_slo.addresses import Address
 from maibo_slo.errors import MaiboError
 from maibo_slo.signals import keda, tls, wire
 from maibo_slo.signals.prometheus import ScalingCollector
@@ -76,8 +77,7 @@ async def _answerer(context: Context, door: Door) -> AsyncIterator[tuple[Process
     with await context.listen(
         door.address, f"--{tls.ADDRESS}", guarded=door.guarded
     ) as found:  # waits for a port to be let go
-        host, port = found.getsockname()[:2]
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        address = str(Address.taken_by(found))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",  # a file of that name in the working directory must not stand in for a module

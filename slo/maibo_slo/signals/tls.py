@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from maibo_slo.addresses import Address
 from maibo_slo.errors import MaiboError
 from maibo_slo.loopback import is_loopback
+from maibo_slo.plugins import OFF
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +26,6 @@ ADDRESS: Final = "keda"
 CERTIFICATE: Final = "keda-tls-cert"
 KEY: Final = "keda-tls-key"
 CLIENT_CA: Final = "keda-client-ca"
-OFF: Final = ("", "off")
 log = logging.getLogger(__name__)
 
 
@@ -50,9 +51,8 @@ def door(options: Mapping[str, str]) -> Door | None:
     address = options[ADDRESS]
     if address in OFF:
         return None
-    host, colon, port = address.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+    where = Address.of(address)
+    if where is None:
         raise MaiboError(f"--{ADDRESS} {address!r} is no address; write it as 127.0.0.1:6000, or 'off'")
     certificate, key, client_ca = (options[name] for name in (CERTIFICATE, KEY, CLIENT_CA))
     if bool(certificate) != bool(key):
@@ -60,7 +60,7 @@ def door(options: Mapping[str, str]) -> Door | None:
         raise MaiboError(f"--{given} needs --{missing}")
     if client_ca and not certificate:
         raise MaiboError(f"--{CLIENT_CA} needs --{CERTIFICATE} and --{KEY}: certificates are asked for over TLS")
-    if not client_ca and not is_loopback(host):
+    if not client_ca and not is_loopback(where.host):
         raise MaiboError(
             f"--{ADDRESS} {address!r} can be reached by others, who must show a certificate: give --{CERTIFICATE}, --{KEY} and "
             f"--{CLIENT_CA}; or listen on 127.0.0.1"

@@ -10,13 +10,13 @@ the window that an answer is really about.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, cast
 
 import numpy as np
-import pyarrow as pa
 
 from maibo.semconv import ABANDONED
+from maibo_slo.store.arrays import groups, joined, values
 from maibo_slo.store.counts import CELL, Counts, SeriesKey
 from maibo_slo.store.counts import insert as insert_counts
 from maibo_slo.store.histogram import BINS, Histogram, sparse_quantiles
@@ -42,11 +42,15 @@ __all__ = [
     "cells_of_minutes",
     "covered",
     "distributions",
-    "histograms",
     "insert_cells",
     "series",
     "tier_of",
+    "with_steps",
 ]
+
+
+STEPS_BY: Final = ("step", "service", "version")
+"""A step's version is that of the service that does it."""
 
 
 class CellKey(NamedTuple):
@@ -135,117 +139,94 @@ def distributions(
     by: Sequence[str] = (),
     now: int | None = None,
     to_10s: bool = True,
+    without: Window | None = None,
 ) -> list[Distribution]:
     """Counts by bin, outcome and the dimensions of `by`, in one query, ordered by group. Empty list = no data.
 
-    Where the window's tier is a coarser one, a second query finds the newest events `to_10s`. ValueError for an unknown dimension.
+    Where the window's tier is a coarser one, a second query finds the newest events `to_10s`. What lies in `without`, on the tier's grid, is left out.
+    ValueError for an unknown dimension.
     """
     require_dimensions(by)
     tier = tier_of(window, now=now)
     wide = window.widened(tier.seconds)
-    condition, parameters = where(wide, which)
-    keys = "".join(f"{name}, " for name in by) + "outcome"
+    counted = _Groups(tier)
+    for outcome, counts, t, *group in _dense(store, tier, [*by], where(wide, which), without):
+        counted.add(tuple(group), outcome, counts, t)
+    newest = _newest_10s(store, tier, wide, which, by=by) if to_10s and counted.outcomes else {}
+    return counted.told(newest)
+
+
+def with_steps(
+    store: Store,
+    window: Window,
+    which: CellFilter,
+    *,
+    by: Sequence[str],
+    now: int | None = None,
+    to_10s: bool = True,
+    without: Window | None = None,
+) -> tuple[list[Distribution], list[Distribution]]:
+    """As `distributions` of a journey, or of one step of it; and of all its steps by `STEPS_BY`, told to the tier's grid. Cells are read once for both."""
+    require_dimensions(by)
+    tier = tier_of(window, now=now)
+    wide = window.widened(tier.seconds)
+    chosen = which.step or ""
+    condition, parameters = where(wide, {**which.where, "journey": [which.journey or ""]})
+    keys = [
+        "step",
+        *(f"if(step = '', '', {name}) AS step_{name}" for name in STEPS_BY[1:]),
+        *(f"if(step = {{chosen:String}}, {name}, '') AS by_{name}" for name in by),
+    ]
+    selected = (f"{condition} AND step != ''" if chosen else condition), {**parameters, "chosen": chosen}
+    counted, of_steps = _Groups(tier), _Groups(tier)
+    for outcome, counts, t, step, service, version, *group in _dense(store, tier, keys, selected, without):
+        if step == chosen:
+            counted.add(tuple(group), outcome, counts, t)
+        if step:
+            of_steps.add((step, service, version), outcome, counts, t)
+    newest = _newest_10s(store, tier, wide, which, by=by) if to_10s and counted.outcomes else {}
+    return counted.told(newest), of_steps.told({})
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """What `Distribution` tells, as it is added up."""
+
+    tier: Tier
+    outcomes: dict[tuple[str, ...], dict[str, NDArray[np.uint64]]] = field(default_factory=dict)
+    newest: dict[tuple[str, ...], int] = field(default_factory=dict)
+
+    def add(self, group: tuple[str, ...], outcome: str, counts: NDArray[np.uint64], t: int) -> None:
+        mine = self.outcomes.setdefault(group, {})
+        mine[outcome] = mine[outcome] + counts if outcome in mine else counts
+        self.newest[group] = max(self.newest.get(group, 0), t + self.tier.seconds)
+
+    def told(self, newest: Mapping[tuple[str, ...], int]) -> list[Distribution]:
+        """`newest`: what is known better."""
+        return [
+            Distribution(group, self.outcomes[group], newest.get(group, self.newest[group]))
+            for group in sorted(self.outcomes)
+        ]
+
+
+def _dense(
+    store: Store, tier: Tier, keys: Sequence[str], selected: tuple[str, Mapping[str, Any]], without: Window | None
+) -> Iterator[tuple[Any, ...]]:
+    """By keys (SQL) and outcome: the outcome, counts by bin, begin of the newest bucket and the keys."""
+    condition, parameters = selected
+    if without is not None:
+        condition = f"{condition} AND (c.t < {without.begin} OR c.t >= {without.end})"
+    names = [each.rpartition(" ")[2] for each in keys]
     # One dense array a group: 1.5 to 2.5 times as quick as grouping by bin, for 15 KiB a group that the answer holds anyway.
     table = store.arrow(
-        f"SELECT {keys}, sumResample(0, {BINS}, 1)(n, bin) AS counts, toInt64(toUnixTimestamp(max(c.t))) AS newest "  # noqa: S608 -- fixed names
-        f"FROM {tier.table} AS c WHERE {condition} GROUP BY {keys}",
+        f"SELECT {''.join(f'{each}, ' for each in keys)}outcome, sumResample(0, {BINS}, 1)(n, bin) AS counts, "  # noqa: S608 -- fixed names
+        f"toInt64(toUnixTimestamp(max(c.t))) AS newest FROM {tier.table} AS c WHERE {condition} "
+        f"GROUP BY {''.join(f'{each}, ' for each in names)}outcome",
         parameters,
     )
-    counts = _values(table["counts"]).reshape(-1, BINS)
-    outcomes: dict[tuple[str, ...], dict[str, NDArray[np.uint64]]] = {}
-    newest: dict[tuple[str, ...], int] = {}
-    for row, (group, outcome, t) in enumerate(_groups(table, by, "outcome", "newest")):
-        outcomes.setdefault(group, {})[outcome] = counts[row]
-        newest[group] = max(newest.get(group, 0), t + tier.seconds)
-    if to_10s and tier is not TIERS[0] and outcomes:
-        newest |= _newest_10s(store, Window(max(wide.begin, wide.end - 3_600), wide.end), which, by=by)
-    return [Distribution(group, outcomes[group], newest[group]) for group in sorted(outcomes)]
-
-
-def histograms(
-    store: Store, end: int, lengths: Sequence[int], which: CellFilter, *, by: Sequence[str] = ()
-) -> dict[tuple[str, ...], tuple[Histogram, ...]]:
-    """Of windows that end together: by group, one for each of `lengths`, in their order. A group without events in the longest is absent.
-
-    Exact to the minute: `end` (unix s) and `lengths` (s) are multiples of 60, the longest at most 35 days. Of every outcome but abandoned, or of those
-    that `which` names. ValueError for other windows and for an unknown dimension.
-
-    A window is the next shorter one and a ring around it, and the whole hours of a ring are read as hours: each cell is read once.
-    """
-    require_dimensions(by)
-    ascending = sorted(set(lengths))
-    _require_minutes(end, ascending)
-    spans = _spans(end, ascending)
-    begin = end - ascending[-1]
-    condition, parameters = where(Window(begin, end), which)
-    if "outcome" not in which.where:
-        condition, parameters = (
-            f"{condition} AND outcome != {{abandoned:String}}",
-            {**parameters, "abandoned": ABANDONED},
-        )
-    sources = [
-        f"FROM {tier.table} AS c WHERE {condition} AND ("
-        + " OR ".join(f"c.t >= {first} AND c.t < {after}" for first, after in within)
-        + ")"
-        for tier, within in spans.items()
-    ]
-    # Arrays only as wide as what is in them: a third of the memory, and of its time, where journeys are alike.
-    bounds = store.rows(
-        " UNION ALL ".join(f"SELECT min(bin), max(bin) {source} HAVING count() > 0" for source in sources), parameters
-    )
-    if not bounds:
-        return {}
-    bins = slice(min(int(low) for low, _ in bounds), max(int(high) for _, high in bounds) + 1)
-    ring = "multiIf(" + "".join(f"c.t >= {end - length}, {place}, " for place, length in enumerate(ascending)) + "0)"
-    keys = "".join(f"{name}, " for name in by)
-    rings: dict[tuple[str, ...], NDArray[np.uint64]] = {}
-    for source in sources:
-        table = store.arrow(
-            f"SELECT {keys}toUInt8({ring}) AS ring, sumResample({bins.start}, {bins.stop}, 1)(n, bin) AS counts "
-            f"{source} GROUP BY {keys}ring",
-            parameters,
-        )
-        counts = _values(table["counts"]).reshape(-1, bins.stop - bins.start)
-        for row, (group, place) in enumerate(_groups(table, by, "ring")):
-            if group not in rings:
-                rings[group] = np.zeros((len(ascending), counts.shape[1]), np.uint64)
-            rings[group][place] += counts[row]
-    places = [ascending.index(length) for length in lengths]
-    return {group: _nested(rings[group], bins, places) for group in sorted(rings)}
-
-
-def _require_minutes(end: int, ascending: Sequence[int]) -> None:
-    tier = TIERS[1]
-    if any(each % tier.seconds for each in (end, *ascending)):
-        raise ValueError(f"windows to the minute end and begin with one, not {ascending} s before {end}")
-    if not ascending or ascending[0] <= 0 or ascending[-1] > tier.retention_seconds:
-        raise ValueError(
-            f"minutes are kept for {tier.retention_seconds} s, so windows are no longer, not {ascending} s"
-        )
-
-
-def _spans(end: int, ascending: Sequence[int]) -> dict[Tier, list[tuple[int, int]]]:
-    """Of the rings of these windows, what is read as hours, and what before and after these as minutes: [begin, end)."""
-    minutes, hours = TIERS[1:]
-    spans: dict[Tier, list[tuple[int, int]]] = {minutes: [], hours: []}
-    after = end
-    for length in ascending:
-        begin = end - length
-        first, last = -(-begin // hours.seconds) * hours.seconds, after // hours.seconds * hours.seconds
-        if first < last:
-            spans[hours].append((first, last))
-            spans[minutes] += [edge for edge in ((begin, first), (last, after)) if edge[0] < edge[1]]
-        else:
-            spans[minutes].append((begin, after))
-        after = begin
-    return {tier: within for tier, within in spans.items() if within}
-
-
-def _nested(rings: NDArray[np.uint64], bins: slice, places: Sequence[int]) -> tuple[Histogram, ...]:
-    """Each ring, of these bins, with those within it, in the order asked for."""
-    windows = np.zeros((len(rings), BINS), np.uint64)
-    rings.cumsum(axis=0, out=windows[:, bins])
-    return tuple(Histogram(windows[place]) for place in places)
+    counts = values(table["counts"]).reshape(-1, BINS)
+    columns = (table[name].to_pylist() for name in ("newest", *names))
+    return zip(table["outcome"].to_pylist(), counts, *columns, strict=True)
 
 
 def busiest(
@@ -300,15 +281,15 @@ def series(
         f") GROUP BY slice, {keys}",
         {**parameters, "slice": slice_seconds},
     )
-    bins, counts = _values(table["bins"]), _values(table["counts"])
-    ends = np.cumsum(_joined([each.value_lengths() for each in table["bins"].chunks]))
+    bins, counts = values(table["bins"]), values(table["counts"])
+    ends = np.cumsum(joined([each.value_lengths() for each in table["bins"].chunks]))
     totals = np.concatenate([np.zeros(1, np.uint64), counts.astype(np.uint64).cumsum()])
     slices: dict[tuple[int, tuple[str, ...]], dict[str, int]] = {}
     places: dict[tuple[int, tuple[str, ...]], int] = {}
     owners = np.empty(len(bins), np.intp)
     timed = np.zeros(len(bins), bool)
     begin = 0
-    for end, (group, t, outcome) in zip(ends.tolist(), _groups(table, by, "slice", "outcome"), strict=True):
+    for end, (group, t, outcome) in zip(ends.tolist(), groups(table, by, "slice", "outcome"), strict=True):
         slices.setdefault((t, group), {})[outcome] = int(totals[end] - totals[begin])
         owners[begin:end] = places.setdefault((t, group), len(places))
         timed[begin:end] = outcome != ABANDONED
@@ -340,34 +321,22 @@ def cells_of_minutes(store: Store, minutes: Sequence[int], journeys: Collection[
     return frame
 
 
-def _groups(table: pa.Table, by: Sequence[str], *columns: str) -> Iterator[tuple[Any, ...]]:
-    """Row by row: the group, and the values of these columns."""
-    groups = list(zip(*(table[name].to_pylist() for name in by), strict=True)) if by else [()] * table.num_rows
-    return zip(groups, *(table[name].to_pylist() for name in columns), strict=True)
-
-
-def _values(column: pa.ChunkedArray) -> NDArray[Any]:
-    """A list column's values, one list after the other."""
-    return _joined([each.flatten() for each in column.chunks])
-
-
-def _joined(arrays: Sequence[pa.Array]) -> NDArray[Any]:
-    """Without arrow's own `to_numpy`, which loads pandas: see `columns`."""
-    return np.concatenate([np.from_dlpack(each) for each in arrays]) if arrays else np.empty(0, np.uint64)
-
-
-def _newest_10s(store: Store, window: Window, which: CellFilter, *, by: Sequence[str]) -> dict[tuple[str, ...], int]:
-    """The end of the newest 10 s bucket in the window, by group."""
-    tier = TIERS[0]
-    condition, parameters = where(window, which)
+def _newest_10s(
+    store: Store, tier: Tier, wide: Window, which: CellFilter, *, by: Sequence[str]
+) -> dict[tuple[str, ...], int]:
+    """By group, the end of the newest 10 s bucket of the window's last hour, where its tier does not tell it itself."""
+    finest = TIERS[0]
+    if tier is finest:
+        return {}
+    condition, parameters = where(Window(max(wide.begin, wide.end - 3_600), wide.end), which)
     keys = "".join(f"{name}, " for name in by) + "outcome"
     rows = store.rows(
-        f"SELECT {keys}, toUnixTimestamp(max(c.t)) FROM {tier.table} AS c WHERE {condition} GROUP BY {keys}",  # noqa: S608 -- fixed names
+        f"SELECT {keys}, toUnixTimestamp(max(c.t)) FROM {finest.table} AS c WHERE {condition} GROUP BY {keys}",  # noqa: S608 -- fixed names
         parameters,
     )
     newest: dict[tuple[str, ...], int] = {}
     for *group, _, t in rows:
-        newest[tuple(group)] = max(newest.get(tuple(group), 0), int(t) + tier.seconds)
+        newest[tuple(group)] = max(newest.get(tuple(group), 0), int(t) + finest.seconds)
     return newest
 
 

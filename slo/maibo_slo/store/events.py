@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from maibo_slo.store.client import Store
+
+IDS_BYTES: Final = 64 * 1024
+"""So many of ids are sent at once: a server takes 128 KiB for a parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,27 +100,68 @@ def briefs(
 
     Of `detail` only these fields are read: that of a scale-up with a hundred pods is long.
     """
-    # Each detail is parsed once, whatever the number of fields, and of those alone that are told.
+    there = versions(store, kinds, begin, end, newest=newest)
+    found = briefs_of(store, there, fields=fields)
+    return [found[each][1] for each in there if each in found]
+
+
+def versions(
+    store: Store, kinds: Collection[str], begin: float, end: float, subject: str | None = None, *, newest: int
+) -> dict[tuple[str, str], int]:
+    """The version in force of each of those, by kind and id; about `subject` if given. StoreError.
+
+    A version never changes: whoever has read one needs not read it again.
+    """
+    mine = "" if subject is None else " AND e.subject = {subject:String}"
     rows = store.rows(
-        "SELECT id, kind, subject, begins, ends, concat('{', arrayStringConcat(arrayMap("  # noqa: S608 -- fixed words
-        "field -> concat(toJSONString(field.1), ':', field.2), "
-        "arrayFilter(field -> has({fields:Array(String)}, field.1), JSONExtractKeysAndValuesRaw(detail))), ','), '}') "
-        "FROM (SELECT e.id AS id, e.kind AS kind, e.subject AS subject, toUnixTimestamp64Milli(e.begin) AS begins, "
-        "toUnixTimestamp64Milli(e.end) AS ends, e.detail AS detail "
-        f"FROM events AS e FINAL WHERE e.kind IN {{kinds:Array(String)}} AND {_WITHIN} "
-        "AND e.id GLOBAL IN (SELECT e.id FROM events AS e WHERE e.kind IN {kinds:Array(String)} "
-        f"AND {_WITHIN}) ORDER BY e.begin DESC, e.id DESC LIMIT {newest:d} BY e.kind) ORDER BY begins DESC, id DESC",
+        f"SELECT e.kind, e.id, e.version FROM events AS e FINAL WHERE e.kind IN {{kinds:Array(String)}} AND {_WITHIN}{mine} "  # noqa: S608 -- fixed words
+        f"ORDER BY e.begin DESC, e.id DESC LIMIT {newest:d} BY e.kind",
         {
             "kinds": sorted(kinds),
-            "fields": sorted(fields),
             "after": _milliseconds(begin),
             "before": _milliseconds(end),
+            "subject": subject or "",
         },
     )
-    return [
-        Brief(id_, kind, subject, first / 1000, None if last is None else last / 1000, json.loads(detail))
-        for id_, kind, subject, first, last, detail in rows
-    ]
+    return {(kind, id_): int(version) for kind, id_, version in rows}
+
+
+def briefs_of(
+    store: Store, which: Collection[tuple[str, str]], *, fields: Collection[str]
+) -> dict[tuple[str, str], tuple[int, Brief]]:
+    """Those of these kinds and ids as they are known now, with their versions. StoreError."""
+    asked, found = set(which), {}
+    for kinds, ids in batches(which):
+        # Each detail is parsed once, whatever the number of fields.
+        rows = store.rows(
+            "SELECT e.version, e.id, e.kind, e.subject, toUnixTimestamp64Milli(e.begin), toUnixTimestamp64Milli(e.end), "
+            "concat('{', arrayStringConcat(arrayMap(field -> concat(toJSONString(field.1), ':', field.2), "
+            "arrayFilter(field -> has({fields:Array(String)}, field.1), JSONExtractKeysAndValuesRaw(e.detail))), ','), '}') "
+            "FROM events AS e FINAL WHERE e.kind IN {kinds:Array(String)} AND e.id IN {ids:Array(String)}",
+            {"kinds": kinds, "ids": ids, "fields": sorted(fields)},
+        )
+        for version, id_, kind, subject, first, last, detail in rows:
+            if (kind, id_) in asked:  # ids are unique within their kind alone
+                end = None if last is None else last / 1000
+                found[kind, id_] = int(version), Brief(id_, kind, subject, first / 1000, end, json.loads(detail))
+    return found
+
+
+def batches(which: Iterable[tuple[str, str]]) -> Iterator[tuple[list[str], list[str]]]:
+    """Kinds and ids, so many as a server takes at once."""
+    kinds: set[str] = set()
+    ids: list[str] = []
+    room = IDS_BYTES
+    for kind, id_ in which:
+        size = len(id_.encode())
+        if ids and size > room:
+            yield sorted(kinds), ids
+            kinds, ids, room = set(), [], IDS_BYTES
+        kinds.add(kind)
+        ids.append(id_)
+        room -= size
+    if ids:
+        yield sorted(kinds), ids
 
 
 def unended(store: Store, kind: str) -> list[Event]:

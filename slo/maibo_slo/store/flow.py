@@ -10,6 +10,7 @@ nothing and never clamped.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,68 @@ def abandoned(
         {**parameters, "timeouts": list(timeouts.values()), "now": now},
     )
     return {journey: _counts(*map(int, sums)) for journey, *sums in rows}
+
+
+def told(
+    store: Store,
+    window: Window,
+    journey: str,
+    timeout_seconds: int,
+    now: int,
+    *,
+    among: Mapping[str, Sequence[str]] | None = None,
+    slice_seconds: int = MINUTE,
+) -> tuple[FlowCounts | None, list[FlowSlice]]:
+    """Of one journey both in one query: what `abandoned` says of the window, and `flow` of its slices. None: nobody began in the window."""
+    wide = window.widened(MINUTE)
+    condition, parameters = where(window.widened(slice_seconds), _of([journey], among))
+    rows = store.rows(
+        "SELECT intDiv(minute, {slice:UInt32}) * {slice:UInt32} AS slice, minute >= {first:UInt32} AND minute < {last:UInt32} AS within, "  # noqa: S608 -- fixed names
+        f"minute + {MINUTE} + {{timeout:Int64}} <= {{now:Int64}} AS due, sum(begun), sum(good), sum(bad), sum(said), "
+        "min(begun - good - bad - said) FROM (SELECT toInt64(toUnixTimestamp(c.t)) AS minute, toInt128(sum(c.started)) AS begun, "
+        "toInt128(sum(c.succeeded)) AS good, toInt128(sum(c.failed)) AS bad, toInt128(sum(c.abandoned)) AS said "
+        f"FROM flow_1m AS c WHERE {condition} GROUP BY minute) GROUP BY slice, within, due ORDER BY slice",
+        {
+            **parameters,
+            "slice": slice_seconds,
+            "first": wide.begin,
+            "last": wide.end,
+            "timeout": timeout_seconds,
+            "now": now,
+        },
+    )
+    by_slice: defaultdict[int, list[int]] = defaultdict(_nobody)
+    due, since = _nobody(), _nobody()
+    least_due = least_since = 0
+    for t, within, is_due, *sums, silent in rows:
+        by_slice[t] = _added(by_slice[t], sums)
+        if within and is_due:
+            due, least_due = _added(due, sums), min(least_due, silent)
+        elif within:
+            since, least_since = _added(since, sums), min(least_since, silent)
+    started, succeeded, failed, said = _added(due, since)
+    found = _counts(
+        started,
+        succeeded,
+        failed,
+        said,
+        due=due[0] - due[1] - due[2],
+        least_due=least_due,
+        said_since=since[3],
+        under_way=since[0] - sum(since[1:]),
+        least_under_way=least_since,
+    )
+    slices = [FlowSlice(t, (), *sums) for t, sums in by_slice.items()]
+    return found if any(row[1] for row in rows) else None, slices
+
+
+def _nobody() -> list[int]:
+    """Started, succeeded, failed, said to have abandoned."""
+    return [0, 0, 0, 0]
+
+
+def _added(some: Sequence[int], others: Sequence[int]) -> list[int]:
+    return [int(a) + int(b) for a, b in zip(some, others, strict=True)]
 
 
 def _counts(

@@ -5,6 +5,7 @@ Exact under replacement, like all of `ledger`: the highest version of each minut
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -29,7 +30,10 @@ _TIMEOUT_EXCEEDED: Final = 159
 _LISTS: Final = ("ts", "goods", "bads")
 _FINAL: Final = "SETTINGS do_not_merge_across_partitions_select_final = 1"
 _NAMES: Final = "arrayZip({slos:Array(String)}, {objectives:Array(String)}, {groups:Array(String)})"
-_WHOSE: Final = f"slo IN {{slos:Array(String)}} AND (slo, objective, grp) IN {_NAMES}"
+_ANY: Final = (
+    "slo IN {slos:Array(String)} AND objective IN {objectives:Array(String)} AND grp IN {groups:Array(String)}"
+)
+_EACH: Final = f" AND (slo, objective, grp) IN {_NAMES}"
 _PLACE: Final = f"toUInt16(indexOf({_NAMES}, (toString(slo), toString(objective), toString(grp))))"
 _WITHIN: Final = "s.t >= toDateTime({begin:UInt32}, 'UTC') AND s.t < toDateTime({end:UInt32}, 'UTC')"
 
@@ -67,7 +71,7 @@ def several(store: Store, whose: Sequence[Whose], begin: int, end: int, *, step:
     table = store.arrow(
         f"SELECT {_PLACE if len(whose) > 1 else 'toUInt16(1)'} AS place, "  # noqa: S608 -- fixed text
         f"toInt64(intDiv(toUnixTimestamp(s.t), {{step:UInt32}}) * {{step:UInt32}}) AS at, {counts} FROM sli AS s FINAL "
-        f"WHERE {_WITHIN} AND {_WHOSE} AND s.good + s.bad > 0{'' if step == MINUTE else ' GROUP BY place, at'} {_FINAL}",
+        f"WHERE {_WITHIN} AND {_whose(whose)} AND s.good + s.bad > 0{'' if step == MINUTE else ' GROUP BY place, at'} {_FINAL}",
         {"begin": begin, "end": end, "step": step, **_named(whose)},
     )
     place = _array(table["place"])
@@ -94,13 +98,19 @@ def many_series(store: Store, whose: Collection[Whose], begin: int, end: int) ->
     for first in range(0, len(names), size):
         table = store.arrow(
             "SELECT slo, objective, grp, groupArray(toInt64(toUnixTimestamp(s.t))) AS ts, groupArray(toInt64(s.good)) AS goods, "  # noqa: S608 -- fixed text
-            f"groupArray(toInt64(s.bad)) AS bads FROM sli AS s FINAL WHERE {_WITHIN} AND {_WHOSE} "
+            f"groupArray(toInt64(s.bad)) AS bads FROM sli AS s FINAL WHERE {_WITHIN} AND {_whose(names[first : first + size])} "
             f"AND s.good + s.bad > 0 GROUP BY slo, objective, grp {_FINAL}",
             {"begin": begin, "end": end, **_named(names[first : first + size])},
         )
         keys = zip(*(table[name].to_pylist() for name in ("slo", "objective", "grp")), strict=True)
         lists = ([np.from_dlpack(each.values) for chunk in table[name].chunks for each in chunk] for name in _LISTS)
         yield {Whose(*key): _ascending(*counts) for key, *counts in zip(keys, *lists, strict=True)}
+
+
+def _whose(whose: Sequence[Whose]) -> str:
+    """Compared one by one only where it must be: that takes a third of a query's time."""
+    every = math.prod(len(set(each)) for each in zip(*whose, strict=True)) == len(set(whose))
+    return _ANY if every else _ANY + _EACH
 
 
 def _named(whose: Sequence[Whose]) -> dict[str, list[str]]:

@@ -6,15 +6,17 @@ another's; what contradicts itself is counted (`ScaleUp.skews`). A pod that neve
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from maibo_slo.store import events
 from maibo_slo.store.workload import Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from maibo_slo.store.client import Store
 
@@ -89,6 +91,37 @@ class PodTimes:
     unschedulable: str = ""
     """What the scheduler last said against it."""
 
+    @property
+    def waited(self) -> bool:
+        """For a new node, or it does so still."""
+        return self.node_provisioned or bool(self.unschedulable and Stage.SCHEDULED not in self.moments)
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """What is known of all pods that a decision added together."""
+
+    states: Mapping[PodState, int]
+    """How many are in which; in their order, without those that none is in."""
+    reached: frozenset[Stage]
+    """By any of them."""
+    waited: bool
+    """Any of them, for a new node."""
+    last: float | None
+    """The newest moment that one is known to have got to, unix s; None without any."""
+
+    @classmethod
+    def of(cls, pods: Iterable[PodTimes]) -> Pods:
+        """Of these."""
+        every = list(pods)
+        states = Counter(pod.state for pod in every)
+        return cls(
+            {state: states[state] for state in PodState if state in states},
+            frozenset[Stage]().union(*(pod.moments for pod in every)),
+            any(pod.waited for pod in every),
+            max((moment.earliest for pod in every for moment in pod.moments.values()), default=None),
+        )
+
 
 class ScaleUpState(StrEnum):
     """How far a decision got."""
@@ -100,9 +133,12 @@ class ScaleUpState(StrEnum):
     """It will never be: pods died, or a later decision took it back. Counts as longer than it lasted."""
 
 
+_PodsT = TypeVar("_PodsT")
+
+
 @dataclass(frozen=True, slots=True)
-class ScaleUp:
-    """One decision."""
+class _Decision(Generic[_PodsT]):
+    """One decision, with what is known of its pods."""
 
     id: str
     """``NAMESPACE/KIND/NAME@unix-ms``."""
@@ -117,7 +153,7 @@ class ScaleUp:
     moments: Mapping[Stage, Moment]
     """`Stage.TRIGGER` and `Stage.SERVED` where known, `Stage.DECIDED` always; of later stages, when as many pods as were added had reached
     them: so the last of those that did."""
-    pods: Sequence[PodTimes]
+    pods: _PodsT
     state: ScaleUpState
     half: Moment | None = None
     """When half of the added pods served."""
@@ -138,10 +174,30 @@ class ScaleUp:
         """Replicas that were asked for beyond those that were."""
         return self.after - self.before
 
+
+@dataclass(frozen=True, slots=True)
+class ScaleUp(_Decision[Sequence[PodTimes]]):
+    """One decision, with each pod."""
+
+    @property
+    def together(self) -> Pods:
+        """Its pods as `Brief` has them."""
+        return Pods.of(self.pods)
+
     @property
     def node_provisioned(self) -> bool:
         """Whether a pod had to wait for a new node: else capacity was there, and it was served warm."""
         return any(pod.node_provisioned for pod in self.pods)
+
+
+@dataclass(frozen=True, slots=True)
+class Brief(_Decision[Pods]):
+    """One decision, without its pods one by one."""
+
+    @property
+    def together(self) -> Pods:
+        """Its pods."""
+        return self.pods
 
 
 def append(store: Store, scaleups: Sequence[ScaleUp]) -> None:

@@ -12,7 +12,7 @@ from maibo_slo.store.client import dictionary
 from maibo_slo.store.columns import texts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -77,11 +77,30 @@ def insert(store: Store, rows: Sequence[Decided], *, version: int) -> None:
 
 def history(store: Store, namespace: str, target: str, begin: float, end: float) -> list[Decided]:
     """Buckets that begin in [begin, end), unix s, the oldest first. StoreError."""
+    return _read(
+        store,
+        "s.namespace = {namespace:String} AND s.target = {target:String}",
+        {"namespace": namespace, "target": target},
+        begin=begin,
+        end=end,
+        order="s.t",
+    )
+
+
+def newest(store: Store, *, begin: float, end: float) -> dict[tuple[str, str], Decided]:
+    """Of each target, by namespace and name, the last of the buckets that begin in [begin, end). StoreError."""
+    order = "s.t DESC LIMIT 1 BY s.namespace, s.target"
+    return {(each.namespace, each.target): each for each in _read(store, "1", {}, begin=begin, end=end, order=order)}
+
+
+def _read(
+    store: Store, condition: str, parameters: Mapping[str, str], *, begin: float, end: float, order: str
+) -> list[Decided]:
     rows = store.rows(
-        f"SELECT toUnixTimestamp(s.t), s.namespace, s.target, {', '.join(f's.{name}' for name in (*_WHOLE, *_REAL))}, s.held_by, s.reason "  # noqa: S608 -- fixed names
-        "FROM scaling_10s AS s FINAL WHERE s.namespace = {namespace:String} AND s.target = {target:String} "
-        "AND s.t >= fromUnixTimestamp64Milli({begin:Int64}, 'UTC') AND s.t < fromUnixTimestamp64Milli({end:Int64}, 'UTC') ORDER BY s.t",
-        {"namespace": namespace, "target": target, "begin": round(begin * 1000), "end": round(end * 1000)},
+        f"SELECT toUnixTimestamp(s.t), s.namespace, s.target, {', '.join(f's.{name}' for name in (*_WHOLE, *_REAL))}, s.held_by, s.reason "  # noqa: S608 -- fixed names and conditions
+        f"FROM scaling_10s AS s FINAL WHERE {condition} AND s.t >= fromUnixTimestamp64Milli({{begin:Int64}}, 'UTC') "
+        f"AND s.t < fromUnixTimestamp64Milli({{end:Int64}}, 'UTC') ORDER BY {order}",
+        {**parameters, "begin": round(begin * 1000), "end": round(end * 1000)},
     )
     return [Decided(*row) for row in rows]
 

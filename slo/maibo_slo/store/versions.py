@@ -45,20 +45,30 @@ class Part(NamedTuple):
     begin: int
     end: int
     step: int
+    grain: int = 1
+    """Times are told to so many seconds."""
 
 
-def parts(begin: float, end: float, *, slices: int = SLICES) -> tuple[Part, Part, Part]:
-    """Of [begin, end): the day before it by the hour, what was over an hour before its end, and the rest. No slice is cut in two."""
+def parts(begin: float, end: float, *, past: bool = False, slices: int = SLICES) -> tuple[Part, ...]:
+    """Of [begin, end): the day before it by the hour, what was over an hour before its end, and the rest. No slice is cut in two.
+
+    `past`: nothing that came after `end`. So the minute that `end` lies in is not read; of the hour, where hours are read, its minutes before that one,
+    as far as minutes are kept.
+    """
     fine = _MINUTES if end - begin <= BY_MINUTES_SECONDS else _HOURS
     border = int(begin) // HOUR * HOUR
     step = max(fine.seconds, -(-int(end - begin) // slices // fine.seconds) * fine.seconds)
     unit = math.lcm(HOUR, step)
     over = max(border, (int(end) - OVER_SECONDS) // unit * unit)
-    return (
-        Part(_HOURS.table, border - KNOWN_BEFORE_SECONDS, border, HOUR),
-        Part(fine.table, border, over, step),
-        Part(fine.table, over, int(end) + 1, step),
-    )
+    before = (Part(_HOURS.table, border - KNOWN_BEFORE_SECONDS, border, HOUR), Part(fine.table, border, over, step))
+    if not past:
+        return (*before, Part(fine.table, over, int(end) + 1, step))
+    whole = int(end) // fine.seconds * fine.seconds
+    rest = Part(fine.table, over, whole, step)
+    if fine is _MINUTES:
+        return (*before, rest)
+    minute = int(end) // _MINUTES.seconds * _MINUTES.seconds
+    return (*before, rest, Part(_MINUTES.table, whole, minute, step, HOUR))
 
 
 def seen(store: Store, part: Part, journeys: Collection[str] = ()) -> list[Seen]:
@@ -67,7 +77,7 @@ def seen(store: Store, part: Part, journeys: Collection[str] = ()) -> list[Seen]
         return []
     rows = store.rows(
         "SELECT c.service, c.version, intDiv(toUnixTimestamp(c.t), {step:UInt32}) * {step:UInt32} AS slice, "  # noqa: S608 -- a fixed name
-        "toUnixTimestamp(min(c.t)) AS first, sum(c.n) "
+        "intDiv(toUnixTimestamp(min(c.t)), {grain:UInt32}) * {grain:UInt32} AS first, sum(c.n) "
         f"FROM {part.table} AS c WHERE c.t >= toDateTime({{begin:UInt32}}, 'UTC') AND c.t < toDateTime({{end:UInt32}}, 'UTC') "
         "AND c.service NOT IN ('', {overflow:String}) AND c.version NOT IN ('', {overflow:String}) "
         f"{'AND c.journey IN {journeys:Array(String)} ' if journeys else ''}"
@@ -77,6 +87,7 @@ def seen(store: Store, part: Part, journeys: Collection[str] = ()) -> list[Seen]
             "begin": max(0, part.begin),
             "end": part.end,
             "step": part.step,
+            "grain": part.grain,
             "overflow": OVERFLOW,
             "journeys": sorted(journeys),
         },

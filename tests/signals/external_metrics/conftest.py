@@ -22,7 +22,7 @@ from maibo_slo.engine.scaling.signal import Refusal, ScalingSignal, Signals
 from maibo_slo.kubernetes import Cluster
 from maibo_slo.signals.external_metrics.app import ExternalMetrics, router
 from maibo_slo.signals.external_metrics.requestheader import Gatekeeper
-from maibo_slo.signals.https import Certificates, Server
+from maibo_slo.signals.https import Certificates, HttpsServer
 from maibo_slo.signals.reading import Reader
 from maibo_slo.store.workload import Workload
 
@@ -94,7 +94,7 @@ class Face:
 
         async def run() -> None:
             stopping = asyncio.Event()
-            server = Server(router(app.routes()), self.certificates)
+            server = HttpsServer(router(app.routes()), self.certificates)
             serving = asyncio.create_task(server.serve_until(stopping, listener))
             while not server.started:
                 await asyncio.sleep(0.01)

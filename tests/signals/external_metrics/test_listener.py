@@ -145,6 +145,23 @@ def test_a_token_that_may_read_is_answered_in_json_and_nobody_else(tmp_path: Pat
     assert (other[0], basic[0], nobody[0], elsewhere[0]) == (401, 401, 401, 404)
 
 
+def test_it_refuses_as_the_service_does_what_it_does_not_know(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.json"
+    bearer = f"Bearer {tokens.add(file, 'keda', Scope.READ, now=datetime.now(UTC))}"
+    running = Running(tmp_path, {"signals-https-tokens": str(file)})
+    paths = ("/v1/scaling?targett=api", "/v1/scaling/shop/api?max_age=5", "/v1/scaling/shop/other")
+
+    def ask() -> list[tuple[int, Any]]:
+        return [*(running.ask(path, Authorization=bearer) for path in paths), running.ask("/v1/scaling")]
+
+    every, one, unknown, nobody = asyncio.run(running.during(tmp_path, ask))
+    for name, (status, said) in (("targett", every), ("max_age", one)):
+        assert (status, said["type"]) == (422, "urn:maibo:problem:invalid-parameters")
+        assert said["errors"] == [f"query {name}: no such parameter; there are none here"]
+    assert (unknown[0], unknown[1]["instance"]) == (404, "/v1/scaling/shop/other")
+    assert (nobody[0], nobody[1]["title"]) == (401, "Unauthorized")
+
+
 def test_a_cluster_that_cannot_be_read_is_told_and_lets_nobody_in(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

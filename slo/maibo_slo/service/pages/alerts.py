@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from maibo_slo.engine.burning import ABOVE
-from maibo_slo.service.alerts_soon import Soon, in_order
 from maibo_slo.service.flows import utc
 from maibo_slo.service.pages import units
 from maibo_slo.service.pages.language import gettext, marked
@@ -14,9 +12,10 @@ from maibo_slo.service.pages.links import place_href, slo_href, with_query
 from maibo_slo.service.pages.marks import alert_href, slo_then_href
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from maibo_slo.service.alerts import Alert, Alerts, Pending
+    from maibo_slo.service.alerts import Alert, Alerts
+    from maibo_slo.service.alerts_soon import Soon
     from maibo_slo.service.answers import ObjectiveAnswer, SloAnswer
 
 DEFAULT_WINDOW: Final = "1d"
@@ -36,7 +35,6 @@ SHORTLY: Final[Mapping[str, str]] = {
     "no_data": marked("for lack of data"),
     "withdrawn": marked("withdrawn"),
 }
-BURN: Final = "MaiboBudgetBurn"
 WAITS: Final[Mapping[str, str]] = {
     "below": marked("not above it yet"),
     "too_few": marked("above it too, but too few bad events to fire"),
@@ -79,7 +77,8 @@ class Choice:
     name: str
     href: str
     current: bool
-    count: int
+    count: int | None
+    """None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +96,8 @@ class AlertsPage:
     cut: bool
     recorded: bool
     """Whether the store has any alert of this time, or was ever told of one."""
+    judged: bool
+    """Whether what is about to fire is known: else nobody has judged it."""
 
     @property
     def empty(self) -> bool:
@@ -111,7 +112,6 @@ def alerts_href(*, base: str, carried: Mapping[str, str], state: str = "", slo: 
 
 def alerts_page(
     found: Alerts,
-    pending: Sequence[Pending],
     slos: Iterable[SloAnswer],
     *,
     now: float,
@@ -120,20 +120,25 @@ def alerts_page(
     state: str,
     slo: str,
 ) -> AlertsPage:
-    """What is chosen of them; firing ones first, pages before tickets."""
+    """What is chosen of them; firing ones first, pages before tickets. `slos` as they stood at the end of the stretch."""
     there = {each.name: each for each in slos}
     mine = [each for each in found.alerts if not slo or each.slo == slo]
     firing = sorted(
         (each for each in mine if each.end is None), key=lambda each: (each.severity != "page", -each.begin)
     )
     ended = [each for each in mine if each.end is not None]
-    told = found.soon if found.soon is not None else tuple(map(_soon, pending))
-    is_live = bool(pending) or found.until >= now
-    soon = [each for each in in_order(told) if is_live and (not slo or each.slo == slo)]
-    counts = {FIRING: len(firing), PENDING: len(soon), ENDED: len(ended)}
-    rows = _Rows(there, now=now, base=base, carried=carried)
+    is_live = found.until >= now
+    is_judged = found.soon is not None or not is_live
+    soon = [each for each in found.soon or () if is_live and (not slo or each.slo == slo)]
+    counts = {FIRING: len(firing), PENDING: len(soon) if is_judged else None, ENDED: len(ended)}
+    rows = _Rows(there, now=now, until=min(now, found.until), base=base, carried=carried)
     choices = [
-        Choice(gettext("All"), alerts_href(base=base, carried=carried, slo=slo), not state, sum(counts.values()))
+        Choice(
+            gettext("All"),
+            alerts_href(base=base, carried=carried, slo=slo),
+            not state,
+            len(firing) + len(soon) + len(ended),
+        )
     ]
     choices += [
         Choice(gettext(name), alerts_href(base=base, carried=carried, state=each, slo=slo), state == each, counts[each])
@@ -149,18 +154,21 @@ def alerts_page(
         more=max(0, len(ended) - ROWS) + max(0, len(firing) - ROWS),
         cut=found.cut,
         recorded=bool(found.alerts),
+        judged=is_judged,
     )
 
 
 class _Rows:
-    def __init__(self, slos: Mapping[str, SloAnswer], *, now: float, base: str, carried: Mapping[str, str]) -> None:
+    def __init__(
+        self, slos: Mapping[str, SloAnswer], *, now: float, until: float, base: str, carried: Mapping[str, str]
+    ) -> None:
         self._slos = slos
-        self._now = now
+        self._now, self._until = now, until
         self._base, self._carried = base, carried
 
     def alert(self, of: Alert) -> AlertRow:
         moment = utc(self._now)
-        last = self._now if of.end is None else of.end
+        last = self._until if of.end is None else of.end
         objective = self._objective(of) if of.end is None else None
         window = "1h" if of.severity == "page" else "1d"
         burn = None if objective is None else next((b for b in objective.burn_rates if b.window == window), None)
@@ -250,22 +258,4 @@ def _waits(of: Soon) -> str:
         long=of.long,
         slower=units.burn(of.slower),
         why=gettext(WAITS.get(of.held_back_by, WAITS[""])),
-    )
-
-
-def _soon(of: Pending) -> Soon:
-    """By burn rates alone, where nobody judges alerts."""
-    is_above = of.long.burn_rate is not None and of.long.burn_rate > of.threshold * ABOVE
-    return Soon(
-        name=BURN,
-        slo=of.slo,
-        objective=of.objective,
-        group=of.group,
-        severity=of.severity,
-        long=of.long.window,
-        short=of.short.window,
-        threshold=of.threshold,
-        burn=of.short.burn_rate,
-        slower=of.long.burn_rate,
-        held_back_by="" if is_above else "below",
     )

@@ -16,7 +16,7 @@ from maibo_slo.service.pages.shapes import Tick, time_axis
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from maibo_slo.service.changes import Changed
+    from maibo_slo.service.changes import Change, Changed
 
 DEFAULT_WINDOW: Final = "1d"
 ROWS: Final = 200
@@ -34,10 +34,11 @@ SERVICES: Final = 200
 class Lane:
     """One kind."""
 
-    kind: str
+    kind: Kind
     name: str
     count: int
     marks: tuple[Mark, ...]
+    """None in a strip, which has its own."""
     words: str
 
 
@@ -86,21 +87,16 @@ def changes_page(
     found: Changed, *, now: float, base: str, carried: Mapping[str, str], kinds: Sequence[Kind], service: str
 ) -> ChangesView:
     """The page at /changes."""
-    view = changes_strip(found, now=now, base=base, carried=carried, rows=ROWS)
+    draw = Drawing(found, now=now, base=base, carried=carried)
+    view = _view(found, draw, ROWS, href=changes_href(base=base, carried=carried))
     filters = [Filter(gettext("All"), changes_href(base=base, carried=carried, service=service), not kinds)]
     filters += [
         Filter(gettext(name), changes_href(base=base, carried=carried, kinds=(kind,), service=service), kind in kinds)
         for kind, name in LANES.items()
     ]
-    return ChangesView(
-        window=view.window,
-        lanes=view.lanes,
-        ticks=view.ticks,
-        rows=view.rows,
-        count=view.count,
-        cut=view.cut,
-        more=view.more,
-        href=view.href,
+    return replace(
+        view,
+        lanes=tuple(replace(lane, marks=draw.marks(_of(found, lane.kind))) for lane in view.lanes),
         kinds=tuple(filters),
         service=service,
         services=tuple(sorted({*found.services[:SERVICES], *([service] if service else [])})),
@@ -113,18 +109,30 @@ def changes_strip(
 ) -> ChangesView:
     """The same, small: to stand above charts of [`begin`, `end`). `own_range`: it is about another stretch than its page."""
     draw = Drawing(found, now=now, base=base, carried=carried)
-    lanes = []
-    for kind, name in LANES.items():
-        mine = [each for each in found.changes if each.kind is kind]
-        if mine:
-            said = gettext(name)
-            lanes.append(Lane(kind.value, said, len(mine), draw.marks(mine), f"{said}: {len(mine)}"))
     strip: list[Mark] = []
     number = 0
     for kinds in STRIP:
-        mine = [each for each in found.changes if each.kind in kinds]
+        mine = _of(found, *kinds)
         strip += [replace(mark, row=number) for mark in draw.marks(mine, kinds)]
         number += bool(mine)
+    own = {"from": ranges.written(found.begin), "to": ranges.written(found.end)}
+    view = _view(found, draw, rows, href=changes_href(base=base, carried=own if own_range else carried))
+    return replace(view, strip=tuple(strip), strip_rows=number)
+
+
+def no_changes(begin: float, end: float, problem: str) -> ChangesView:
+    """They cannot be told: the page is shown all the same."""
+    span = Span(begin=utc(begin), end=utc(end), seconds=max(1, round(end - begin)))
+    return ChangesView(span, (), time_axis(span), (), 0, cut=False, more=0, problem=problem)
+
+
+def _view(found: Changed, draw: Drawing, rows: int, *, href: str) -> ChangesView:
+    """Without marks."""
+    lanes = []
+    for kind, name in LANES.items():
+        if number := len(_of(found, kind)):
+            said = gettext(name)
+            lanes.append(Lane(kind, said, number, (), f"{said}: {number}"))
     return ChangesView(
         window=draw.span,
         lanes=tuple(lanes),
@@ -133,16 +141,9 @@ def changes_strip(
         count=len(found.changes),
         cut=found.cut,
         more=max(0, len(found.changes) - rows),
-        href=changes_href(
-            base=base,
-            carried={"from": ranges.written(found.begin), "to": ranges.written(found.end)} if own_range else carried,
-        ),
-        strip=tuple(strip),
-        strip_rows=number,
+        href=href,
     )
 
 
-def no_changes(begin: float, end: float, problem: str) -> ChangesView:
-    """They cannot be told: the page is shown all the same."""
-    span = Span(begin=utc(begin), end=utc(end), seconds=max(1, round(end - begin)))
-    return ChangesView(span, (), time_axis(span), (), 0, cut=False, more=0, problem=problem)
+def _of(found: Changed, *kinds: Kind) -> list[Change]:
+    return [each for each in found.changes if each.kind in kinds]

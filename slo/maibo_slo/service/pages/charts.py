@@ -79,20 +79,28 @@ def slice_seconds(points: Sequence[Point], window: Span) -> float:
 def spark(values: Sequence[tuple[datetime, float]], window: Span, *, length: float, label: str) -> Spark:
     """A stepped line over the window; slices that are not among the values are gaps."""
     top = max((value for _, value in values), default=0.0) or 1.0
-    begin, scale = window.begin.timestamp(), SPARK_WIDTH / window.seconds
-    line, area, end = "", "", None
+    begin, scale, high = window.begin.timestamp(), SPARK_WIDTH / window.seconds, SPARK_HEIGHT - 2 * SPARK_AIR
+    line: list[str] = []
+    area: list[str] = []
+    end = None
     for at, value in values:
         offset = at.timestamp() - begin
-        left, right = (min(SPARK_WIDTH, max(0, round(x * scale))) for x in (offset, offset + length))
-        y = round(SPARK_AIR + (1 - value / top) * (SPARK_HEIGHT - 2 * SPARK_AIR))
+        y = round(SPARK_AIR + (1 - value / top) * high)
+        right = _spark_x((offset + length) * scale)
         if end == offset:
-            line += f"V{y}H{right}"
-            area += f"V{y}H{right}"
+            step = f"V{y}H{right}"
+            line.append(step)
+            area.append(step)
         else:
-            line += f"M{left} {y}H{right}"
-            area += f"{f'V{SPARK_HEIGHT}z' if area else ''}M{left} {SPARK_HEIGHT}V{y}H{right}"
+            left = _spark_x(offset * scale)
+            line.append(f"M{left} {y}H{right}")
+            area.append(f"{f'V{SPARK_HEIGHT}z' if area else ''}M{left} {SPARK_HEIGHT}V{y}H{right}")
         end = offset + length
-    return Spark(line, f"{area}V{SPARK_HEIGHT}z" if area else "", label)
+    return Spark("".join(line), f"{''.join(area)}V{SPARK_HEIGHT}z" if area else "", label)
+
+
+def _spark_x(x: float) -> int:
+    return SPARK_WIDTH if x >= SPARK_WIDTH else round(x) if x > 0 else 0
 
 
 def outcome_bar(outcomes: Mapping[str, int]) -> tuple[Block, ...]:

@@ -65,10 +65,13 @@ class Happenings:
 
     def _alerts(self, page: Page, state: str, slo: str) -> Main:
         found = self.questions.alerts(page.begin, page.end)
-        slos = self.questions.slos_lately(page.asked_at).slos
+        if page.live:
+            slos = self.questions.slos_lately(page.asked_at).slos
+        else:
+            fires = any(each.end is None for each in found.alerts)
+            slos = self.questions.slos(page.asked_at, at=page.at).slos if fires else []
         view = alerts.alerts_page(
             found,
-            self.questions.pending_alerts(slos, found) if page.live else (),
             slos,
             now=page.asked_at,
             base=page.base,
@@ -104,7 +107,7 @@ class Happenings:
 
     def _changes(self, page: Page, kinds: tuple[Kind, ...], service: str) -> Main:
         about = About(service=service, kinds=frozenset(kinds or Kind))
-        found = self.questions.changes(page.begin, page.end, about)
+        found = self.questions.changes(page.begin, page.end, about, now=page.asked_at)
         view = changes.changes_page(
             found, now=page.asked_at, base=page.base, carried=page.carried, kinds=kinds, service=service
         )
@@ -114,7 +117,7 @@ class Happenings:
 def strip(questions: Questions, page: Page, begin: float, end: float, about: About) -> changes.ChangesView:
     """What changed in [begin, end), as a strip for another page; that page is shown without it where the store does not tell."""
     try:
-        found = questions.changes(begin, end, about)
+        found = questions.changes(begin, end, about, now=page.asked_at)
     except StoreError as error:
         return changes.no_changes(begin, end, str(error))
     return changes.changes_strip(

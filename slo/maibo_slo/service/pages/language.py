@@ -49,6 +49,11 @@ def speaking(language: str) -> Iterator[None]:
         _SPOKEN.reset(token)
 
 
+def spoken() -> str:
+    """The language that words are in now."""
+    return _SPOKEN.get()
+
+
 def gettext(message: str, /, **variables: object) -> str:
     """A message in the language that is spoken."""
     return translated(message) % variables

@@ -148,8 +148,8 @@ def objective_rows(slos: Sequence[SloAnswer], *, base: str, carried: Mapping[str
 
 def states(slos: Iterable[SloAnswer]) -> tuple[tuple[State, int], ...]:
     """How many objectives are in each state that occurs, worst first; one that has groups counts once for each, as everywhere."""
-    found = Counter(state_of(objective.state) for slo in slos for objective in slo.objectives)
-    return tuple(sorted(found.items(), key=lambda item: item[0].rank))
+    found = Counter([objective.state for slo in slos for objective in slo.objectives])
+    return tuple(sorted(((state_of(name), n) for name, n in found.items()), key=lambda each: each[0].rank))
 
 
 def in_trouble(slos: Iterable[SloAnswer], *, journey: str) -> tuple[SloAnswer, ObjectiveAnswer] | None:

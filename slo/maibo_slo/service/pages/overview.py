@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +12,7 @@ from maibo_slo.service.pages.links import journey_href, overview_href
 from maibo_slo.service.pages.listing import Column, Heading
 from maibo_slo.service.pages.objectives import ObjectiveRow, objective_rows, states
 from maibo_slo.service.pages.shapes import Block, with_silent
-from maibo_slo.service.pages.states import STATES, State
+from maibo_slo.service.pages.states import RANKS, STATES, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -158,6 +157,9 @@ def overview(
         place = {slo.name: at for at, slo in enumerate(fit_slos)}
         rows = tuple(sorted(rows, key=lambda row: place[row.slo.name]))
 
+    # All journeys' series have the same slices.
+    length = charts.slice_seconds(shown[0].answer.series if shown else (), journeys.window)
+
     def here(**query: str) -> str:
         said = {**carried, **asked.query, **query}
         return overview_href(base=base, carried={name: value for name, value in said.items() if value})
@@ -165,7 +167,7 @@ def overview(
     return Overview(
         now=journeys.now,
         window=journeys.window,
-        journeys=tuple(_row(one, journeys.window, base=base, carried=carried) for one in shown),
+        journeys=tuple(_row(one, journeys.window, length=length, base=base, carried=carried) for one in shown),
         more=len(fit) - len(shown),
         found=len(seen),
         omitted=journeys.omitted,
@@ -188,23 +190,27 @@ def overview(
 
 
 def _seen(journeys: Iterable[JourneyAnswer], slos: Iterable[SloAnswer], *, at: float) -> list[_Seen]:
-    worst: dict[str, list[State]] = defaultdict(list)
-    for slo in slos:
-        if slo.journey:
-            worst[slo.journey] += [STATES[one.state] for one in slo.objectives if one.state in STATES]
+    worst = _worst(slos)
     return [
         _Seen(
             answer=answer,
-            worst=min(
-                (state for state in worst[answer.name] if state.rank <= WORST),
-                key=lambda state: state.rank,
-                default=None,
-            ),
+            worst=worst.get(answer.name),
             fresh=freshness([answer], at=at),
             over=answer.p99_us is not None and answer.threshold_us is not None and answer.p99_us > answer.threshold_us,
         )
         for answer in journeys
     ]
+
+
+def _worst(slos: Iterable[SloAnswer]) -> dict[str, State]:
+    """By journey: of the objectives over it, where that is a problem."""
+    found: dict[str, State] = {}
+    for slo in slos:
+        for one in slo.objectives if slo.journey else ():
+            rank = RANKS.get(one.state, WORST + 1)
+            if rank <= WORST and (slo.journey not in found or rank < found[slo.journey].rank):
+                found[slo.journey] = STATES[one.state]
+    return found
 
 
 def _fits(slo: SloAnswer, asked: listing.Asked) -> bool:
@@ -222,17 +228,13 @@ def _aged(slo: SloAnswer, seconds: float) -> SloAnswer:
 
 def _badness(slo: SloAnswer) -> tuple[int, float, str]:
     """As of an objective's row, of the worst one."""
-    worst = min(((_rank(one), _left(one)) for one in slo.objectives), default=(WORST, 1.0))
-    return (*worst, (slo.display_name or slo.name).casefold())
+    rank, left = min(map(_standing, slo.objectives), default=(WORST, 1.0))
+    return rank, left, (slo.display_name or slo.name).casefold()
 
 
-def _rank(objective: ObjectiveAnswer) -> int:
-    return STATES[objective.state].rank if objective.state in STATES else len(STATES)
-
-
-def _left(objective: ObjectiveAnswer) -> float:
+def _standing(objective: ObjectiveAnswer) -> tuple[int, float]:
     left = objective.budget_remaining_projected
-    return 1.0 if left is None else left
+    return RANKS.get(objective.state, len(STATES)), 1.0 if left is None else left
 
 
 def _least(numbers: Iterable[float | None]) -> float | None:
@@ -244,9 +246,8 @@ def _most_burnt(objectives: Iterable[ObjectiveAnswer]) -> float | None:
     return max((burn.burn_rate for burn in burns if burn.burn_rate is not None), default=None)
 
 
-def _row(seen: _Seen, span: Span, *, base: str, carried: Mapping[str, str]) -> JourneyRow:
+def _row(seen: _Seen, span: Span, *, length: float, base: str, carried: Mapping[str, str]) -> JourneyRow:
     answer = seen.answer
-    length = charts.slice_seconds(answer.series, span)
     busy = [point for point in answer.series if point.count]
     fastest = max((point.rate_per_second for point in busy), default=None)
     slowest = max((point.p99_us for point in busy if point.p99_us is not None), default=None)

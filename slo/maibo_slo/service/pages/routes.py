@@ -11,6 +11,8 @@ from fastapi.responses import PlainTextResponse, RedirectResponse
 
 from maibo_slo.service import burndown
 from maibo_slo.service.changes import About
+from maibo_slo.service.journeys import JOURNEYS
+from maibo_slo.service.meanwhile import Meanwhile
 from maibo_slo.service.pages import (
     burnt,
     happenings,
@@ -24,7 +26,7 @@ from maibo_slo.service.pages import (
 )
 from maibo_slo.service.pages.page import base_of
 from maibo_slo.service.pages.shell import Main, Shell
-from maibo_slo.service.questions import BURNT_SECONDS, JOURNEYS
+from maibo_slo.service.slos import BURNT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -88,6 +90,8 @@ class Pages:
     def _overview(self, page: Page, asked: listing.Asked) -> Main:
         now = page.asked_at
         begin, end = page.whole
+        ingest = Meanwhile(lambda: self.questions.ingest(now))
+        slos = Meanwhile(lambda: self.questions.slos_lately(now) if page.live else self.questions.slos(now, at=page.at))
         view = overview.overview(
             self.questions.journeys(
                 now=now,
@@ -96,8 +100,8 @@ class Pages:
                 series=True,
                 limit=MOST_JOURNEYS if asked.everything or asked.typed else JOURNEYS,
             ),
-            self.questions.slos_lately(now) if page.live else self.questions.slos(now, at=page.at),
-            self.questions.ingest(now),
+            slos.answer(),
+            ingest.answer(),
             self.questions.health(),
             at=page.end,
             base=page.base,
@@ -109,6 +113,18 @@ class Pages:
     def _journey(self, page: Page, name: str, filters: Mapping[str, str]) -> Main:
         now = page.asked_at
         begin, end = page.whole
+        changes = Meanwhile(lambda: happenings.strip(self.questions, page, begin, end, About(journey=name)))
+        traces = Meanwhile(
+            lambda: self.questions.exemplars(
+                name,
+                now=now,
+                begin=begin,
+                end=end,
+                limit=TRACES,
+                step=filters.get("step"),
+                where=_choice(filters)["where"],
+            )
+        )
         found = self.questions.journey_and_histogram(name, now=now, begin=begin, end=end, **_choice(filters))
         if found is None:
             return self.shell.missing(page, "journey", name)
@@ -123,15 +139,7 @@ class Pages:
             answer,
             histogram,
             slos,
-            self.questions.exemplars(
-                name,
-                now=now,
-                begin=begin,
-                end=end,
-                limit=TRACES,
-                step=filters.get("step"),
-                where=_choice(filters)["where"],
-            ),
+            traces.answer(),
             burnt=self._burnt_over(page, name, slos.slos),
             offered=offered,
             filters=filters,
@@ -140,8 +148,7 @@ class Pages:
             carried=page.carried,
             api=page.range.api,
         )
-        strip = happenings.strip(self.questions, page, begin, end, About(journey=name))
-        return self.shell.rendered("journey.html", page, view=view, changes=strip)
+        return self.shell.rendered("journey.html", page, view=view, changes=changes.answer())
 
     def _about(self, page: Page, name: str, filters: Mapping[str, str], dimension: str) -> JourneyAnswer | None:
         """What the table of this dimension is made of, and no more."""
@@ -173,6 +180,13 @@ class Pages:
         if found is None:
             return self.shell.missing(page, "SLO", name)
         view = slo.slo_page(found, now=page.end, base=page.base, carried=page.carried, group=group)
+        begin, end = page.whole
+        if not page.live and page.end < page.asked_at:
+            end = burndown.floored(begin, end)
+            begin = min(begin, end - 1)
+        counted = [section.named for section in view.sections if section.row.counted]
+        drawn = burndown.drawn(begin, end) if counted else (begin, end)
+        changes = Meanwhile(lambda: happenings.strip(self.questions, page, *drawn, About(slo=name)))
         worst = view.worst_counted
         if worst is not None:
             chosen = worst.objective
@@ -180,14 +194,8 @@ class Pages:
                 name, objective=chosen.name, group=chosen.group, now=page.asked_at, end=page.at
             )
             view = slo.with_burnt(view, by_whom, seconds=BURNT_SECONDS)
-        begin, end = page.whole
-        if not page.live and page.end < page.asked_at:
-            end = burndown.floored(begin, end)
-            begin = min(begin, end - 1)
-        counted = [section.named for section in view.sections if section.row.counted]
         spent = slo.with_burndowns(view, self.questions.burndowns(name, counted, begin=begin, end=end))
-        changes = happenings.strip(self.questions, page, spent.begin or begin, spent.end or end, About(slo=name))
-        return self.shell.rendered("slo.html", page, view=spent, changes=changes)
+        return self.shell.rendered("slo.html", page, view=spent, changes=changes.answer())
 
 
 def router(questions: Questions, *, endpoint: Callable[[], str], clock: Callable[[], float] = time.time) -> APIRouter:

@@ -12,8 +12,9 @@ from maibo_slo.service.pages.language import gettext, marked
 from maibo_slo.service.pages.links import with_query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from maibo_slo.documents.scaling_kinds import ScalingTarget
     from maibo_slo.engine.scaling.inputs import Override
     from maibo_slo.service.scaling import ScalingNow, TargetNow
 
@@ -125,17 +126,28 @@ class ScalingPage:
     """How long ago; '' before the first decision."""
     late: str
     """How long it has not decided anything, where that is too long."""
+    then: str = ""
+    """The moment of the past that it is of; '' now."""
 
 
 def scaling_page(found: ScalingNow, *, base: str, carried: Mapping[str, str]) -> ScalingPage:
-    """Every target: those that are refused first."""
-    rows = [target_row(each, now=found.now, base=base, carried=carried) for each in found.targets]
+    """Every target."""
+    return of_rows(
+        [target_row(each, now=found.now, base=base, carried=carried) for each in found.targets],
+        decided="" if found.decided_at is None else seconds(found.now - found.decided_at),
+        late=late(found.decided_at, found.now),
+    )
+
+
+def of_rows(rows: Sequence[TargetRow], *, decided: str = "", late: str = "", then: str = "") -> ScalingPage:
+    """Those that are refused first."""
     return ScalingPage(
         rows=tuple(sorted(rows, key=lambda row: (row.badge is FRESH, row.namespace, row.name))),
         refused=sum(row.badge is not FRESH for row in rows),
         overridden=sum(row.override is not None for row in rows),
-        decided="" if found.decided_at is None else seconds(found.now - found.decided_at),
-        late=late(found.decided_at, found.now),
+        decided=decided,
+        late=late,
+        then=then,
     )
 
 
@@ -162,12 +174,39 @@ def face(name: str) -> str:
 
 
 def target_row(of: TargetNow, *, now: float, base: str, carried: Mapping[str, str]) -> TargetRow:
-    signal, inputs, target = of.signal, of.inputs, of.target
-    badge = FRESH if not of.refused else STALE if signal is not None else REFUSED if of.standing else WAITING
-    desired = None if signal is None else signal.desired_replicas
+    """One as it stands now."""
+    signal, inputs = of.signal, of.inputs
     ran = None if inputs is None else inputs.replicas
-    age = None if of.standing is None else of.standing.age_seconds
-    ready = None if ran is None else ran.ready
+    return row_of(
+        of.target,
+        FRESH if not of.refused else STALE if signal is not None else REFUSED if of.standing else WAITING,
+        desired=None if signal is None else signal.desired_replicas,
+        ready=None if ran is None else ran.ready,
+        wanted=None if ran is None else ran.wanted,
+        age=None if of.standing is None else of.standing.age_seconds,
+        why=of.refused or ("" if signal is None else signal.reason),
+        override=None if of.override is None else override_row(of.override, now=now),
+        faces=tuple(_faces(of, now=now)),
+        base=base,
+        carried=carried,
+    )
+
+
+def row_of(
+    target: ScalingTarget,
+    badge: Badge,
+    *,
+    desired: int | None,
+    ready: int | None,
+    wanted: int | None,
+    age: float | None,
+    why: str,
+    override: OverrideRow | None,
+    faces: tuple[FaceRow, ...] = (),
+    base: str,
+    carried: Mapping[str, str],
+) -> TargetRow:
+    """A number to act upon only where its badge is `FRESH`."""
     return TargetRow(
         namespace=target.workload.namespace,
         name=target.name,
@@ -178,13 +217,13 @@ def target_row(of: TargetNow, *, now: float, base: str, carried: Mapping[str, st
         desired=desired if badge is FRESH else None,
         last=desired if badge is STALE else None,
         ready=ready,
-        wanted=None if ran is None else ran.wanted,
+        wanted=wanted,
         on_way=_on_way(desired, ready) if badge is FRESH else "",
         age="" if age is None else seconds(age),
         max_age=seconds(target.max_age_seconds),
-        why=of.refused or ("" if signal is None else signal.reason),
-        override=None if of.override is None else override_row(of.override, now=now),
-        faces=tuple(_faces(of, now=now)),
+        why=why,
+        override=override,
+        faces=faces,
     )
 
 
@@ -207,17 +246,24 @@ def _faces(of: TargetNow, *, now: float) -> Iterator[FaceRow]:
 
 
 def override_row(
-    of: Override, *, now: float, became: str = "", ended_why: str = "", unrecorded: bool = False
+    of: Override,
+    *,
+    now: float,
+    at: float | None = None,
+    became: str = "",
+    ended_why: str = "",
+    unrecorded: bool = False,
 ) -> OverrideRow:
-    moment = utc(now)
-    in_force = not became and now < of.until
+    """As it stands `at` a moment; None: now."""
+    moment, at = utc(now), now if at is None else at
+    in_force = not became and at < of.until
     return OverrideRow(
         bounds=bounds_in_words(of),
         who=of.who,
         why=of.why,
         said=units.moment(utc(of.said_at), now=moment),
         until=units.moment(utc(of.until), now=moment),
-        left=units.period(of.until - now) if in_force else "",
+        left=units.period(of.until - at) if in_force else "",
         became=became or (gettext("in force") if in_force else gettext("expired")),
         ended_why=ended_why,
         in_force=in_force,

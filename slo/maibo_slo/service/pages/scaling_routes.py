@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request, Response
 
-from maibo_slo.service.pages import language, links, scaleups, scaling, target
+from maibo_slo.service.pages import language, links, scaleups, scaling, scaling_record, target, waterfall
 from maibo_slo.service.pages.page import base_of
 
 if TYPE_CHECKING:
@@ -80,20 +80,32 @@ class ScalingPages:
         found = self.questions.scaleup(scaleup_id, now=page.asked_at)
         if found is None:
             return self.shell.missing(page, "scale-up", scaleup_id)
-        return self.shell.rendered("scaleup.html", page, view=scaleups.scaleup_page(found, base=page.base))
+        return self.shell.rendered("scaleup.html", page, view=waterfall.scaleup_page(found, base=page.base))
 
     def _scaling(self, page: Page) -> Main:
-        view = scaling.scaling_page(self.questions.scaling(page.asked_at), base=page.base, carried=page.carried)
+        now, base, carried = page.asked_at, page.base, page.carried
+        if page.at is None:
+            view = scaling.scaling_page(self.questions.scaling(now), base=base, carried=carried)
+        else:
+            view = scaling_record.scaling_then(
+                self.questions.scaling_record(page.at), now=now, base=base, carried=carried
+            )
         return self.shell.rendered("scaling.html", page, view=view)
 
     def _target(self, page: Page, namespace: str, name: str) -> Main:
-        now = page.asked_at
-        found = self.questions.scaling_target(namespace, name, page.begin, page.end, now=now)
-        if found is None:
+        now, base, carried = page.asked_at, page.base, page.carried
+        view = None
+        if page.at is None:
+            found = self.questions.scaling_target(namespace, name, page.begin, page.end, now=now)
+            if found is not None:
+                view = target.target_page(found, base=base, carried=carried)
+        else:
+            past = self.questions.scaling_target_record(namespace, name, page.begin, at=page.at)
+            if past is not None:
+                view = scaling_record.target_then(past, now=now, base=base, carried=carried)
+        if view is None:
             return self.shell.missing(page, "target", f"{namespace}/{name}")
-        return self.shell.rendered(
-            "target.html", page, view=target.target_page(found, base=page.base, carried=page.carried)
-        )
+        return self.shell.rendered("target.html", page, view=view)
 
 
 def router(questions: Questions, shell: Shell) -> APIRouter:

@@ -120,16 +120,6 @@ class SloPage:
     burnt: BurntTable | None = None
 
     @property
-    def begin(self) -> float | None:
-        """Of its charts, whole minutes; None without any."""
-        return next((each.burndown.window.begin.timestamp() for each in self.sections if each.burndown), None)
-
-    @property
-    def end(self) -> float | None:
-        """The same."""
-        return next((each.burndown.window.end.timestamp() for each in self.sections if each.burndown), None)
-
-    @property
     def worst_counted(self) -> ObjectiveRow | None:
         """What it would be good to know the culprit of: the worst objective that had bad events itself."""
         rows = [section.row for section in self.sections if section.row.counted and section.row.objective.bad]

@@ -43,6 +43,8 @@ STATES: Mapping[str, State] = {
     "ok": State(marked("OK"), "check", "good", 5, marked("the error budget lasts")),
 }
 
+RANKS: Mapping[str, int] = {name: state.rank for name, state in STATES.items()}
+
 
 def state_of(name: str) -> State:
     """The one of this name; a new one of the engine's is told by its name."""

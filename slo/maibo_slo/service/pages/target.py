@@ -3,7 +3,7 @@
 # ruff: noqa: RUF001 -- an en dash between two numbers is typography, not a typing error
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from maibo_slo.documents.scaling_kinds import ScalingTarget
     from maibo_slo.engine.scaling.inputs import BurnSplit, Capacity, Demand, Inputs, Wish
     from maibo_slo.engine.scaling.overrides import Said
-    from maibo_slo.service.scaling import TargetNow, TargetThen
+    from maibo_slo.service.scaling import TargetHistory, TargetNow, TargetThen
     from maibo_slo.store.rises import Rise
     from maibo_slo.store.scaling import Decided
 
@@ -95,13 +95,7 @@ class TargetPage:
     """The page of one target."""
 
     row: TargetRow
-    bounds: str
-    between: str
-    reason: str
-    held: str
-    wishes: tuple[WishRow, ...]
-    facts: tuple[FactRow, ...]
-    splits: tuple[BurnSplit, ...]
+    scaleups_href: str
     chart: Chart | None
     changes: tuple[ChangeRow, ...]
     more_changes: int
@@ -109,37 +103,75 @@ class TargetPage:
     more_rises: int
     trail: tuple[OverrideRow, ...]
     problem: str
-    late: str
-    scaleups_href: str
+    then: str
+    """The moment of the past that it is of; '' now."""
+    recorded: bool = True
+    """Whether anything is on record of that moment; of now it is known from memory."""
+    bounds: str = ""
+    between: str = ""
+    reason: str = ""
+    held: str = ""
+    wishes: tuple[WishRow, ...] = ()
+    facts: tuple[FactRow, ...] = ()
+    splits: tuple[BurnSplit, ...] = ()
+    late: str = ""
 
 
 def target_page(found: TargetThen, *, base: str, carried: Mapping[str, str]) -> TargetPage:
-    """One target."""
+    """One target as it stands now."""
     at, now = found.at, found.now
-    signal, moment = at.signal, utc(now)
+    signal = at.signal
     decision = None if signal is None else signal.decision
-    changes = _changes(found.history.decided, now=moment)
     chosen = max((each.replicas or 0 for each in decision.wishes), default=0) if decision else 0
-    wishes = () if decision is None else tuple(_wish(each, chosen) for each in decision.wishes)
-    return TargetPage(
-        row=target_row(at, now=now, base=base, carried=carried),
+    row = target_row(at, now=now, base=base, carried=carried)
+    return replace(
+        over_time(at.target, row, found.history, found.trail, base=base, now=now),
         bounds=_bounds(at),
-        between="" if signal is None or signal.lower == signal.upper else f"{signal.lower}–{signal.upper}",
+        between="" if signal is None else between(signal.lower, signal.upper),
         reason="" if signal is None else signal.reason,
-        held="" if decision is None or not decision.held_by else gettext(HELD[decision.held_by]),
-        wishes=wishes,
+        held="" if decision is None else held(decision.held_by),
+        wishes=() if decision is None else tuple(_wish(each, chosen) for each in decision.wishes),
         facts=() if at.inputs is None else tuple(_facts(at.target, at.inputs, now=now)),
         splits=() if at.inputs is None else at.inputs.splits,
-        chart=replicas_chart(at.target, found.history, found.trail),
+        late=late(found.decided_at, now),
+    )
+
+
+def over_time(
+    target: ScalingTarget,
+    row: TargetRow,
+    history: TargetHistory,
+    trail: Sequence[Said],
+    *,
+    base: str,
+    now: float,
+    at: float | None = None,
+) -> TargetPage:
+    """How it came to that; what was decided is for the caller to tell. `at`: a moment of the past; None: now."""
+    moment = utc(now)
+    changes = _changes(history.decided, now=moment)
+    return TargetPage(
+        row=row,
+        scaleups_href=scaleups.list_href(base=base, carried={}, workload=str(target.workload)),
+        chart=replicas_chart(target, history, trail),
         changes=changes[:ROWS],
         more_changes=max(0, len(changes) - ROWS),
-        rises=tuple(_rise(each, now=moment) for each in reversed(found.history.rises[-RISES:])),
-        more_rises=max(0, len(found.history.rises) - RISES),
-        trail=tuple(_said(each, now=now) for each in found.trail[:ROWS]),
-        problem=found.history.problem,
-        late=late(found.decided_at, now),
-        scaleups_href=scaleups.list_href(base=base, carried={}, workload=str(at.target.workload)),
+        rises=tuple(_rise(each, now=moment) for each in reversed(history.rises[-RISES:])),
+        more_rises=max(0, len(history.rises) - RISES),
+        trail=tuple(_said(each, now=now, at=at) for each in trail[:ROWS]),
+        problem=history.problem,
+        then="" if at is None else units.moment(utc(at), now=moment),
     )
+
+
+def between(lower: int | None, upper: int | None) -> str:
+    """What is uncertain, as a range; '' where nothing is."""
+    return "" if lower == upper else f"{lower}–{upper}"
+
+
+def held(by: str) -> str:
+    """What held a decision; '' nothing."""
+    return gettext(HELD[by]) if by in HELD else by
 
 
 def _wish(of: Wish, chosen: int) -> WishRow:
@@ -162,7 +194,7 @@ def _bounds(of: TargetNow) -> str:
     )
 
 
-def _said(of: Said, *, now: float) -> OverrideRow:
+def _said(of: Said, *, now: float, at: float | None) -> OverrideRow:
     became, why, ended = "", "", of.ended
     if ended is not None:
         when = units.moment(utc(ended.at), now=utc(now))
@@ -170,7 +202,7 @@ def _said(of: Said, *, now: float) -> OverrideRow:
             became = gettext("replaced %(when)s by %(who)s", when=when, who=ended.who)
         else:
             became, why = gettext("ended %(when)s by %(who)s", when=when, who=ended.who), ended.why
-    return override_row(of.override, now=now, became=became, ended_why=why, unrecorded=not of.recorded)
+    return override_row(of.override, now=now, at=at, became=became, ended_why=why, unrecorded=not of.recorded)
 
 
 def _facts(target: ScalingTarget, inputs: Inputs, *, now: float) -> Iterable[FactRow]:
@@ -254,7 +286,7 @@ def _changes(decided: Sequence[Decided], *, now: datetime) -> tuple[ChangeRow, .
             at=units.moment(utc(later.t), now=now),
             change=f"{_shown(earlier.desired)} → {_shown(later.desired)}",
             reason=later.reason,
-            held=gettext(HELD[later.held_by]) if later.held_by in HELD else later.held_by,
+            held=held(later.held_by),
             refused=later.desired is None,
         )
         for earlier, later in pairwise(decided)

@@ -8,12 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from maibo_slo.addresses import Address
 from maibo_slo.kubernetes import AUTO, Cluster
+from maibo_slo.plugins import OFF
 from maibo_slo.signals.external_metrics.app import ExternalMetrics, router
 from maibo_slo.signals.external_metrics.plugin import ADDRESS, CERT, CLUSTER, EXTERNAL_METRICS, KEY, TOKENS
 from maibo_slo.signals.external_metrics.requestheader import Gatekeeper
 from maibo_slo.signals.guarded import mount
-from maibo_slo.signals.https import CertificateError, Certificates, Server
+from maibo_slo.signals.https import CertificateError, Certificates, HttpsServer
 from maibo_slo.signals.reading import Reader
 from maibo_slo.tokens import TokenFile
 
@@ -48,12 +50,11 @@ async def run(context: Context) -> None:
             )
         )
     listener = await context.listen(options[ADDRESS], f"--{ADDRESS}", guarded=True)
-    host, port = listener.getsockname()[:2]
-    context.announce(PART, f"https://{host}:{port}")
+    context.announce(PART, f"https://{Address.taken_by(listener)}")
     context.report(PART, None)
     async with asyncio.TaskGroup() as group:  # without a look at what changes outside nothing is served for long
         watching = group.create_task(_watch(context, certificates, gatekeeper))
-        await Server(router(routes), certificates).serve_until(context.stopping, listener)
+        await HttpsServer(router(routes), certificates).serve_until(context.stopping, listener)
         watching.cancel()
 
 
@@ -84,4 +85,4 @@ def _tell(context: Context, part: str, problem: str | None) -> None:
 
 
 def _cluster(said: str) -> str:
-    return AUTO if said in {"", "off"} else said
+    return AUTO if said in OFF else said

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from maibo_slo.errors import MaiboError
-from maibo_slo.plugins import Artefact, Context, Generator, Option, Plugin
+from maibo_slo.plugins import OFF, Artefact, Context, Generator, Option, Plugin
 from maibo_slo.signals.behavior import TOLERANCE
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ TOKENS: Final = "signals-https-tokens"
 EXTERNAL_METRICS: Final = "external-metrics"
 CLUSTER: Final = "kubernetes"
 """The option of the recorder's plugin: which cluster."""
-OFF: Final = ("", "off")
 
 
 def plugin() -> Plugin:

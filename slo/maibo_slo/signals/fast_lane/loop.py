@@ -18,6 +18,7 @@ from prometheus_client import Counter
 from maibo_slo.engine.scaling.signal import NoSignal, ScalingSignal, Signals
 from maibo_slo.errors import StoreError
 from maibo_slo.kubernetes import AUTO, WORKLOADS, Cluster, KubernetesError, KubernetesRefused
+from maibo_slo.plugins import OFF
 from maibo_slo.signals.fast_lane.audit import Audit
 from maibo_slo.signals.fast_lane.lane import Held, Raised, Running, step
 from maibo_slo.store.events import Event
@@ -49,7 +50,7 @@ async def run(context: Context) -> None:
     """Until `Context.stopping`."""
     cluster_option = context.options.get("kubernetes", AUTO)
     cluster = Cluster(
-        AUTO if cluster_option in {"", "off"} else cluster_option,
+        AUTO if cluster_option in OFF else cluster_option,
         context=context.options.get("kubernetes-context", ""),
     )
     audit = Audit(context.store, context.data_dir)

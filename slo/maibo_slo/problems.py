@@ -19,7 +19,7 @@ from maibo_slo.documents.fields import meant
 from maibo_slo.errors import MaiboError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from fastapi import FastAPI, Request
 
@@ -61,8 +61,9 @@ def problem(
     name: str = "",
     errors: list[str] | None = None,
     headers: dict[str, str] | None = None,
+    extensions: Mapping[str, object] | None = None,
 ) -> ProblemResponse:
-    """One problem about this request; `name` makes its type."""
+    """One problem about this request; `name` makes its type, `extensions` are members beside those of the standard."""
     said = Problem(
         type=f"urn:maibo:problem:{name}" if name else "about:blank",
         title=HTTPStatus(status).phrase,
@@ -72,7 +73,7 @@ def problem(
         errors=errors or [],
     )
     return ProblemResponse(
-        said.model_dump(exclude_defaults=True) | {"type": said.type},
+        {**said.model_dump(exclude_defaults=True), "type": said.type, **(extensions or {})},
         status_code=status,
         headers={"Cache-Control": "no-store"} | (headers or {}),
     )
