@@ -24,17 +24,18 @@ import random
 import socket
 import statistics
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from crowds import journey, paced, served, target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PATHS = 4
 CALM_PER_SECOND, CROWD_PER_SECOND = 10, 50
+"""A calm needs 2 replicas, a crowd 7."""
 HOP_SECONDS = 3.0
 CROWD_SECONDS = 6.0
 FIRST_SECONDS, APART_SECONDS = (16.0, 26.0), 52.0
@@ -42,29 +43,7 @@ FIRST_SECONDS, APART_SECONDS = (16.0, 26.0), 52.0
 PATIENCE_SECONDS = 10.0
 ASK_SECONDS = 0.1
 HISTORY_SECONDS = 1_800
-CAPACITY = 10
-"""Calls a second of a replica, of which 80 % are planned for: calm needs 2, a crowd 7."""
 ROLES = ("front", "back")
-DOCUMENT = """\
-apiVersion: maibo.dev/v1
-kind: Journey
-metadata: {{name: {path}}}
-spec: {{steps: [{{name: front}}, {{name: back}}]}}
----
-"""
-TARGET = """\
-apiVersion: maibo.dev/v1
-kind: ScalingTarget
-metadata: {{name: {service}}}
-spec:
-  workload: {{namespace: bench, name: {service}}}
-  journeys: [{path}]
-  capacity: {{fixed: {capacity}}}
-  replicas: {{min: 1, max: 100}}
-  scaleDown: 5s
-  forecast: false
----
-"""
 
 
 @dataclass(slots=True)
@@ -115,19 +94,18 @@ def serve_front(path: str, endpoint: str, port: int, crowds: Sequence[float]) ->
     maibo.configure(service=f"{path}-front", version="1", endpoint=endpoint)
     queue: list[tuple[float, str]] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as to_back:
-        due = time.time()
+        times = paced(time.time(), crowds, seconds=CROWD_SECONDS, calm=CALM_PER_SECOND, crowd=CROWD_PER_SECOND)
+        due = next(times)
         while True:
             if queue and queue[0][0] < due:
-                at, journey = heapq.heappop(queue)
+                at, carried = heapq.heappop(queue)
                 time.sleep(max(0.0, at - time.time()))
-                to_back.sendto(journey.encode(), ("127.0.0.1", port))
+                to_back.sendto(carried.encode(), ("127.0.0.1", port))
                 continue
             time.sleep(max(0.0, due - time.time()))
             with maibo.begin(path) as begun, maibo.step("front"):
                 heapq.heappush(queue, (due + HOP_SECONDS, json.dumps(begun.carrier())))
-            crowded = any(begin <= due < begin + CROWD_SECONDS for begin in crowds)
-            coming = min((begin for begin in crowds if begin > due), default=float("inf"))
-            due = min(due + 1 / (CROWD_PER_SECOND if crowded else CALM_PER_SECOND), coming)
+            due = next(times)
 
 
 def serve_back(path: str, endpoint: str, port: int) -> None:
@@ -138,54 +116,37 @@ def serve_back(path: str, endpoint: str, port: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as from_front:
         from_front.bind(("127.0.0.1", port))
         while True:
-            with maibo.resume(json.loads(from_front.recv(65_536))) as journey:
+            with maibo.resume(json.loads(from_front.recv(65_536))) as begun:
                 with maibo.step("back"):
                     pass
-                journey.succeed()
+                begun.succeed()
 
 
 async def measure(chance: random.Random) -> dict[str, Any]:
-    from maibo_slo.demo.children import Children, free_port
-    from maibo_slo.demo.server import Server
+    from maibo_slo.demo.children import free_port
 
     paths = [f"path-{number}" for number in range(PATHS)]
     services = [f"{path}-{role}" for path in paths for role in ROLES]
-    with tempfile.TemporaryDirectory(prefix="maibo-feed-forward-") as folder:
-        documents, store = Path(folder, "documents.yaml"), f"chdb://{folder}/store"
-        await asyncio.to_thread(documents.write_text, written(paths))
-        await asyncio.to_thread(remember, store, paths)
-        api, otlp, *ports = (free_port(0) for _ in range(2 + PATHS))
-        with Children(Path(folder)) as children:
-            children.start(
-                "maibo",
-                [
-                    *(sys.executable, "-m", "maibo_slo.cli", "serve", str(documents)),
-                    *("--store", store, "--data-dir", f"{folder}/data", "--keda", "off"),
-                    *("--listen", f"127.0.0.1:{api}", "--otlp-http", f"127.0.0.1:{otlp}", "--otlp-grpc", "off"),
-                ],
-            )
-            server = Server(f"http://127.0.0.1:{api}", f"http://127.0.0.1:{otlp}")
-            await server.ready(children)
-            origin = time.time()
-            first = {path: origin + chance.uniform(*FIRST_SECONDS) for path in paths}
-            begins = {path: [at, at + APART_SECONDS] for path, at in first.items()}
-            for path, port in zip(paths, ports, strict=True):
-                program = [sys.executable, __file__]
-                children.start(f"{path}-back", [*program, "--back", path, server.otlp, str(port)])
-                schedule = json.dumps(begins[path])
-                children.start(f"{path}-front", [*program, "--front", path, server.otlp, str(port), schedule])
-            answers = {service: Answers() for service in services}
-            end = max(max(each) for each in begins.values()) + PATIENCE_SECONDS
-            await asyncio.gather(*(ask(server.url, service, each, end) for service, each in answers.items()))
-            children.check()
+    async with served(documents(paths), "--keda", "off", before=lambda store: remember(store, paths)) as running:
+        children, server = running.children, running.server
+        origin = time.time()
+        first = {path: origin + chance.uniform(*FIRST_SECONDS) for path in paths}
+        begins = {path: [at, at + APART_SECONDS] for path, at in first.items()}
+        for path, port in zip(paths, [free_port(0) for _ in paths], strict=True):
+            program = [sys.executable, __file__]
+            children.start(f"{path}-back", [*program, "--back", path, server.otlp, str(port)])
+            schedule = json.dumps(begins[path])
+            children.start(f"{path}-front", [*program, "--front", path, server.otlp, str(port), schedule])
+        answers = {service: Answers() for service in services}
+        end = max(max(each) for each in begins.values()) + PATIENCE_SECONDS
+        await asyncio.gather(*(ask(server.url, service, each, end) for service, each in answers.items()))
+        children.check()
     return figures(begins, answers)
 
 
-def written(paths: Sequence[str]) -> str:
+def documents(paths: Sequence[str]) -> str:
     return "".join(
-        DOCUMENT.format(path=path)
-        + "".join(TARGET.format(service=f"{path}-{role}", path=path, capacity=CAPACITY) for role in ROLES)
-        for path in paths
+        journey(path, *ROLES) + "".join(target(f"{path}-{role}", of=path) for role in ROLES) for path in paths
     )
 
 

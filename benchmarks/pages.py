@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import sys
 import tempfile
@@ -35,7 +36,7 @@ from maibo_slo.service import garbage
 from maibo_slo.service.app import create_app
 from maibo_slo.service.questions import Questions
 from maibo_slo.service.scaling import Scaling
-from maibo_slo.store import Store, open_store
+from maibo_slo.store import Store, open_store, versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -97,7 +98,8 @@ def measured(store: Store, folder: Path, rounds: int, pages: Mapping[str, str], 
     scaler = Scaler(store, lambda: known, now=lambda: now)
     scaler.tick(now)
     questions = Questions(store, lambda: known, engine, scaling=Scaling(store, lambda: known, signals=scaler.signals))
-    app = create_app(questions, registry=CollectorRegistry(), now=lambda: now + time.monotonic() % 1)
+    clock = itertools.count(now, 0.001)  # within the minute that was judged, and never back
+    app = create_app(questions, registry=CollectorRegistry(), now=lambda: next(clock))
     garbage.settle()  # as the service does when it has started
     before = f"{datetime.fromtimestamp(now - 1800, UTC):%Y-%m-%dT%H:%M:%SZ}"
     rest = {"past": f"/?window=5m&at={before}", "everything": "/?all=1"} if unbounded else {}
@@ -123,12 +125,14 @@ def tick(engine: Engine, questions: Questions, now: int) -> None:
 
 def forget(questions: Questions, *, everything: bool) -> None:
     """What is kept for those who ask the same again; else what is old after a tick."""
-    questions._spent.clear()
-    seen = questions._changes._versions
-    lately = max((part.end for part, _ in seen._kept), default=0)
-    seen._kept = {key: kept for key, kept in seen._kept.items() if not everything and key[0].end < lately}
+    over = time.time() - versions.OVER_SECONDS
+    questions._spent.forget()
+    questions._changes._versions.kept.forget(lambda asked: everything or asked[0].end > over)
     if everything:
-        questions._burnt.clear()
+        questions._burnt.forget()
+        questions._hours.forget()
+        questions._scaleups.seen.kept.forget()
+        questions._changes._events.kept.forget()
 
 
 async def figures(

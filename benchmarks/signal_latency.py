@@ -26,26 +26,24 @@ import json
 import multiprocessing
 import random
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from crowds import CAPACITY, journey, paced, served, target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
 
 SERVICES = 10
 CALM_PER_SECOND, CROWD_PER_SECOND = 5, 80
+"""A calm needs 1 replica, a crowd 10."""
 CROWD_SECONDS = 4.0
 CALM_SECONDS = (44.0, 50.0)
 """Between two crowds of a service, at random: long enough for the one before to have left what demand is made of, three whole buckets, up to 42 s."""
 WARM_UP_SECONDS = 45.0
-CAPACITY = 10
-"""Calls a second of a replica, of which 80 % are planned for: calm needs 1, a crowd 10."""
 BUCKET_SECONDS = 10
 PATIENCE_SECONDS = 15.0
 KEDA_SECONDS = 0.04
@@ -53,24 +51,6 @@ LOAD_CALLS_PER_SECOND, LOAD_SECONDS = 1000, 10.0
 PLAIN_SECONDS, METRICS_SECONDS = 0.05, 0.25
 LIMITS = {"p99_s": 2.0, "json_p99_s": 2.0, "prometheus_p99_s": 2.0, "keda_call_p99_ms": 5.0, "peak_max": 1.2}
 METHOD = "/externalscaler.ExternalScaler/GetMetrics"
-DOCUMENT = """\
-apiVersion: maibo.dev/v1
-kind: Journey
-metadata: {{name: {name}}}
-spec: {{steps: [{{name: work}}]}}
----
-apiVersion: maibo.dev/v1
-kind: ScalingTarget
-metadata: {{name: {name}}}
-spec:
-  workload: {{namespace: bench, name: {name}}}
-  journeys: [{name}]
-  capacity: {{fixed: {capacity}}}
-  replicas: {{min: 1, max: 100}}
-  scaleDown: 5s
-  forecast: false
----
-"""
 
 
 @dataclass(slots=True)
@@ -129,70 +109,51 @@ def serve_journeys(name: str, endpoint: str, crowds: Sequence[float]) -> None:
     import maibo
 
     maibo.configure(service=name, version="1", endpoint=endpoint)
-    due = time.time()
-    while True:
-        crowded = any(begin <= due < begin + CROWD_SECONDS for begin in crowds)
-        coming = min((begin for begin in crowds if begin > due), default=float("inf"))
+    for due in paced(time.time(), crowds, seconds=CROWD_SECONDS, calm=CALM_PER_SECOND, crowd=CROWD_PER_SECOND):
         time.sleep(max(0.0, due - time.time()))
         with maibo.journey(name), maibo.step("work"):
             pass
-        # A crowd does not wait for the next journey of the calm before it.
-        due = min(due + 1 / (CROWD_PER_SECOND if crowded else CALM_PER_SECOND), coming)
 
 
 async def measure(crowds: int, seed: int) -> dict[str, Any]:
     import httpx2
     import keda_calls
 
-    from maibo_slo.demo.children import Children, free_port
-    from maibo_slo.demo.server import Server
+    from maibo_slo.demo.children import free_port
 
     names = [f"service-{number}" for number in range(SERVICES)]
     schedule = moments(names, crowds, random.Random(seed))
     last = max(begin for begins in schedule.values() for begin in begins) + CROWD_SECONDS + PATIENCE_SECONDS
-    with tempfile.TemporaryDirectory(prefix="maibo-signal-latency-") as folder:
-        documents = Path(folder, "documents.yaml")
-        written = "".join(DOCUMENT.format(name=name, capacity=CAPACITY) for name in names)
-        await asyncio.to_thread(documents.write_text, written)
-        api, otlp, keda = (free_port(0) for _ in range(3))
-        with Children(Path(folder)) as children:
-            children.start(
-                "maibo",
-                [
-                    *(sys.executable, "-m", "maibo_slo.cli", "serve", str(documents)),
-                    *("--store", f"chdb://{folder}/store", "--data-dir", f"{folder}/data"),
-                    *("--listen", f"127.0.0.1:{api}", "--otlp-http", f"127.0.0.1:{otlp}", "--otlp-grpc", "off"),
-                    *("--keda", f"127.0.0.1:{keda}"),
-                ],
-            )
-            server = Server(f"http://127.0.0.1:{api}", f"http://127.0.0.1:{otlp}")
-            await server.ready(children)
-            origin = time.time() + WARM_UP_SECONDS
-            begins = {name: [origin + each for each in schedule[name]] for name in names}
-            for name in names:
-                own = [sys.executable, __file__, "--serve-journeys", name, server.otlp, json.dumps(begins[name])]
-                children.start(name, own)
-            faces: dict[str, dict[str, Answers]] = {
-                face: {name: Answers() for name in names} for face in ("keda", "json", "prometheus")
-            }
-            calls: list[float] = []
-            bare: list[float] = []
-            async with httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=10) as http:
-                address = f"127.0.0.1:{keda}"
-                asking = [
-                    *(ask_keda(address, name, KEDA_SECONDS, faces["keda"][name]) for name in names),
-                    *(ask_json(http, name, faces["json"][name]) for name in names),
-                    ask_metrics(http, faces["prometheus"]),
-                ]
-                await until(origin + last, asking, children.check)
-            gc.collect()
-            gc.freeze()  # a pause of the client's own is none of maibo's
-            with echoing() as echo:
-                asking = [
-                    ask_evenly(address, METHOD, [keda_request(name) for name in names], LOAD_CALLS_PER_SECOND, calls),
-                    ask_evenly(echo, keda_calls.ECHO, [b""], LOAD_CALLS_PER_SECOND / 10, bare),
-                ]
-                await until(time.time() + LOAD_SECONDS, asking, children.check)
+    documents = "".join(journey(name, "work") + target(name, of=name) for name in names)
+    keda = free_port(0)
+    async with served(documents, "--keda", f"127.0.0.1:{keda}") as running:
+        children, server = running.children, running.server
+        origin = time.time() + WARM_UP_SECONDS
+        begins = {name: [origin + each for each in schedule[name]] for name in names}
+        for name in names:
+            own = [sys.executable, __file__, "--serve-journeys", name, server.otlp, json.dumps(begins[name])]
+            children.start(name, own)
+        faces: dict[str, dict[str, Answers]] = {
+            face: {name: Answers() for name in names} for face in ("keda", "json", "prometheus")
+        }
+        calls: list[float] = []
+        bare: list[float] = []
+        async with httpx2.AsyncClient(base_url=server.url, trust_env=False, timeout=10) as http:
+            address = f"127.0.0.1:{keda}"
+            asking = [
+                *(ask_keda(address, name, KEDA_SECONDS, faces["keda"][name]) for name in names),
+                *(ask_json(http, name, faces["json"][name]) for name in names),
+                ask_metrics(http, faces["prometheus"]),
+            ]
+            await until(origin + last, asking, children.check)
+        gc.collect()
+        gc.freeze()  # a pause of the client's own is none of maibo's
+        with echoing() as echo:
+            asking = [
+                ask_evenly(address, METHOD, [keda_request(name) for name in names], LOAD_CALLS_PER_SECOND, calls),
+                ask_evenly(echo, keda_calls.ECHO, [b""], LOAD_CALLS_PER_SECOND / 10, bare),
+            ]
+            await until(time.time() + LOAD_SECONDS, asking, children.check)
     return figures(begins, faces) | of_calls("keda", calls) | of_calls("echo", bare)
 
 

@@ -30,10 +30,11 @@ from maibo_slo.engine.memory import Counted, Memory, remember
 from maibo_slo.engine.sums import Name, Reach, Sums
 from maibo_slo.engine.tracks import source_of
 from maibo_slo.store import Store, cells, ledger, open_store, segments
-from maibo_slo.store.cells import CellFilter, CellKey, Distribution, Window, distributions, histograms
+from maibo_slo.store.cells import CellFilter, CellKey, Distribution, Window, distributions
 from maibo_slo.store.histogram import Histogram, bin_of
 from maibo_slo.store.segments import SegmentRecord
 from maibo_slo.store.tables import TIERS
+from maibo_slo.store.windows import histograms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     Replayed = dict[str, Outcome | Unsuited]
 
 DAYS, HELD_OUT = 2, 3
+WIDTH = 120
 NODES = {"karpenter": KARPENTER, "cluster-autoscaler": CLUSTER_AUTOSCALER}
 SUFFIXES = (".csv", ".txt")
 
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         err.print(f"autoscaling: {error}", style="red")
         return 2
     planned = [_planned(trace, chosen, arguments, err) for trace in traces]
-    out = Console(width=None if sys.stdout.isatty() else 200)
+    out = Console(width=None if sys.stdout.isatty() else WIDTH)
     done: list[Studied] = []
     for found in _studied([of for of in planned if of], arguments.jobs):
         if arguments.plot is not None:
@@ -113,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="autoscaling",
         description="Autoscaling, replayed on recorded or made demand.",
-        epilog="How to read the columns: benchmarks/autoscaling/README.md, 'How to read the table'.",
+        epilog="How to read the columns: benchmarks/autoscaling/README.md, 'How to read the tables'.",
     )
     parser.add_argument(
         "--trace",
