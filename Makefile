@@ -13,7 +13,7 @@ export UV_LINK_MODE := copy
 export NODE_EXTRA_CA_CERTS ?= $(CERTS)
 PROJECTS := sdk slo collectors dashboards alerting
 # Files of tests at once: for a part of them 0, which is none beside another and lets -s and a debugger through.
-TEST_PROCESSES ?= $(if $(ARGS),0,2)
+TEST_PROCESSES ?= $(if $(ARGS),0,3)
 MANIFESTS := pyproject.toml $(addsuffix /pyproject.toml,$(PROJECTS)) constraints.txt
 
 SCANNER := $(addprefix collectors/fast/,pyproject.toml hatch_build.py) $(wildcard collectors/fast/maibo_collectors_fast/*.[ch])
