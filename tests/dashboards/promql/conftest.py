@@ -211,6 +211,8 @@ def settled(watched: Watched) -> bool:
     told = watched.number(
         'min(count_over_time(maibo_slo_good_events{job="$job"}[1m]) and maibo_slo_good_events{job="$job"})', watched.end
     )
+    # Panels over time are asked at even seconds.
+    seen = watched.number(f"sum({ENDED})", watched.end // 2 * 2) == watched.customers.told.total()
     increased = watched.number(f"sum(increase({ENDED}[$__range]))", watched.end)
     watched.stretched = (increased or 0.0) / watched.customers.told.total()
-    return whole == 1 and told is not None and told >= 3 and said is not None and said == watched.desired
+    return seen and whole == 1 and told is not None and told >= 3 and said is not None and said == watched.desired
