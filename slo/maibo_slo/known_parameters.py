@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -24,7 +25,15 @@ async def only_known(request: Request) -> None:
 
 def _parameters(of: Dependant) -> set[str]:
     """Names of the query parameters that a route takes, itself and by what it depends on."""
-    return {each.alias for each in of.query_params}.union(*map(_parameters, of.dependencies))
+    names = {name for each in of.query_params for name in _names(each.alias, each.field_info.annotation)}
+    return names.union(*map(_parameters, of.dependencies))
+
+
+def _names(alias: str, kind: object) -> Collection[str]:
+    """A model's fields are parameters of their own."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return {field.alias or name for name, field in kind.model_fields.items()}
+    return {alias}
 
 
 def _require_known(given: Iterable[str], known: Collection[str]) -> None:

@@ -93,7 +93,8 @@ async def _http(request: Request, error: Exception) -> ProblemResponse:
     headers = dict(error.headers or {})
     detail = error.detail
     if error.status_code == 404 and detail == HTTPStatus.NOT_FOUND.phrase:
-        detail = f"there is nothing at {request.url.path}; see /openapi.json for what there is"
+        told = request.app.openapi_url
+        detail = f"there is nothing at {request.url.path}" + (f"; see {told} for what there is" if told else "")
     elif error.status_code == 405:
         detail = (
             f"{request.method} is not for {request.url.path}; allowed: {headers.get('Allow') or headers.get('allow')}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jinja2
 import pytest
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from maibo_slo.service.pages import language, templates
 
@@ -33,6 +33,11 @@ def test_words_are_in_the_language_that_is_spoken_and_what_they_tell_is_escaped(
     assert shown["zh"] == "&lt;3 s&gt; 前 旅程;<b>4</b> s 前 旅程;"
 
 
-def test_a_number_of_things_has_its_form_and_a_percent_sign_is_written_twice(pages):
-    text = "{% trans n=n %}{{ n }} thing{% pluralize n %}{{ n }} things{% endtrans %}, {{ _('100 %%') }}"
+def test_a_number_of_things_has_its_form_and_a_percent_sign_is_one(pages):
+    text = "{% trans n=n %}{{ n }} thing, 100 %{% pluralize n %}{{ n }} things, 100 %{% endtrans %}"
     assert [rendered(pages, text, n=n) for n in (1, 2)] == ["1 thing, 100 %", "2 things, 100 %"]
+
+
+@pytest.mark.parametrize("word", ["<script>", "100 %", "%(name)s"])
+def test_a_word_that_is_no_message_is_told_as_it_is(pages, word):
+    assert rendered(pages, "{{ _(word) }}", word=word) == str(escape(word))

@@ -69,8 +69,13 @@ def marked(message: str) -> str:
     return message
 
 
+def is_message(text: str) -> bool:
+    """Whether it is one of ours: all have been translated."""
+    return any(text in catalogue(code) for code in LANGUAGES)
+
+
 def translated(message: str) -> str:
-    """Without its variables: for Jinja, which puts them in itself, escaped."""
+    """Without its variables: templates put them in, escaped."""
     return catalogue(_SPOKEN.get()).get(message, (message,))[0]
 
 

@@ -95,8 +95,8 @@ def _ngettext(one: str, many: str, n: int, /, **variables: object) -> Markup:
 
 @lru_cache(MESSAGES_KEPT)
 def _said(_: str, message: str) -> Markup:
-    """In the language that is spoken, which is named for the cache."""
-    return _filled(language.translated(message), {})
+    """In the language that is spoken, which is named for the cache. What is none of our messages is told as it is."""
+    return _filled(language.translated(message), {}) if language.is_message(message) else escape(message)
 
 
 def _filled(message: str, variables: Mapping[str, object]) -> Markup:
