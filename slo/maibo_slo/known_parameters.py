@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from fastapi.dependencies.models import Dependant
+
+ALIKE: Final = 0.7
+"""`difflib`'s ratio from which a name is taken for another one misspelled: ``tire`` for ``tier``, but not ``window`` for ``kind``."""
 
 
 async def only_known(request: Request) -> None:
@@ -48,5 +51,5 @@ def _require_known(given: Iterable[str], known: Collection[str]) -> None:
 
 
 def _near(name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name.lower(), known, n=1)
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=ALIKE)
     return f", did you mean {near[0]!r}?" if near else ""

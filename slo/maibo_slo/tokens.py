@@ -62,13 +62,13 @@ class Token:
     """RFC 3339, UTC."""
 
 
-def read(path: Path) -> tuple[Token, ...]:
-    """The tokens in a file. TokensError when there is no such file, or it is none of ours."""
+def read(path: Path, *, scope: Scope = Scope.INGEST) -> tuple[Token, ...]:
+    """The tokens in a file. TokensError when there is no such file, telling how to make one of this scope, or it is none of ours."""
     try:
         return _parse(path.read_bytes())
     except FileNotFoundError:
         raise TokensError(
-            f"there is no token file {path}; make one with `maibo token add NAME --scope ingest --file {path}`"
+            f"there is no token file {path}; make one with `maibo token add NAME --scope {scope} --file {path}`"
         ) from None
     except (OSError, ValueError) as error:
         told = error.strerror if isinstance(error, OSError) else error
@@ -131,11 +131,12 @@ class TokenFile:
     When it cannot be read, the tokens read last stay in force, and the log says so once.
     """
 
-    def __init__(self, path: Path, *, now: float) -> None:
-        """Raises TokensError when the file cannot be used. `now` in monotonic seconds, here and below."""
+    def __init__(self, path: Path, *, now: float, scope: Scope = Scope.INGEST) -> None:
+        """Raises TokensError when the file cannot be used; `scope` as of `read`. `now` in monotonic seconds, here and below."""
         self._path = path
         self._seen = _signature(path)
-        self._tokens = read(path)
+        self._scope = scope
+        self._tokens = read(path, scope=scope)
         self._look_at = now + LOOK_SECONDS
 
     def owner(self, secret: str, scope: Scope, *, now: float) -> str | None:
@@ -152,7 +153,7 @@ class TokenFile:
             return
         self._seen = signature
         try:
-            self._tokens = read(self._path)
+            self._tokens = read(self._path, scope=self._scope)
         except TokensError as error:
             log.error("%s; the tokens read before stay in force", error)  # noqa: TRY400 -- the text says it all
         else:

@@ -168,6 +168,11 @@ def test_explain_tells_every_wish_and_what_it_was_made_from(service) -> None:
     assert json.loads(service.run("explain", "shop/search", "-o", "json").output)["desired_replicas"] == 10
 
 
+def test_what_rounding_left_of_no_demand_is_told_as_none(service) -> None:
+    service.put(signal("checkout-api", inputs=replace(INPUTS, demand=Demand(3.469e-18, NOW - 1.2, 1, 30.0))))
+    assert " demand 0 calls/s " in " ".join(service.run("explain", "checkout-api").output.split())
+
+
 def test_explain_of_a_refused_target_tells_what_is_known_all_the_same(service) -> None:
     workload = Workload("shop", "Deployment", "search")
     inputs = replace(INPUTS, capacity=None, override=replace(OVERRIDE, target="search", least=3))

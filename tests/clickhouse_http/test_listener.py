@@ -43,9 +43,14 @@ class Server:
     ("address", "token_file", "embedded", "told"),
     [
         ("off", "tokens.json", True, "needs --clickhouse-http"),
-        ("0.0.0.0:0", "", True, "can be reached by others"),
+        (
+            "0.0.0.0:0",
+            "",
+            True,
+            "can be reached by others, .* --scope read` and give its file as --clickhouse-http-tokens",
+        ),
         ("127.0.0.1", "", True, "is no address"),
-        ("127.0.0.1:0", "none.json", True, "no token file"),
+        ("127.0.0.1:0", "none.json", True, "no token file .*`maibo token add NAME --scope read --file"),
         ("127.0.0.1:0", "", False, "ask the ClickHouse server of clickhouse://default@db:8123/maibo itself"),
     ],
 )

@@ -93,7 +93,7 @@ def test_a_burn_that_maibo_itself_would_not_tell_yet_is_marked(report: Report):
     text = printed(replace(report, burnt=[held, real]))
     assert "burning fast* 4.6 s after the bad release" in text
     assert "burning       2.0 s before the bad release" in text
-    assert "\n* held back: maibo serve says OK until a service is six minutes old\n" in text
+    assert "\n* held back: maibo serve says OK for a service's first six minutes or longer\n" in text
     assert max(map(len, text.splitlines())) <= 80
     assert "held back" not in printed(replace(report, burnt=[real]))
 

@@ -32,6 +32,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from maibo_slo.documents import Catalogue, load
 from maibo_slo.engine.evaluate import Engine
 from maibo_slo.errors import StoreError
+from maibo_slo.service.answers import HELD_BACK
 from maibo_slo.service.app import create_app
 from maibo_slo.service.questions import Questions
 from maibo_slo.service.traces import trace_links
@@ -830,6 +831,22 @@ def test_a_phone_shows_the_worst_burn_rate_and_the_age_of_the_data(browser, site
     assert "10\u00d7" in shown[0]
     assert "last minute" in row.text
     assert "last event" in browser.find_element(By.CLASS_NAME, "journeys").text
+
+
+@pytest.mark.parametrize("path", ["/", "/journeys/checkout"])
+def test_why_a_burn_is_held_back_stands_beside_the_slos_name_on_a_phone_and_never_over_it(browser, site, path):
+    look(browser, width=390)
+    browser.get(site.url + path)
+    name, state = browser.execute_script(
+        """const row = document.querySelector(".slos tbody tr"), why = document.createElement("span");
+        why.className = "sub";
+        why.textContent = arguments[0];
+        row.querySelector(".state-cell").append(why);
+        return [row.querySelector("th"), why].map((each) => each.getBoundingClientRect().toJSON());""",
+        max(HELD_BACK.values(), key=len),
+    )
+    assert name["width"] > 150
+    assert name["right"] <= state["left"]
 
 
 def test_a_slow_store_shows_a_skeleton_first(browser, healthy):

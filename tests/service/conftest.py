@@ -18,6 +18,7 @@ import pytest
 from maibo_slo.documents import Catalogue, CellSelector, Journey, Objective, Origin, Service, Sli, Slo, Step
 from maibo_slo.documents.scaling_kinds import CapacitySpec, ScalingTarget
 from maibo_slo.plugins import Plugin
+from maibo_slo.service.meanwhile import Meanwhile
 from maibo_slo.service.runtime import Runtime, Settings
 from maibo_slo.store import Store, cells, open_store, segments
 from maibo_slo.store.cells import CellKey
@@ -142,6 +143,23 @@ def fresh_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         minutes = tuple(sorted({cell.t // 60 * 60 for cell in traffic()}))
         segments.record(opened, SegmentRecord("traffic", 1, 3, 1, 350, 301, 40, 9, minutes))
         yield opened
+
+
+@pytest.fixture
+def no_thread_free() -> Iterator[Callable[[], None]]:
+    """No question is asked meanwhile until this is called; it returns when every one that waited has had its turn."""
+    free, over = threading.Event(), threading.Event()
+    taken = [Meanwhile(free.wait) for _ in range(2)]
+
+    def let_go() -> None:
+        free.set()
+        last = Meanwhile(over.set)
+        assert over.wait(60)
+        assert last.answer() is None
+
+    yield let_go
+    free.set()
+    assert all(each.answer() for each in taken)
 
 
 def greeting() -> Plugin:

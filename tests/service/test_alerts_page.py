@@ -92,7 +92,7 @@ def test_a_stretch_has_those_that_fired_in_it(service, fired) -> None:
 def test_what_ended_after_a_moment_fires_as_of_then(service, fired) -> None:
     then = f"{datetime.fromtimestamp(fired + 300, UTC):%Y-%m-%dT%H:%M:%SZ}"
     shown = page(service, f"/alerts?window=1h&at={then}")
-    assert re.search(r"1 firing, \d about to fire, 0 ended", shown)
+    assert "1 firing, \N{EN DASH} about to fire, 0 ended" in shown
     assert "5\u00a0min so far" in shown
     assert "told: slack, pagerduty" in shown or "told: pagerduty, slack" in shown
     assert "burn rates and budgets as of then" in shown
@@ -171,6 +171,24 @@ def test_where_nobody_judges_what_is_about_to_fire_is_not_known(service, fired, 
     assert "nobody has judged" not in judged
 
 
+@pytest.mark.parametrize("judged", [False, True])
+def test_what_was_about_to_fire_at_a_moment_of_the_past_is_on_no_record(
+    service, fired, monkeypatch, judged: bool
+) -> None:
+    told = AboutToFire()
+    if judged:
+        told.tell([])
+    monkeypatch.setattr(service.runtime.questions, "_about_to_fire", told)
+    past = f"from={int(service.now) - 7200}&to={int(service.now) - 3600}"
+    shown = page(service, f"/alerts?{past}")
+    assert "0 firing, \N{EN DASH} about to fire, 0 ended" in shown
+    assert "What was about to fire then is not on record." in shown
+    assert "nobody has judged" not in shown
+    chinese = page(service, f"/alerts?{past}&lang=zh")
+    service.http.cookies.clear()
+    assert "当时即将触发的告警没有记录。" in chinese
+
+
 def test_what_is_about_to_fire_is_listed_as_whoever_judges_says(service, fired) -> None:
     of = {"objective": "0.99", "group": "", "name": "MaiboBudgetBurn"}
     pair = {"long": "1h", "short": "5m", "threshold": 13.4, "slower": 39.8}
@@ -218,6 +236,7 @@ def test_a_store_without_alerts_says_whose_they_are(service, fired) -> None:
     long_ago = int(service.now) - 90 * DAY
     shown = page(service, f"/alerts?from={long_ago}&to={long_ago + 3600}&state=ended")
     assert "put on record by the plugin maibo-alerting" in shown
+    assert "maibo plugins tells which are" in shown
 
 
 def test_of_very_many_the_newest_are_listed(service, fired) -> None:

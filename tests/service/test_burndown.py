@@ -16,6 +16,7 @@ from maibo_slo.engine.burn import BURN_WINDOWS, burn_rate
 from maibo_slo.engine.calendar import period
 from maibo_slo.service.burndown import SLICES, Asked, burndown, burndowns, drawn
 from maibo_slo.service.pages import burndown as pages
+from maibo_slo.service.pages import units
 from maibo_slo.service.pages.burndown import burndown_view
 from maibo_slo.service.pages.plots import level_of
 from maibo_slo.store import ledger
@@ -189,6 +190,26 @@ def test_what_is_left_at_last_is_told_of_now_and_a_slice_that_runs_is_no_fall_in
     running = burndown(service.store, slo, slo.objectives[1], "running", END - 600, until, first_t=END - 180)
     assert running.moments[-1].good == 3
     assert len(burndown_view(running).events.columns) == len(shown.events.columns) == 3
+
+
+def test_the_running_slice_of_a_day_is_drawn_as_wide_as_it_has_run_and_at_the_rate_of_that_time(service, slo) -> None:
+    written(service.store, slo.name, "first", {END - 60 * back: (594, 6) for back in range(1, 6)})
+    until = END - 20
+    found = burndown(service.store, slo, slo.objectives[1], "first", until - DAY, until)
+    assert found.moments[-1].end == END, "it runs for 20 s more"
+    [column] = burndown_view(found).events.columns
+    passed = found.step - 20
+    assert column.title.endswith(f": {units.rate(3000 / passed)}, 30 bad")
+    width = column.blocks[0].width / 0.9 / 100 * (found.end - found.begin)
+    assert width == pytest.approx(passed, abs=found.step / 100)
+
+
+def test_where_there_are_events_the_chart_never_says_that_there_are_none(service, slo) -> None:
+    written(service.store, slo.name, "only", {END: (30, 0)})
+    found = burndown(service.store, slo, slo.objectives[1], "only", END - HOUR, END + 10)
+    events = burndown_view(found).events
+    assert not events.empty
+    assert events.columns[0].title.endswith(": 3.00/s, 0 bad")
 
 
 @pytest.mark.parametrize(

@@ -329,6 +329,49 @@ def test_an_hour_whose_minutes_are_gone_is_told_once_it_was_over(service) -> Non
         assert [each["what"] for each in api(service, kind="version", service="old", **asked)["changes"]] == told
 
 
+@pytest.fixture(scope="module")
+def long_ago(service) -> int:
+    """Forty minutes of trouble, twenty days ago."""
+    begin = int(service.now) // 3600 * 3600 - 20 * 86_400
+    events.append(
+        service.store,
+        [
+            Event("then@1", "alert", "checkout-fast", begin, begin + 2400, {"severity": "page", "summary": "it burnt"}),
+            Event("then@2", "override", "checkout-api", begin + 5, begin + 2405, {"least": 9, "who": "eve", "why": "then"}),
+            Event(f"{WORKLOAD}@4", "scaleup", WORKLOAD, begin + 10, begin + 2410, {"before": 8, "after": 9, "by": "hpa"}),
+            Event(f"{WORKLOAD}@5", "rise", WORKLOAD, begin + 8, begin + 8, {"before": 8, "after": 9, "served_at": begin + 700.5, "served_by": "keda"}),
+        ],
+    )  # fmt: skip
+    correction = Correction(
+        "then", "maintenance", "exclude", datetime.fromtimestamp(begin, UTC).replace(tzinfo=None), 2400, "UTC", "",
+        ("checkout-fast",), (), (), who="eve", why="then",
+    )  # fmt: skip
+    service.runtime.corrections.add(correction, at=begin)
+    return begin
+
+
+def test_what_ended_after_a_moment_of_the_past_goes_on_as_of_then(service, long_ago: int) -> None:
+    lasting = {"alert", "override", "scaleup", "correction"}
+    for after, ends in ((600, False), (2400, None), (2410, True)):
+        found = api(service, **{"from": long_ago - 60, "to": long_ago + after})["changes"]
+        mine = {each["kind"]: each for each in found}
+        assert set(mine) == lasting | {"rise"}
+        told = {kind: (mine[kind]["end"] is not None, mine[kind]["goes_on"]) for kind in lasting}
+        over = lasting if ends else {"alert", "correction"} if ends is None else set()
+        assert told == {kind: (kind in over, kind not in over) for kind in lasting}, after
+    then = f"{datetime.fromtimestamp(long_ago + 600, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    for path in ("/changes", "/slos/checkout-fast"):
+        shown = page(service, f"{path}?window=1h&at={then}")
+        assert shown.count("goes on") >= 4, path
+        assert "40\u00a0min" not in shown, path
+
+
+def test_a_face_that_answered_after_a_moment_of_the_past_is_not_told(service, long_ago: int) -> None:
+    for after, who in ((700, ""), (701, "keda")):
+        [rise] = api(service, kind="rise", **{"from": long_ago, "to": long_ago + after})["changes"]
+        assert rise["who"] == who
+
+
 def calls(now: int) -> dict[CellKey, int]:
     """Of two services in the 50 hours before, each in one of three versions at a time."""
     chance = Random(7)
@@ -379,6 +422,22 @@ def test_cells_that_come_late_are_seen_within_minutes(service) -> None:
     assert versions() == {"new"}
     clock[0] += KEPT_SECONDS
     assert versions() == {"new", "old"}
+
+
+@pytest.mark.parametrize(("hours", "after"), [(1, 1800), (720, 0)])
+def test_the_past_is_not_answered_from_what_was_read_before_it_was_over(service, hours: int, after: int) -> None:
+    """A live page reads to the end of the running minute, of which the rest comes yet."""
+    over = int(service.now) // 10_800 * 10_800 - 99 * 3600 + after
+    seen = VersionsSeen(service.store)
+    name = f"running-{hours}"
+
+    def versions(end: float, *, past: bool) -> set[str]:
+        return {one.version for one in seen.between(end - hours * 3600, end, name, past=past)}
+
+    assert versions(over - 30, past=False) == set()
+    key = CellKey(over - 20, name, "pay", "", "till", "new", "", "", "", "", "success", bin_of(10**7))
+    cells.insert_cells(service.store, {key: 9}, token=name)
+    assert versions(over + 1, past=True) == {"new"}
 
 
 @pytest.fixture(scope="module")

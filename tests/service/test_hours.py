@@ -16,6 +16,7 @@ from maibo_slo.store.segments import SegmentRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 HOUR, DAY = 3600, 86_400
 NOW = int(time.time()) // HOUR * HOUR + 1234
@@ -31,8 +32,13 @@ def cell(
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with open_store(f"chdb://{tmp_path_factory.mktemp('hours')}/store") as opened:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("hours")
+
+
+@pytest.fixture(scope="module")
+def store(folder: Path) -> Iterator[Store]:
+    with open_store(f"chdb://{folder}/store") as opened:
         chance = np.random.default_rng(7)
         made = {
             cell(int(ago), step=step, tier=tier, outcome=outcome, bin_=int(bin_)): int(n)
@@ -136,3 +142,38 @@ def test_of_a_journey_that_is_silent_now_the_last_event_is_told_to_the_minute(st
     found = Hours(store).reading(day(), now=NOW).distributions(ALL, by=BY)
     [expected] = cells.distributions(store, day(), ALL, now=NOW)
     assert max(one.last_event or 0 for one in found) == expected.last_event
+
+
+def test_of_a_journey_that_is_silent_now_hours_that_are_over_are_read_once_too(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    for name in ("arrow", "rows"):
+        real = getattr(Store, name)
+        monkeypatch.setattr(
+            Store, name, lambda *of, real=real, name=name, **how: asked.append(name) or real(*of, **how)
+        )
+    hours = Hours(store)
+    told = [hours.reading(day(), now=NOW).distributions(CellFilter("old"), by=("tier",)) for _ in range(2)]
+    assert [one.last_event for [one] in told] == [(NOW - 20 * HOUR) // 60 * 60 + 60] * 2
+    # The newest mark; what changed; hours, what came lately, the last minute; and then what changed, and what came lately.
+    assert asked == ["rows", "rows", "arrow", "arrow", "rows", "rows", "arrow"]
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_what_is_recorded_by_a_clock_that_is_behind_is_heard_of(folder: Path, recorded: bool) -> None:
+    def record(name: str, ago: int) -> None:
+        segments.record(store, SegmentRecord(name, (NOW - ago) * 1000, 1, 0, 1, 1, 0, 0, (early.t // 60 * 60,)))
+
+    early = cell(10 * HOUR)
+    with open_store(f"chdb://{folder}/store?database=behind_{recorded}") as store:
+        cells.insert_cells(store, {early: 1, cell(60): 1}, token="early")
+        if recorded:
+            record("early", 3 * HOUR)
+        hours, found = Hours(store), []
+        for _ in range(2):
+            [one] = hours.reading(day(), now=NOW).distributions(ALL, by=())
+            found.append(one.events())
+            cells.insert_cells(store, {early: 7}, token="late")
+            record("late", 2 * HOUR)
+    assert found == [{"success": 2}, {"success": 9}]

@@ -37,6 +37,11 @@ def test_the_fields_of_a_model_are_parameters():
     assert "no such parameter, did you mean 'limit'?; there are: from, limit" in refused.text
 
 
+def test_a_name_unlike_all_there_are_is_not_said_to_be_meant(service):
+    refused = service.http.get("/v1/changes", params={"window": "1h"})
+    assert "query window: no such parameter; there are: from, kind, service, to" in refused.text
+
+
 @pytest.mark.parametrize(("how", "told"), [({}, "; see /openapi.json for what there is"), ({"openapi_url": None}, "")])
 def test_what_is_not_there_is_said_with_where_to_look_if_that_is_there(how, told):
     refused = application(**how).get("/v1/nothing")

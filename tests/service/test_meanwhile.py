@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 import pytest
 
-from maibo_slo.service.meanwhile import Meanwhile
+from maibo_slo.service.meanwhile import MOST, Meanwhile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SPOKEN: ContextVar[str] = ContextVar("SPOKEN", default="")
 
@@ -44,3 +49,31 @@ def test_what_goes_wrong_is_raised_where_the_answer_is_wanted() -> None:
     asked = Meanwhile(wrong)
     with pytest.raises(ValueError, match="wrong"):
         asked.answer()
+
+
+def test_what_nobody_wants_any_more_is_never_asked(no_thread_free: Callable[[], None]) -> None:
+    asked: list[str] = []
+    with (
+        pytest.raises(LookupError),
+        Meanwhile(lambda: asked.append("first")),
+        Meanwhile(lambda: asked.append("second")),
+    ):
+        raise LookupError
+    no_thread_free()
+    assert asked == []
+
+
+class Question:
+    def __call__(self) -> Question:
+        return self
+
+
+def test_however_many_ask_only_so_many_wait(no_thread_free: Callable[[], None]) -> None:
+    def ask() -> weakref.ref[Question]:
+        question = Question()
+        with Meanwhile(question) as asked:
+            assert asked.answer() is question
+        return weakref.ref(question)
+
+    known = [ask() for _ in range(3 * MOST)]
+    assert 0 < sum(each() is not None for each in known) <= MOST

@@ -9,6 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from maibo_slo.cli import cli
+from maibo_slo.engine.scaling.inputs import Decision, Inputs
+from maibo_slo.engine.scaling.signal import Refusal, ScalingSignal, Signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,3 +169,60 @@ def test_the_command_line_tells_what_is_wrong_in_its_own_words(service, argument
     refused = run(service, "scale", *arguments, "--who", "ana", "--why", "x")
     assert refused.exit_code == 2
     assert text in refused.output
+
+
+@pytest.fixture
+def unknown(service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows the demand."""
+    target = service.runtime.scaler.targets["shop", "checkout-api"]
+    refusal = Refusal(target.name, target.workload, "no calls were seen in the last 300 s")
+    told = Signals(service.now, {("shop", "checkout-api"): refusal})
+    monkeypatch.setattr(service.runtime.scaler, "_signals", told)
+
+
+def test_that_nothing_will_follow_is_told_to_who_sets_it(service, unknown: None) -> None:
+    scaled = run(service, "scale", "checkout-api", "--min", "20", "--for", "2h", "--who", "ana", "--why", "sale")
+    assert scaled.exit_code == 0, scaled.output
+    assert scaled.stderr == (
+        "note: no signal shop/checkout-api: no calls were seen in the last 300 s; until it is back scalers are refused: "
+        "say at least 20 and at most 20 to have 20 told whatever happens\n"
+    )
+
+
+@pytest.mark.parametrize("changed", [{"max_replicas": 20}, {"min_replicas": None, "max_replicas": 2}])
+def test_one_number_follows_whatever_is_known(service, unknown: None, changed: dict[str, Any]) -> None:
+    assert said(service, **changed).json()["notes"] == []
+
+
+def test_that_the_one_before_alone_had_an_answer_is_told(service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One number is fresh whatever is known of demand; what replaces it is not."""
+    target, now = service.runtime.scaler.targets["shop", "checkout-api"], service.now
+    fixed = Decision(20, 20, 20, (), "override", "20 replicas, whatever demand is")
+    signal = ScalingSignal(
+        target.name, target.workload, 20, 20, 20, 20, 20, "", now, now, target.max_age_seconds, fixed, Inputs(now)
+    )
+    monkeypatch.setattr(service.runtime.scaler, "_signals", Signals(now, {("shop", "checkout-api"): signal}))
+    [note] = said(service, min_replicas=None, max_replicas=24).json()["notes"]
+    assert note.startswith("signal shop/checkout-api is stale but for the override before; until it is back")
+    assert note.endswith("say at least 24 and at most 24 to have 24 told whatever happens")
+
+
+def test_which_one_it_replaces_is_told(service) -> None:
+    before = said(service).json()
+    service.now += 10
+    assert said(service, min_replicas=24, who="ben").json()["notes"] == [
+        f"it replaces ana's of {before['said_at'][:16].replace('T', ' ')} UTC (at least 20): sale at noon"
+    ]
+
+
+def test_the_list_tells_who_ended_one_when_and_why(service) -> None:
+    begun = said(service).json()
+    service.now += 600
+    run(service, "end", "checkout-api", "--who", "ben", "--why", "sale is over")
+    ended = next(
+        each["ended"]["at"] for each in service.http.get(PATH).json()["overrides"] if each["id"] == begun["id"]
+    )
+    listed = run(service, "list").output
+    assert f" {ended[:16].replace('T', ' ')} " in listed
+    assert f" {begun['until'][:16].replace('T', ' ')} " not in listed
+    assert "ended by ben: sale is over" in listed

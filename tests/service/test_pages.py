@@ -457,6 +457,16 @@ def test_what_is_not_there_is_a_404_with_a_way_back(path):
     assert 'href="/"' in answer.text
 
 
+@pytest.mark.parametrize(("path", "status"), [("/journeys/nobody", 404), ("/", 503)])
+def test_what_a_page_does_not_come_to_show_is_never_asked_for(path, status, no_thread_free, monkeypatch):
+    beside: list[str] = []
+    for name in ("ingest", "slos_lately", "changes", "exemplars"):
+        monkeypatch.setattr(Answers, name, lambda *_, name=name, **__: beside.append(name))
+    assert client(Answers([journey()], error=StoreError("down"))).get(path).status_code == status
+    no_thread_free()
+    assert beside == []
+
+
 def test_a_list_without_a_name_leads_to_the_overview():
     answer = client(Answers()).get("/journeys")
     assert answer.status_code == 307
@@ -1211,18 +1221,24 @@ def test_a_burn_rate_stands_beside_the_interval_that_it_lies_in():
     assert '<td class="num">9.3\u00d7 to 61\u00d7</td>' in page
 
 
-def stages(*counts: int, succeeded: int, began: int) -> list[tuple[str, int | None, bool]]:
+def stages(*counts: int, succeeded: int, began: int, begin: int = NOW - 300) -> list[tuple[str, int | None, bool]]:
     """Of a funnel of the steps cart, payment and cancel."""
     named = zip(("cart", "payment", "cancel"), counts, strict=True)
     steps = [step(name, count).model_copy(update={"declared": True}) for name, count in named]
     answer = journey(steps=steps, flow=started(began)).model_copy(update={"outcomes": {"success": succeeded}})
-    return [(stage.step or stage.title, stage.left, stage.most_left) for stage in funnel(answer)]
+    window = Span(begin=at(begin), end=at(NOW), seconds=NOW - begin)
+    return [(stage.step or stage.title, stage.left, stage.most_left) for stage in funnel(answer, window)]
 
 
 def started(count: int) -> JourneyFlow:
     return JourneyFlow(
         begin=at(NOW - 300), end=at(NOW), started=count, succeeded=0, failed=0, abandoned=None, silent=None, in_progress=None, timeout_seconds=60
     )  # fmt: skip
+
+
+def test_who_began_in_other_seconds_than_the_window_has_is_not_held_against_its_steps():
+    assert stages(90, 80, 70, succeeded=70, began=100)[0] == ("began", 0, False)
+    assert stages(90, 80, 70, succeeded=70, began=100, begin=NOW - 310)[0] == ("cart", 0, False)
 
 
 def test_nobody_left_before_a_step_that_journeys_succeed_without():

@@ -74,6 +74,18 @@ def test_a_journey_and_an_slo_of_the_past_are_told_by_what_was_then(service):
     )
 
 
+@pytest.mark.parametrize("path", ["/", "/journeys/checkout"])
+def test_of_a_moment_without_data_is_said_that_nothing_was_counted_and_not_that_nobody_ever_came(service, path):
+    html = service.http.get(path, params={"window": "5m", "at": written(service.now - 3600)}).text
+    assert "Nothing was counted in this time." in text(html)
+    for untrue in ("No journeys yet", "none of them is tagged", "maibo.configure", "Nobody has taken"):
+        assert untrue not in html
+    html = service.http.get(path, params={"window": "5m", "at": written(service.now - 3600), "lang": "zh"}).text
+    service.http.cookies.clear()
+    assert "此时间内没有计数。" in html
+    assert "还没有人" not in html
+
+
 def test_the_list_is_filtered_and_sorted_by_its_address(service):
     html = service.http.get("/?q=silent").text
     assert "Silent" in text(html)

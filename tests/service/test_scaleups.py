@@ -15,6 +15,7 @@ from maibo_slo.cli.scaleup import waterfall
 from maibo_slo.documents import load
 from maibo_slo.service import scaleups as answers
 from maibo_slo.service.pages import scaleup_words
+from maibo_slo.service.scaleups_seen import as_of
 from maibo_slo.store import rises, scaleups
 from maibo_slo.store.rises import Rise
 from maibo_slo.store.scaleups import Stage
@@ -183,6 +184,54 @@ def test_what_is_wrong_is_a_problem_with_its_mend(service, history, path: str, s
     said = get(service, path, status)
     assert said["status"] == status
     assert mend in said["detail"]
+
+
+@pytest.mark.parametrize("after", [0, 0.5, 1, 2, 8.5, 9, 30, 65, 69, 72, 75])
+def test_a_scaleup_as_of_a_moment_is_what_had_been_recorded_by_then(make_scaleup, after: float) -> None:
+    at, pods = 1_800_000_000, [*[WARM] * 4, *map(cold, range(4))]
+
+    def known(pod: dict[str, object]) -> dict[str, object]:
+        facts = {name: said for name, said in pod.items() if name not in set(Stage)}
+        reached = {name: said for name, said in pod.items() if name in set(Stage) and said <= after}
+        return {**reached, **facts, "state": "serving" if "in_rotation" in reached else "starting"}
+
+    then = [known(pod) for pod in pods if pod["created"] <= after]
+    recorded = make_scaleup(at, then, added=len(pods), trigger=-2.2, exact=True)
+    found = as_of(make_scaleup(at, pods, trigger=-2.2, exact=True), at + after)
+    assert (found.state, found.ended, found.half, found.most, found.moments, found.pods) == (
+        recorded.state, recorded.ended, recorded.half, recorded.most, recorded.moments, recorded.together,
+    )  # fmt: skip
+
+
+def test_a_censored_one_runs_as_of_a_moment_before(make_scaleup) -> None:
+    dies = {"created": 1, "state": "never_ready", "ended": 300.0}
+    whole = make_scaleup(1_800_000_000, [WARM, dies], ended=320.0, why_censored="1 pod failed")
+    for after, state, why, pods in (
+        (299, "running", "", {"serving": 1, "starting": 1}),
+        (300, "running", "", {"serving": 1, "never_ready": 1}),
+        (320, "censored", "1 pod failed", {"serving": 1, "never_ready": 1}),
+    ):
+        found = as_of(whole, 1_800_000_000 + after)
+        assert (found.state, found.why_censored, found.pods.states) == (state, why, pods)
+
+
+def test_a_window_of_the_past_tells_no_later_state_and_no_later_latency(service, history) -> None:
+    began = int(service.now) - 3600
+    asked = {"begin": began - 600, "end": began + 30}
+    [said] = get(service, "/v1/scaleups", **asked)["scaleups"]
+    assert (said["id"], said["state"], said["censored"]) == (history["cold"].id, "running", True)
+    assert said["latency"] == {"earliest": pytest.approx(32.2), "latest": pytest.approx(32.2)}
+    assert (said["pods"], said["most"]) == ({"serving": 4, "starting": 4}, None)
+    assert (said["phases"][-1]["stage"], said["phases"][-1]["over"]) == ("scheduled", False)
+    assert get(service, "/v1/scaleups", state="complete", **asked)["scaleups"] == []
+    [summed] = get(service, "/v1/scaleups/summary", **asked)["workloads"]
+    assert (summed["running"], summed["complete"], summed["warm_share"]) == (1, 0, None)
+    assert (summed["latency"]["p50"], summed["latency"]["longest"]) == (None, pytest.approx(32.2))
+    [over] = get(service, "/v1/scaleups", begin=began - 600, end=began + 120)["scaleups"]
+    assert (over["state"], over["latency"]["earliest"]) == ("complete", pytest.approx(74.2))
+    then = page(service, f"/scaleups?from={began - 600}&to={began + 30}")
+    assert "running" in then
+    assert "63 of 75 s" not in then
 
 
 def test_a_store_without_scaleups_says_so_everywhere(service) -> None:

@@ -397,6 +397,14 @@ def test_forecasts_that_were_made_later_are_not_those_of_then(service, history, 
     assert late == []
 
 
+def test_a_face_that_answered_later_had_not_told_a_rise_then(service, decided) -> None:
+    asked = service.now - 20_000.0
+    late = rises.Rise("r@3", WORKLOAD, "checkout-api", asked, asked, 3, 4, "more", asked + 90, "keda")
+    rises.append(service.store, [late])
+    assert "3 → 4 no scaler had asked by then more" in text(then(service, ONE, 20_000 - 60))
+    assert "3 → 4 KEDA (gRPC), 1 min 30 s later more" in text(then(service, ONE, 20_000 - 120))
+
+
 def test_a_past_moment_without_the_store_is_a_problem_and_not_a_guess(service, decided, monkeypatch) -> None:
     def fails(*_: object, **__: object) -> None:
         raise StoreError("cannot read scaling_10s: the disk is gone")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,8 @@ from maibo_slo.store.sampled import Evidence
 from maibo_slo.store.tables import DIMENSIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from maibo_slo.store import Store
 
 TABLES = {
@@ -241,14 +244,14 @@ def test_a_streams_state_is_what_was_saved_last_whatever_it_was_before(store: St
 def test_flow_is_told_by_the_minute_of_the_begin_and_by_what_a_journey_keeps(store: Store, present: int):
     counts.insert(store, _everything(present), token="a")
     counts.insert(store, _everything(present + 60), token="b")
-    one = flow.FlowSlice(present, ("vip",), started=9, succeeded=5, failed=3, abandoned=0)
-    window = Window(present + 5, present + 110)
-    told = flow.flow(store, window, "checkout", by=("tier",))
-    assert told[0] == one
-    assert [each.t for each in told] == [present, present + 60]
-    assert flow.flow(store, window, slice_seconds=3_600) == [flow.FlowSlice(present, (), 18, 10, 6, 0)]
-    assert flow.flow(store, window, "checkout", among={"tier": ["standard"]}) == flow.flow(store, window, "x") == []
+    one = flow.FlowSlice(present, started=9, succeeded=5, failed=3, abandoned=0)
+
+    def slices(journey: str = "checkout", *, seconds: int = 60, **among: Sequence[str]) -> list[flow.FlowSlice]:
+        window = Window(present + 5, present + 110)
+        return flow.told(store, window, journey, 300, present, among=among, slice_seconds=seconds)[1]
+
+    assert slices() == slices(tier=["vip", "standard"]) == [one, replace(one, t=present + 60)]
+    assert slices(seconds=3_600) == [flow.FlowSlice(present, 18, 10, 6, 0)]
+    assert slices(tier=["standard"]) == slices("x") == []
     with pytest.raises(ValueError, match="not a dimension"):
-        flow.flow(store, window, by=("service",))
-    with pytest.raises(ValueError, match="30 s"):
-        flow.flow(store, window, slice_seconds=30)
+        slices(service=["shop"])

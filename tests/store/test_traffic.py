@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from maibo_slo.store import cells
+from maibo_slo.store import cells, traffic
 from maibo_slo.store.cells import CellFilter, Window
-from maibo_slo.store.traffic import by_journey
+from maibo_slo.store.traffic import MOST_ROWS, by_few_journeys, by_journey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,8 +76,36 @@ def test_what_lies_in_a_slice_and_before_the_window_is_in_no_count_but_the_slice
     assert by_journey(store, before, CellFilter(), slice_seconds=60, now=present + 100)[0] == []
 
 
+@pytest.mark.parametrize(
+    ("seconds", "most", "rows", "few"),
+    [
+        (HOUR, 4, MOST_ROWS, True),
+        (HOUR, 3, MOST_ROWS, False),
+        (HOUR, 4, 100, False),
+        (24 * HOUR, 4, MOST_ROWS, False),
+    ],
+    ids=["few", "names", "rows", "coarse"],
+)
+def test_all_journeys_are_told_where_they_are_few(
+    busy: Store, present: int, monkeypatch: pytest.MonkeyPatch, seconds: int, most: int, rows: int, few: bool
+):
+    monkeypatch.setattr(traffic, "MOST_ROWS", rows)
+    now = present + 7
+    window = cells.covered(Window(now - seconds, now), now=now)
+    found = by_few_journeys(busy, window, slice_seconds=60, most=most, now=now)
+    assert (found is not None) is few
+    if found is not None:
+        counted, slices = by_journey(busy, window, CellFilter(), slice_seconds=60, now=now)
+        assert [(one.group, one.events()) for one in found[0]] == [(one.group, one.events()) for one in counted]
+        assert sorted(found[1], key=lambda each: (each.t, each.group)) == sorted(
+            slices, key=lambda each: (each.t, each.group)
+        )
+
+
 def test_nothing_counted_is_no_data(store: Store, present: int):
     assert by_journey(store, Window(present, present + 300), CellFilter(), slice_seconds=10, now=present + 300) == (
         [],
         [],
     )
+    few = by_few_journeys(store, Window(present, present + 300), slice_seconds=10, most=9, now=present + 300)
+    assert few == ([], [])

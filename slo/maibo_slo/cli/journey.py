@@ -191,12 +191,12 @@ def _summary(answer: JourneyAnswer) -> str:
 
 
 def _flow(flow: JourneyFlow) -> str:
-    """``4311 started: 3790 succeeded, 9 failed, 95 abandoned (57 silently), 417 under way``."""
+    """``4311 started 17:30 to 17:36: 3790 succeeded, 9 failed, 95 abandoned (57 silently), 417 under way``; by whole minutes, UTC."""
     ended = f"{flow.succeeded} succeeded, {flow.failed} failed"
     if flow.abandoned is None:
         return f"{ended}; starts are not told, so how many were abandoned is not known"
     silently = f" ({flow.silent} silently)" if flow.silent else ""
-    return f"{flow.started} started: {ended}, {flow.abandoned} abandoned{silently}, {flow.in_progress} under way"
+    return f"{flow.started} started {flow.begin:%H:%M} to {flow.end:%H:%M}: {ended}, {flow.abandoned} abandoned{silently}, {flow.in_progress} under way"
 
 
 def _reasons(answer: JourneyAnswer) -> Table:

@@ -103,7 +103,7 @@ def list_(*, begin: str | None, end: str | None, url: str, output: str) -> None:
             _replicas(each.min_replicas),
             _replicas(each.max_replicas),
             f"{each.said_at:{TIME}}",
-            f"{each.until:{TIME}}",
+            f"{each.ended.at if each.ended else each.until:{TIME}}",
             styled(_state(each), "bold" if each.in_force else "dim"),
             shown(each.who),
             shown(each.why),
@@ -149,7 +149,7 @@ def _print(answer: OverrideAnswer, *, output: str) -> None:
         gone = answer.ended
         out.print(styled(shown(f"ended {gone.at:{TIME}} UTC by {gone.who}: {gone.why}"), "magenta"))
     for note in answer.notes:
-        out.print(styled(f"note: {shown(note)}", "yellow"))
+        click.secho(f"note: {shown(note)}", fg="yellow", err=True)
 
 
 def _named(answer: OverrideAnswer) -> str:
@@ -164,4 +164,4 @@ def _replicas(bound: int | None) -> str:
 def _state(answer: OverrideAnswer) -> str:
     if answer.in_force:
         return "in force" if answer.recorded else "in force, not recorded"
-    return "expired" if answer.ended is None else "ended"
+    return "expired" if answer.ended is None else shown(f"ended by {answer.ended.who}: {answer.ended.why}")

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from maibo_slo.signals.plain import InputsAnswer, OverrideAnswer, ScalingAnswer, ScalingListAnswer, StandingAnswer
 
 TIME: Final = "%Y-%m-%d %H:%M"
+NOTICED: Final = 0.0005
+"""Calls/s: fewer are nothing."""
 window_option = click.option("--window", default="1d", show_default=True, help="How far back to judge: 6h, 1d, 7d.")
 
 
@@ -288,7 +290,12 @@ def _lead(seconds: float | None, why: str) -> str:
 
 
 def _figure(number: float | None) -> str:
-    return NOTHING if number is None else f"{number:.3g}"
+    return NOTHING if number is None else f"{_seen(number):.3g}"
+
+
+def _seen(number: float) -> float:
+    """Nothing, where rounding alone left something."""
+    return number if abs(number) >= NOTICED else 0.0
 
 
 def _why(of: StandingAnswer) -> Text:
@@ -307,7 +314,7 @@ def _said(of: OverrideAnswer) -> Text:
 
 
 def _rate(calls: float | None) -> str:
-    return NOTHING if calls is None else f"{calls:.4g} calls/s"
+    return NOTHING if calls is None else f"{_seen(calls):.4g} calls/s"
 
 
 def _replicas(number: int | None) -> str:

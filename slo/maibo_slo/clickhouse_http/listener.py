@@ -12,9 +12,10 @@ from maibo_slo.clickhouse_http.app import ClickHouseHttp
 from maibo_slo.clickhouse_http.engine import ReadOnlyEngine
 from maibo_slo.clickhouse_http.plugin import ADDRESS, TOKENS
 from maibo_slo.errors import MaiboError
+from maibo_slo.loopback import is_loopback
 from maibo_slo.plugins import OFF
 from maibo_slo.serving import Server
-from maibo_slo.tokens import TokenFile
+from maibo_slo.tokens import Scope, TokenFile
 
 if TYPE_CHECKING:
     from maibo_slo.plugins import Context
@@ -34,7 +35,13 @@ async def run(context: Context) -> None:
         return
     if not context.store.embedded:
         raise MaiboError(f"--{ADDRESS} is for the embedded store: ask the ClickHouse server of {context.store} itself")
-    known = TokenFile(Path(tokens), now=time.monotonic()) if tokens else None
+    known = TokenFile(Path(tokens), now=time.monotonic(), scope=Scope.READ) if tokens else None
+    where = Address.of(address)
+    if known is None and where is not None and not is_loopback(where.host):
+        raise MaiboError(
+            f"--{ADDRESS} {address!r} can be reached by others, who must show who they are: make a token with `maibo token add NAME "
+            f"--scope read` and give its file as --{TOKENS}; or listen on 127.0.0.1"
+        )
     engine = await asyncio.to_thread(ReadOnlyEngine, context.store)
     try:
         listener = await context.listen(address, f"--{ADDRESS}", guarded=known is not None)

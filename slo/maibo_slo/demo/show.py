@@ -24,7 +24,7 @@ WIDE = 96
 """Columns from which tables have room between theirs; they fit into 80."""
 STYLES = {"ok": "green", "burning": "yellow", "burning_fast": "red", "exhausted": "bold red"}
 
-HELD_BACK = "* held back: maibo serve says OK until a service is six minutes old"
+HELD_BACK = "* held back: maibo serve says OK for a service's first six minutes or longer"
 
 
 @dataclass(frozen=True, slots=True)

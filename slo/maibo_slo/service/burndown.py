@@ -244,12 +244,3 @@ def _elapsed(first_t: int | None, begin: int, end: int, at: int) -> float:
     """How much of the window the counts are of, as the engine reckons it."""
     since = begin if first_t is None else max(begin, first_t)
     return min(1.0, max(MINUTE, at - since) / max(MINUTE, end - begin))
-
-
-def highest_burns(found: Sequence[Moment]) -> Mapping[str, float]:
-    """By window: the highest of all."""
-    most: dict[str, float] = {}
-    for each in found:
-        for name, rate in each.burns.items():
-            most[name] = max(rate, most.get(name, 0.0))
-    return most

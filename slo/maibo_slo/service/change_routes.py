@@ -30,7 +30,7 @@ class ChangeAnswer(Answer):
 
     kind: Kind
     at: datetime = Field(description="when it began; of a version, when it was first counted, by the minute or hour")
-    end: datetime | None = Field(None, description="null: of a moment, or it goes on")
+    end: datetime | None = Field(None, description="null: of a moment, or it goes on; of a past window, at its end")
     goes_on: bool
     subject: str = Field(description="the service, SLO, target, workload or correction that it is about")
     what: str = Field(examples=["v1 → v2", "10 → 40", "at least 40", "page"])
@@ -99,7 +99,7 @@ def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
         kind: Annotated[list[Kind] | None, Query(description="Only these; may be given several times.")] = None,
         service: Annotated[str, Query(description="Only what is about this service.")] = "",
     ) -> ChangesAnswer:
-        """Deployments and rollbacks, overrides, corrections, scale-ups, rises, fast-lane writes and alerts: the newest first."""
+        """Deployments and rollbacks, overrides, corrections, scale-ups, rises, fast-lane writes and alerts, as they stood at `to`: the newest first."""
         asked = Asked(unix_seconds("from", begin), unix_seconds("to", end), DAY)
         at = now()
         first, last = asked.at(at)

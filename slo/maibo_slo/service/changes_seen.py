@@ -5,7 +5,9 @@ Each kind is bounded: of more than `MOST` the newest are told, and that there ar
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 KEPT: Final = 8 * MOST
 """1 kB each."""
 _FIELDS: Final = (
-    "before", "after", "by", "reason", "state", "why_censored", "target", "served_by", "min_replicas", "max_replicas", "least", "most", "until", "who", "why",
-    "ended_at", "ended_by", "ended_why", "name", "objective", "group", "severity", "summary",
+    "before", "after", "by", "reason", "target", "served_at", "served_by", "min_replicas", "max_replicas", "least", "most", "who", "why",
+    "name", "objective", "group", "severity", "summary",
 )  # fmt: skip
 _EVENTS: Final = {
     "alert": Kind.ALERT,
@@ -51,7 +53,7 @@ class ChangesSeen:
         self._events = EventsSeen(partial(events.briefs_of, store, fields=_FIELDS), KEPT)
 
     def between(self, begin: float, end: float, about: About = About(), *, now: float, most: int = MOST) -> Changed:  # noqa: B008 -- frozen
-        """Those that happened in [begin, end), or went on then. StoreError."""
+        """Those that happened in [begin, end), or went on then; of a stretch of the past as they stood at its end. StoreError."""
         catalogue = self._catalogue()
         slo = catalogue.judged.get(about.slo)
         journey = about.journey or (slo.journey if slo else "")
@@ -75,7 +77,10 @@ class ChangesSeen:
                 kept.append(each)
         kept.sort(key=lambda each: each.at if isinstance(each, Change) else each.begin, reverse=True)
         # An event is put into words when it is told: of thousands most are not.
-        told = tuple(each if isinstance(each, Change) else _change(each, scope) for each in kept[:most])
+        until = end if end < now else math.inf
+        told = tuple(
+            _as_of(each if isinstance(each, Change) else _change(each, scope, until), until) for each in kept[:most]
+        )
         return Changed(begin, end, told, cut or len(kept) > most, tuple(sorted(services)))
 
     def _versions_of(
@@ -131,10 +136,16 @@ def _version(of: VersionChange) -> Change:
     )
 
 
-def _change(event: Brief, scope: Scope) -> Change:
-    """Of one event. Fields that an older writer did not know are not there."""
+def _as_of(change: Change, until: float) -> Change:
+    """What ended later than `until` goes on."""
+    return replace(change, end=None, goes_on=True) if change.end is not None and change.end > until else change
+
+
+def _change(event: Brief, scope: Scope, until: float) -> Change:
+    """Of one event, without a face that answered later than `until`. Fields that an older writer did not know are not there."""
     kind, said = _EVENTS[event.kind], event.detail
     lasts = kind in {Kind.ALERT, Kind.OVERRIDE, Kind.SCALEUP}
+    served_by = "" if (said.get("served_at") or 0.0) > until else _text(said, "served_by")
     return Change(
         kind,
         event.begin,
@@ -142,7 +153,7 @@ def _change(event: Brief, scope: Scope) -> Change:
         _what(kind, said),
         end=event.end if lasts else None,
         goes_on=lasts and event.end is None,
-        who=_text(said, "who") or _text(said, "by") or _text(said, "served_by"),
+        who=_text(said, "who") or _text(said, "by") or served_by,
         why=_text(said, "why") or _text(said, "summary") or ("" if kind is Kind.ALERT else _text(said, "reason")),
         id=event.id,
         services=scope.services(kind, event.subject),

@@ -23,7 +23,7 @@ class EventsSeen(Generic[E]):
         """By kind, id and version."""
 
     def events(self, versions: Mapping[tuple[str, str], int]) -> list[E]:
-        """Those that are in force, in the same order; one that has a newer version by now in that. StoreError."""
+        """Those that are in force, in the same order; one that was written anew meanwhile is told as it is now. StoreError."""
         found = {which: self.kept.get((*which, version)) for which, version in versions.items()}
         missing = [which for which, one in found.items() if one is None]
         for which, (version, one) in self._read(missing).items():

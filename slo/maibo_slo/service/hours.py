@@ -3,6 +3,9 @@
 What is kept is what the store would say now. Cells may come late; but every log segment is recorded, once its cells are in, with the minutes that it
 changed. So before anything that is kept is told, it is asked what changed since, and what lies over such a minute is read again. After
 `KEPT_SECONDS` it is read again in any case.
+
+WARNING: Where several collectors write, a record may become visible after a newer one. If it was 10 s or more behind (`segments.SHARED_OVERLAP_MS`), it
+is not heard of, and what it changed is told `KEPT_SECONDS` later at most.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
 
 A = TypeVar("A")
 Both = tuple[list[Distribution], list[Distribution]]
-"""Of a journey or one of its steps, and of all steps."""
+"""Counts of a journey or of one of its steps, and those of all its steps."""
+LastEvents = dict[tuple[str, ...], int]
+"""By group, unix s."""
 KEPT: Final = 16
 """Answers of each kind: one of a journey over one window."""
 KEPT_SECONDS: Final = 300.0
@@ -52,19 +57,21 @@ class Hours:
         self.store = store
         self.counts: Kept[Asked, Both] = Kept(KEPT)
         self.slices: Kept[Asked, list[Slice]] = Kept(KEPT)
-        self._mark = 0
+        self.last_events: Kept[Asked, LastEvents] = Kept(KEPT)
+        """Of hours."""
+        self._mark: int | None = None
         """Of the newest segment that was heard of."""
         self._lock = threading.Lock()
 
     def reading(self, window: Window, *, now: float) -> Reading:
         """The cells of a window, as they are now. StoreError."""
         over = _over(window, now=int(now))
-        return Reading(self, window, now, over, 0 if over is None else self._hear(now))
+        return Reading(self, window, now, over, 0 if over is None else self._hear())
 
     def forget(self) -> None:
         """All that is kept."""
-        self.counts.forget()
-        self.slices.forget()
+        for each in (self.counts, self.slices, self.last_events):
+            each.forget()
 
     def kept(
         self,
@@ -86,14 +93,22 @@ class Hours:
                     kept.put(asked, found, now=now)
         return found
 
-    def _hear(self, now: float) -> int:
+    def _hear(self) -> int:
         """Forget what lies over a minute that has changed. Returns the mark of the newest segment."""
-        minutes, mark = segments.changed_minutes(self.store, self._mark or int(now - HOUR) * 1000)
+        minutes, mark = segments.changed_minutes(self.store, self._first_mark() if self._mark is None else self._mark)
         with self._lock:
-            for each in (self.counts, self.slices):
+            for each in (self.counts, self.slices, self.last_events):
                 each.forget(lambda asked: any(asked.begin <= minute < asked.end for minute in minutes))
-            self._mark = max(mark, self._mark)
+            self._mark = max(mark, self._mark or 0)
         return mark
+
+    def _first_mark(self) -> int:
+        """The store's newest, before anything is kept: marks are of the clocks that write, and this one may be far from them."""
+        newest = segments.newest_mark(self.store)
+        with self._lock:
+            if self._mark is None:
+                self._mark = newest
+            return self._mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +140,9 @@ class Reading:
             now=self.now,
         )
         lately = self._read(self.window, which, by, steps=steps, without=over)
-        if before[0] and not any((one.last_event or 0) > over.end for one in lately[0]):
-            return self._read(self.window, which, by, steps=steps)  # the minute of the last event is wanted
-        return _together(before[0], lately[0]), _together(before[1], lately[1])
+        silent = not any((one.last_event or 0) > over.end for one in lately[0])
+        own = self._to_minutes(before[0], which, by) if silent and before[0] else before[0]
+        return _together(own, lately[0]), _together(before[1], lately[1])
 
     def series(self, which: CellFilter, *, by: Sequence[str], slice_seconds: int) -> list[Slice]:
         """As `cells.series`."""
@@ -148,6 +163,20 @@ class Reading:
         )
         lately = replace(self.window, begin=end)
         return [*before, *cells.series(store, lately, which, slice_seconds=slice_seconds, by=by, now=now)]
+
+    def _to_minutes(self, found: Sequence[Distribution], which: CellFilter, by: Sequence[str]) -> list[Distribution]:
+        """Groups whose last event was in the newest hour of all are told its minute."""
+        newest = max(one.last_event or 0 for one in found)
+        hour = Window(newest - HOUR, newest, _MINUTES)
+        minutes = self.hours.kept(
+            self.hours.last_events,
+            Asked(hour.begin, hour.end, _key(which), tuple(by)),
+            lambda: cells.last_events(self.hours.store, hour, which, by=by),
+            fits=lambda minutes: len(minutes) <= MOST,
+            mark=self.mark,
+            now=self.now,
+        )
+        return [replace(one, last_event=minutes.get(one.group, one.last_event)) for one in found]
 
     def _read(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +10,7 @@ from maibo.semconv import OVERFLOW
 from maibo_slo.service import causes, flows
 from maibo_slo.service.answers import ExemplarsAnswer, HistogramAnswer, JourneysAnswer, OneJourneyAnswer, Point, Span
 from maibo_slo.service.hours import Hours
+from maibo_slo.service.kept import Kept
 from maibo_slo.service.meanwhile import Meanwhile
 from maibo_slo.store import Store, cells, traffic
 from maibo_slo.store.cells import CellFilter, Distribution, Window
@@ -30,6 +31,8 @@ EVER_SECONDS: Final = 35 * DAY
 BY: Final = ("tier", "version", "region")
 JOURNEYS: Final = 100
 """How many journeys are answered for, beside the declared ones, where nothing is said: a list that somebody can read."""
+LENGTHS: Final = 64
+"""Of windows, for each of which it is remembered how many journeys there were."""
 EXEMPLARS: Final = 20
 """How many traces of each kind are told where nothing is said."""
 
@@ -42,8 +45,8 @@ class JourneyQuestions:
         self._catalogue = catalogue
         self._traces = traces
         self._hours = Hours(store)
-        self._seen = sys.maxsize
-        """How many journeys had events when all were last asked about."""
+        self._seen: Kept[int, int] = Kept(LENGTHS)
+        """By seconds of a window: how many journeys had events when all were last asked about."""
 
     def journeys(
         self,
@@ -62,17 +65,20 @@ class JourneyQuestions:
         """
         window, span = flows.window_of(begin, end, window_seconds, now=now)
         declared = self._catalogue().journeys
-        skewing = Meanwhile(lambda: causes.skewed_by_journey(self._store, window))
         slice_seconds = flows.slice_seconds(window, now=now) if series else 0
-        counted, slices, seen = self._traffic(window, where or {}, declared, slice_seconds, limit=limit, now=int(now))
-        found = {one.group[0]: one for one in counted}
-        names = sorted({*found, *declared})
-        timeouts = {name: causes.timeout_of(declared.get(name)) for name in names}
-        beginning = Meanwhile(lambda: causes.flows_of(self._store, window, timeouts, where=where, now=now))
-        last_events = self._last_events([name for name in declared if name not in found], now=now, until=window.end - 1)
-        points = flows.points_by_journey(slices, window, now=now)
-        silence = flows.gaps(window, now=now) if series else ()
-        began, skewed = beginning.answer(), skewing.answer()
+        with Meanwhile(lambda: causes.skewed_by_journey(self._store, window)) as skewing:
+            counted, slices, seen = self._traffic(
+                window, where or {}, declared, slice_seconds, limit=limit, now=int(now)
+            )
+            found = {one.group[0]: one for one in counted}
+            names = sorted({*found, *declared})
+            timeouts = {name: causes.timeout_of(declared.get(name)) for name in names}
+            with Meanwhile(lambda: causes.flows_of(self._store, window, timeouts, where=where, now=now)) as beginning:
+                silent = [name for name in declared if name not in found]
+                last_events = self._last_events(silent, now=now, until=window.end - 1)
+                points = flows.points_by_journey(slices, window, now=now)
+                silence = flows.gaps(window, now=now) if series else ()
+                began, skewed = beginning.answer(), skewing.answer()
         answers = [
             flows.journey_of(
                 name,
@@ -101,17 +107,17 @@ class JourneyQuestions:
         now: int,
     ) -> tuple[Sequence[Distribution], Sequence[Slice], int]:
         """Of the `limit` busiest journeys and the declared ones: counts, and slices where `slice_seconds` is not 0; and how many had events."""
-        if slice_seconds and not where and 2 * self._seen <= limit:
+        few = None if where else self._seen.get(window.seconds)
+        if slice_seconds and few is not None and 2 * few <= limit:
             # They were so few a moment ago that ranking them takes longer than reading all.
-            counted, slices = traffic.by_journey(
-                self._store, window, CellFilter(), slice_seconds=slice_seconds, now=now
-            )
-            self._seen = len(counted)
-            if self._seen <= limit:
-                return counted, slices, self._seen
+            every = traffic.by_few_journeys(self._store, window, slice_seconds=slice_seconds, most=limit, now=now)
+            if every is not None:
+                counted, slices = every
+                self._seen.put(window.seconds, len(counted))
+                return counted, slices, len(counted)
         busiest, seen = cells.busiest(self._store, window, CellFilter(where=where), limit=limit, now=now)
         if not where:
-            self._seen = seen
+            self._seen.put(window.seconds, seen)
         which = CellFilter(where={**where, "journey": sorted({*busiest, *declared})})
         if slice_seconds:
             return *traffic.by_journey(self._store, window, which, slice_seconds=slice_seconds, now=now), seen
@@ -183,25 +189,26 @@ class JourneyQuestions:
             if details
             else None
         )
-        reading = self._hours.reading(window, now=now)
-        parts, of_steps = reading.with_steps(which, by=tuple(by), steps=steps)
-        if not parts and not self.knows(name, now=now):
-            return None
-        last_event = (
-            None
-            if parts
-            else self._last_events([name], step=step, where=where, now=now, until=window.end - 1).get(name)
-        )
-        points: Sequence[Point] = ()
-        if series:
-            slices = reading.series(which, by=("journey",), slice_seconds=size)
-            points = flows.points_by_journey(slices, window, now=now).get(name, flows.gaps(window, now=now))
-        beside: Beside | None = None
-        if began is not None:
-            flow, silent = began.answer()
-            points = causes.with_silence(points, silent, slice_seconds=size, timeout_seconds=timeout, now=now)
-            counted = parts if step else [*parts, *of_steps]
-            beside = causes.beside(self._store, window, which, counted, flow=flow, now=now)
+        with began or nullcontext():
+            reading = self._hours.reading(window, now=now)
+            parts, of_steps = reading.with_steps(which, by=tuple(by), steps=steps)
+            if not parts and not self.knows(name, now=now):
+                return None
+            last_event = (
+                None
+                if parts
+                else self._last_events([name], step=step, where=where, now=now, until=window.end - 1).get(name)
+            )
+            points: Sequence[Point] = ()
+            if series:
+                slices = reading.series(which, by=("journey",), slice_seconds=size)
+                points = flows.points_by_journey(slices, window, now=now).get(name, flows.gaps(window, now=now))
+            beside: Beside | None = None
+            if began is not None:
+                flow, silent = began.answer()
+                points = causes.with_silence(points, silent, slice_seconds=size, timeout_seconds=timeout, now=now)
+                counted = parts if step else [*parts, *of_steps]
+                beside = causes.beside(self._store, window, which, counted, flow=flow, now=now)
         answer = flows.journey_of(
             name,
             declared,

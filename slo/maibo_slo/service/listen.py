@@ -34,7 +34,7 @@ def address(text: str, option: str = "--listen", *, guarded: bool = False) -> Ad
         raise ServiceError(f"{option} {text!r} is no address; write it as 127.0.0.1:8080")
     if not guarded and not is_loopback(where.host):
         raise ServiceError(
-            f"{option} {text!r} can be reached by others, and nothing there asks for tokens yet (only OTLP does): listen on "
+            f"{option} {text!r} can be reached by others, and nothing there asks for tokens: listen on "
             "127.0.0.1 and put a proxy that authenticates in front"
         )
     return where

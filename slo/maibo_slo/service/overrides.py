@@ -16,6 +16,8 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from maibo_slo.documents import Catalogue
 from maibo_slo.engine.scaling.inputs import Override
 from maibo_slo.engine.scaling.overrides import LONGEST_SECONDS, Overrides, Said
+from maibo_slo.engine.scaling.remembered import bounds
+from maibo_slo.engine.scaling.signal import NoSignal, Signals, UnknownTarget
 from maibo_slo.problems import near
 from maibo_slo.service.answers import Answer
 from maibo_slo.service.api import RawPathRoute
@@ -109,8 +111,14 @@ class OverridesAnswer(Answer):
     overrides: list[OverrideAnswer]
 
 
-def router(overrides: Overrides, catalogue: Callable[[], Catalogue], *, now: Callable[[], float]) -> APIRouter:
-    """Routes over one store's overrides."""
+def router(
+    overrides: Overrides,
+    catalogue: Callable[[], Catalogue],
+    *,
+    signals: Callable[[], Signals],
+    now: Callable[[], float],
+) -> APIRouter:
+    """Routes over one store's overrides. `signals`: what scalers are told now."""
     routes = APIRouter(prefix="/v1", route_class=RawPathRoute, tags=["scaling"])
     changing = APIRouter(prefix="/v1", route_class=ChangingRoute, tags=["scaling"])
 
@@ -149,7 +157,10 @@ def router(overrides: Overrides, catalogue: Callable[[], Catalogue], *, now: Cal
             said_at=at,
         )
         log.info("override of %s said by %s: %s", target, said.who, said.why)
-        return _answer(overrides.say(wanted), documents, now=at)
+        notes = [_replacing(each) for each in overrides() if each.target == target]
+        notes += _refused(wanted, documents.scaling_targets[target], signals(), now=at)
+        answer = _answer(overrides.say(wanted), documents, now=at)
+        return answer.model_copy(update={"notes": [*notes, *answer.notes]})
 
     @changing.post("/overrides/{id}/end", responses=_answers(ENDED_EXAMPLE, 403, 404, 413, 415))
     def end(id: str, said: EndSaid) -> OverrideAnswer:  # noqa: A002 -- the path's name
@@ -206,6 +217,36 @@ def _answer(said: Said, catalogue: Catalogue, *, now: float) -> OverrideAnswer:
         recorded=said.recorded,
         notes=_notes(said, catalogue),
     )
+
+
+def _replacing(before: Override) -> str:
+    limits = [
+        f"{name} {value}" for name, value in (("at least", before.least), ("at most", before.most)) if value is not None
+    ]
+    return f"it replaces {before.who}'s of {utc(before.said_at):%Y-%m-%d %H:%M} UTC ({', '.join(limits)}): {before.why}"
+
+
+def _refused(override: Override, target: ScalingTarget, signals: Signals, *, now: float) -> list[str]:
+    """That nothing follows an override while what it bounds is not known."""
+    least, most = bounds(target, override)
+    if least == most:  # told whatever is known
+        return []
+    try:
+        found = signals.get(target.workload.namespace, target.name, now=now)
+    except UnknownTarget:  # before the first tick
+        return []
+    except NoSignal as error:
+        why = str(error)
+    else:
+        # One that an override fixes is fresh whatever is known of demand.
+        demand = found.inputs.demand
+        if demand is not None and now - demand.observed_at <= found.max_age_seconds:
+            return []
+        why = f"signal {_full(target)} is stale but for the override before"
+    one = most if override.least is None else least
+    return [
+        f"{why}; until it is back scalers are refused: say at least {one} and at most {one} to have {one} told whatever happens"
+    ]
 
 
 def _notes(said: Said, catalogue: Catalogue) -> list[str]:

@@ -211,7 +211,7 @@ class Runtime:
             endpoint=lambda: self._announced.get(OTLP, OTLP_ENDPOINT),
             plugin_routes=[
                 corrections.router(self.corrections, lambda: self._catalogue, now=self._now),
-                overrides.router(self.overrides, lambda: self._catalogue, now=self._now),
+                overrides.router(self.overrides, lambda: self._catalogue, signals=self.scaler.signals, now=self._now),
                 history.router(self._store, lambda: self._catalogue, corrections=self.corrections, now=self._now),
                 *(
                     each.router(

@@ -43,7 +43,9 @@ def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
         ] = None,
         limit: Annotated[int, Query(ge=1, le=1000, description="So many of the newest.")] = 100,
     ) -> ScaleUpsAnswer:
-        """Scale-ups that were decided in the window, a day where nothing is said: latency, phases, pods by state, skews; the newest first."""
+        """Scale-ups that were decided in the window, a day where nothing is said, as they stood at its end: latency, phases, pods by state, skews; the
+        newest first.
+        """
         at = now()
         begin, end = asked.at(at)
         try:
@@ -53,7 +55,9 @@ def router(questions: Questions, *, now: Callable[[], float]) -> APIRouter:
 
     @routes.get("/scaleups/summary", responses=answers(examples.SCALEUP_SUMMARY, _PROBLEMS))
     def summary(asked: DayOf, *, workload: WorkloadText = "") -> ScaleUpSummaryAnswer:
-        """What scale-ups took, by workload: P50, P90, P99 of the whole and of each phase; censored ones count as longer than they lasted."""
+        """What scale-ups took until the end of the window, by workload: P50, P90, P99 of the whole and of each phase; censored ones count as longer than
+        they lasted.
+        """
         at = now()
         begin, end = asked.at(at)
         try:

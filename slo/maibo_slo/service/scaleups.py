@@ -47,15 +47,15 @@ def scaleups(
     limit: int = 100,
     now: float,
 ) -> ScaleUpsAnswer:
-    """Those decided in [begin, end). ValueError when that is no workload."""
-    found, cut = _found(seen, begin, end, workload)
+    """Those decided in [begin, end), as they stood at its end. ValueError when that is no workload."""
+    found, cut = _found(seen, begin, end, workload, now)
     chosen = [each for each in found if not states or each.state in states]
     return _list(chosen, _span(begin, end, now), limit=limit, cut=cut, now=now)
 
 
 def summary(seen: ScaleUpsSeen, begin: int, end: int, *, workload: str = "", now: float) -> ScaleUpSummaryAnswer:
     """The same by workload, those with most scale-ups first. ValueError when that is no workload."""
-    found, cut = _found(seen, begin, end, workload)
+    found, cut = _found(seen, begin, end, workload, now)
     return _by_workload(found, _span(begin, end, now), cut=cut, now=now)
 
 
@@ -63,7 +63,7 @@ def both(
     seen: ScaleUpsSeen, begin: int, end: int, *, workload: str = "", limit: int = 100, now: float
 ) -> tuple[ScaleUpsAnswer, ScaleUpSummaryAnswer]:
     """List and summary of the same scale-ups."""
-    (found, cut), window = _found(seen, begin, end, workload), _span(begin, end, now)
+    (found, cut), window = _found(seen, begin, end, workload, now), _span(begin, end, now)
     return _list(found, window, limit=limit, cut=cut, now=now), _by_workload(found, window, cut=cut, now=now)
 
 
@@ -89,10 +89,10 @@ def one_answer(found: ScaleUp, *, now: float, served_by: str = "") -> OneScaleUp
     )
 
 
-def _found(seen: ScaleUpsSeen, begin: int, end: int, workload: str) -> tuple[list[Brief], bool]:
+def _found(seen: ScaleUpsSeen, begin: int, end: int, workload: str, now: float) -> tuple[list[Brief], bool]:
     """The oldest first, and whether there are more than are looked at; a workload by its whole name, or by its last part."""
     which = Workload.of(workload) if "/" in workload else None
-    found = seen.between(begin, end, which, newest=MOST + 1)
+    found = seen.between(begin, end, which, newest=MOST + 1, past=end < now)
     cut, found = len(found) > MOST, found[-MOST:]
     return [each for each in found if which is not None or not workload or each.workload.name == workload], cut
 
@@ -102,7 +102,7 @@ def _list(found: Sequence[Brief], window: Span, *, limit: int, cut: bool, now: f
     return ScaleUpsAnswer(
         now=utc(now),
         window=window,
-        scaleups=[_answer(each, now) for each in newest],
+        scaleups=[_answer(each, _until(window, now)) for each in newest],
         omitted=len(found) - len(newest),
         cut=cut,
     )
@@ -113,9 +113,15 @@ def _by_workload(found: Sequence[Brief], window: Span, *, cut: bool, now: float)
     for each in found:
         by[each.workload].append(each)
     ranked = sorted(by.items(), key=lambda each: (-len(each[1]), each[0]))
+    until = _until(window, now)
     return ScaleUpSummaryAnswer(
-        now=utc(now), window=window, workloads=[_summary(one, of, now) for one, of in ranked], cut=cut
+        now=utc(now), window=window, workloads=[_summary(one, of, until) for one, of in ranked], cut=cut
     )
+
+
+def _until(window: Span, now: float) -> float:
+    """How long what runs has lasted so far."""
+    return min(now, window.end.timestamp())
 
 
 def _answer(of: ScaleUp | Brief, now: float) -> ScaleUpAnswer:

@@ -130,7 +130,7 @@ class TargetPast:
     at: float
     record: TargetRecord
     history: TargetHistory
-    """Until the last bucket that was over; forecasts that had been made by then."""
+    """Until the last bucket that was over; forecasts that had been made by then, rises with the face that had told them by then."""
     trail: tuple[Said, ...]
     """Overrides of the `TRAIL_SECONDS` before, as they stood then, the newest first."""
 
@@ -185,12 +185,16 @@ class Scaling:
         if target is None:
             return None
         history = self._history(target, begin, _over(at))
-        forecast = tuple(each for each in history.forecast if each.made_at <= at)
+        history = replace(
+            history,
+            forecast=tuple(each for each in history.forecast if each.made_at <= at),
+            rises=tuple(each.as_of(at) for each in history.rises),
+        )
         trail = self._trail(at)
         return TargetPast(
             at,
             _record(target, self._decided(at), trail, at),
-            replace(history, forecast=forecast),
+            history,
             _of_target(trail, name),
         )
 

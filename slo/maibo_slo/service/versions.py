@@ -52,7 +52,7 @@ class VersionsSeen:
 
     store: Store
     clock: Callable[[], float] = time.monotonic
-    kept: Kept[tuple[Part, str], list[Seen]] = field(default_factory=lambda: Kept(KEPT))
+    kept: Kept[tuple[Part, str, bool], list[Seen]] = field(default_factory=lambda: Kept(KEPT))
 
     def between(self, begin: float, end: float, journey: str = "", *, past: bool = False) -> list[Seen]:
         """Of [begin, end) and the day before, by service, each the oldest first; of the calls of one journey, where one is given. `past`: nothing
@@ -62,11 +62,12 @@ class VersionsSeen:
         rows = [row for part in (before, over) for row in self._rows(part, journey, KEPT_SECONDS)]
         for part in lately:
             # Whoever asks again within the minute asks for the same.
-            rows += self._rows(part._replace(end=-(-part.end // MINUTE) * MINUTE), journey, LATELY_SECONDS)
+            rows += self._rows(part._replace(end=-(-part.end // MINUTE) * MINUTE), journey, LATELY_SECONDS, past=past)
         return sorted(rows, key=lambda one: (one.service, one.slice, one.t))
 
-    def _rows(self, part: Part, journey: str, seconds: float) -> list[Seen]:
-        key, now = (part, journey), self.clock()
+    def _rows(self, part: Part, journey: str, seconds: float, *, past: bool = False) -> list[Seen]:
+        """`past`: what a live page read before the part was over does not do."""
+        key, now = (part, journey, past), self.clock()
         found = self.kept.get(key, now=now, seconds=seconds)
         if found is not None:
             return found

@@ -43,6 +43,7 @@ __all__ = [
     "covered",
     "distributions",
     "insert_cells",
+    "last_events",
     "series",
     "tier_of",
     "with_steps",
@@ -188,6 +189,24 @@ def with_steps(
     return counted.told(newest), of_steps.told({})
 
 
+def last_events(
+    store: Store, window: Window, which: CellFilter, *, by: Sequence[str] = (), now: int | None = None
+) -> dict[tuple[str, ...], int]:
+    """By group, the end of the newest bucket with data of the window's tier, unix s; groups without data are absent."""
+    require_dimensions(by)
+    tier = tier_of(window, now=now)
+    condition, parameters = where(window.widened(tier.seconds), which)
+    keys = "".join(f"{name}, " for name in by) + "outcome"
+    rows = store.rows(
+        f"SELECT {keys}, toUnixTimestamp(max(c.t)) FROM {tier.table} AS c WHERE {condition} GROUP BY {keys}",  # noqa: S608 -- fixed names
+        parameters,
+    )
+    newest: dict[tuple[str, ...], int] = {}
+    for *group, _, t in rows:
+        newest[tuple(group)] = max(newest.get(tuple(group), 0), int(t) + tier.seconds)
+    return newest
+
+
 @dataclass(frozen=True, slots=True)
 class _Groups:
     """What `Distribution` tells, as it is added up."""
@@ -328,16 +347,7 @@ def _newest_10s(
     finest = TIERS[0]
     if tier is finest:
         return {}
-    condition, parameters = where(Window(max(wide.begin, wide.end - 3_600), wide.end), which)
-    keys = "".join(f"{name}, " for name in by) + "outcome"
-    rows = store.rows(
-        f"SELECT {keys}, toUnixTimestamp(max(c.t)) FROM {finest.table} AS c WHERE {condition} GROUP BY {keys}",  # noqa: S608 -- fixed names
-        parameters,
-    )
-    newest: dict[tuple[str, ...], int] = {}
-    for *group, _, t in rows:
-        newest[tuple(group)] = max(newest.get(tuple(group), 0), int(t) + finest.seconds)
-    return newest
+    return last_events(store, Window(max(wide.begin, wide.end - 3_600), wide.end, finest), which, by=by)
 
 
 def _tier_for_slices(window: Window, slice_seconds: int, *, now: int | None) -> Tier:

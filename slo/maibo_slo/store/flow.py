@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from maibo_slo.store.selection import Window, require_dimensions, where
 from maibo_slo.store.tables import FLOW_KEYS
@@ -27,11 +27,10 @@ MINUTE = 60
 
 @dataclass(frozen=True, slots=True)
 class FlowSlice:
-    """Journeys of a group that began in a slice of time, by what they have said of themselves so far."""
+    """Journeys that began in a slice of time, by what they have said of themselves so far."""
 
     t: int
     """Begin of the slice, unix s."""
-    group: tuple[str, ...]
     started: int
     succeeded: int
     failed: int
@@ -52,36 +51,6 @@ class FlowCounts:
     """Began, within the timeout, and have not ended yet. None: starts were not told."""
     said_abandoned: int
     """Of the abandoned, those that said so."""
-
-
-def flow(
-    store: Store,
-    window: Window,
-    journey: str | None = None,
-    *,
-    by: Sequence[str] = (),
-    among: Mapping[str, Sequence[str]] | None = None,
-    slice_seconds: int = MINUTE,
-) -> list[FlowSlice]:
-    """Counts by the time of the begin and the dimensions of `by` (of `FLOW_KEYS`), oldest first; slices without journeys are absent.
-
-    `among`: dimension (of `FLOW_KEYS`) -> allowed values.
-    The window is widened to whole slices. ValueError for another dimension, and for slices that are not whole minutes.
-    """
-    require_dimensions(by, known=FLOW_KEYS)
-    if slice_seconds <= 0 or slice_seconds % MINUTE:
-        raise ValueError(
-            f"journeys are counted by the minute of their begin: slices of {slice_seconds} s cannot be told"
-        )
-    condition, parameters = where(window.widened(slice_seconds), _of(None if journey is None else [journey], among))
-    keys = "".join(f", {name}" for name in by)
-    rows = store.rows(
-        "SELECT toInt64(intDiv(toUnixTimestamp(c.t), {slice:UInt32}) * {slice:UInt32}) AS slice, "  # noqa: S608 -- fixed names
-        f"sum(c.started), sum(c.succeeded), sum(c.failed), sum(c.abandoned){keys} FROM flow_1m AS c "
-        f"WHERE {condition} GROUP BY slice{keys} ORDER BY slice{keys}",
-        {**parameters, "slice": slice_seconds},
-    )
-    return [FlowSlice(int(t), tuple(group), *map(int, sums)) for t, *sums, group in _folded(rows)]
 
 
 def abandoned(
@@ -126,7 +95,11 @@ def told(
     among: Mapping[str, Sequence[str]] | None = None,
     slice_seconds: int = MINUTE,
 ) -> tuple[FlowCounts | None, list[FlowSlice]]:
-    """Of one journey both in one query: what `abandoned` says of the window, and `flow` of its slices. None: nobody began in the window."""
+    """Of one journey, in one query: what `abandoned` says of the window (None: nobody began or ended there), and the slices of the window, widened to whole
+    ones, oldest first; those without journeys are absent.
+
+    `slice_seconds` are whole minutes: journeys are counted by the minute of their begin.
+    """
     wide = window.widened(MINUTE)
     condition, parameters = where(window.widened(slice_seconds), _of([journey], among))
     rows = store.rows(
@@ -165,7 +138,7 @@ def told(
         under_way=since[0] - sum(since[1:]),
         least_under_way=least_since,
     )
-    slices = [FlowSlice(t, (), *sums) for t, sums in by_slice.items()]
+    slices = [FlowSlice(t, *sums) for t, sums in by_slice.items()]
     return found if any(row[1] for row in rows) else None, slices
 
 
@@ -199,11 +172,6 @@ def _counts(
     )
 
 
-def _folded(rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
-    """Each row with the columns of its group as one."""
-    return [(*row[:5], row[5:]) for row in rows]
-
-
-def _of(journeys: Sequence[str] | None, allowed: Mapping[str, Sequence[str]] | None) -> dict[str, Sequence[str]]:
+def _of(journeys: Sequence[str], allowed: Mapping[str, Sequence[str]] | None) -> dict[str, Sequence[str]]:
     require_dimensions(list(allowed or {}), known=FLOW_KEYS)
-    return {**(allowed or {}), **({} if journeys is None else {"journey": journeys})}
+    return {**(allowed or {}), "journey": journeys}

@@ -114,7 +114,7 @@ def _whose(whose: Sequence[Whose]) -> str:
 
 
 def _named(whose: Sequence[Whose]) -> dict[str, list[str]]:
-    """Values of the parameters of `_WHOSE`."""
+    """Values of the parameters of `_ANY`, `_EACH` and `_PLACE`."""
     slos, objectives, groups = map(list, zip(*whose, strict=True))
     return {"slos": slos, "objectives": objectives, "groups": groups}
 

@@ -5,7 +5,7 @@ What a scale-up begins with: the recorder joins a decision with the newest rise 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from maibo_slo.store import events
@@ -42,6 +42,11 @@ class Rise:
     """When a face first answered so."""
     served_by: str = ""
     """``keda``, ``json`` (over HTTPS, with a token), ``external_metrics``, ``fast_lane``. Who reads ``/metrics`` is not known."""
+
+    def as_of(self, at: float) -> Rise:
+        """Without a face that answered later."""
+        later = self.served_at is not None and self.served_at > at
+        return replace(self, served_at=None, served_by="") if later else self
 
 
 def append(store: Store, rises: Sequence[Rise]) -> None:

@@ -35,7 +35,7 @@ class Stage(StrEnum):
     """The workload's ``spec.replicas`` rose."""
     CREATED = "created"
     SCHEDULED = "scheduled"
-    """On a node; `ScaleUp.node_provisioned` tells whether one had to come first."""
+    """On a node; `PodTimes.node_provisioned` tells whether one had to come first."""
     PULLED = "pulled"
     """The images are on the node."""
     STARTED = "started"
@@ -184,11 +184,6 @@ class ScaleUp(_Decision[Sequence[PodTimes]]):
         """Its pods as `Brief` has them."""
         return Pods.of(self.pods)
 
-    @property
-    def node_provisioned(self) -> bool:
-        """Whether a pod had to wait for a new node: else capacity was there, and it was served warm."""
-        return any(pod.node_provisioned for pod in self.pods)
-
 
 @dataclass(frozen=True, slots=True)
 class Brief(_Decision[Pods]):
@@ -233,6 +228,12 @@ def find(store: Store, id_: str) -> ScaleUp | None:
     return None if event is None else _scaleup(event)
 
 
+def of_ids(store: Store, ids: Iterable[str]) -> dict[str, ScaleUp]:
+    """Those of these ids, by id. StoreError."""
+    found = events.briefs_of(store, [(KIND, id_) for id_ in ids], fields=_DETAIL)
+    return {id_: _scaleup(each) for (_, id_), (_, each) in found.items()}
+
+
 def _decided(scaleup: ScaleUp) -> Moment:
     return scaleup.moments[Stage.DECIDED]
 
@@ -242,15 +243,16 @@ _POD_STATES: Final = {state.value: state for state in PodState}
 """A list reads thousands of pods."""
 _PLACED: Final = frozenset({"id", "workload"})
 """Fields that the event has itself."""
+_DETAIL: Final = frozenset({each.name for each in fields(ScaleUp)} - _PLACED)
 
 
 def _detail(scaleup: ScaleUp) -> Mapping[str, Any]:
-    detail = {each.name: getattr(scaleup, each.name) for each in fields(scaleup) if each.name not in _PLACED}
+    detail = {name: getattr(scaleup, name) for name in _DETAIL}
     # Enums, moments and sequences of texts are JSON as they are.
     return detail | {"pods": [{each.name: getattr(pod, each.name) for each in fields(pod)} for pod in scaleup.pods]}
 
 
-def _scaleup(event: events.Event) -> ScaleUp:
+def _scaleup(event: events.Event | events.Brief) -> ScaleUp:
     detail = dict(event.detail)
     return ScaleUp(
         **detail

@@ -160,6 +160,11 @@ def record_all(store: Store, done: Sequence[SegmentRecord], *, token: str) -> No
         )
 
 
+def newest_mark(store: Store) -> int:
+    """For `changed_minutes`: of what is recorded by now; 0 where nothing is."""
+    return int(store.rows("SELECT max(drained_at_ms) FROM segments")[0][0])
+
+
 def changed_minutes(store: Store, since: int) -> tuple[set[int], int]:
     """Minutes (unix s) touched by segments recorded after the mark `since`, and the new mark; 0 is before everything.
 

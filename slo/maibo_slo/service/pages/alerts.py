@@ -97,7 +97,7 @@ class AlertsPage:
     recorded: bool
     """Whether the store has any alert of this time, or was ever told of one."""
     judged: bool
-    """Whether what is about to fire is known: else nobody has judged it."""
+    """Whether what is about to fire is known: else nobody has judged it, or it is of the past, and on no record."""
 
     @property
     def empty(self) -> bool:
@@ -127,9 +127,8 @@ def alerts_page(
         (each for each in mine if each.end is None), key=lambda each: (each.severity != "page", -each.begin)
     )
     ended = [each for each in mine if each.end is not None]
-    is_live = found.until >= now
-    is_judged = found.soon is not None or not is_live
-    soon = [each for each in found.soon or () if is_live and (not slo or each.slo == slo)]
+    is_judged = found.soon is not None and found.until >= now
+    soon = [each for each in found.soon or () if is_judged and (not slo or each.slo == slo)]
     counts = {FIRING: len(firing), PENDING: len(soon) if is_judged else None, ENDED: len(ended)}
     rows = _Rows(there, now=now, until=min(now, found.until), base=base, carried=carried)
     choices = [

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 LEAST_BURN: Final = 0.1
 """The floor of burn charts: what burns slower is nothing to anybody."""
+STEADY_SECONDS: Final = 300
+"""A slice at least this long has a rate while it runs; of a shorter one too much is not counted yet."""
 _NAMES: Final = {seconds: name for name, seconds in BURN_WINDOWS.items()}
 
 
@@ -309,19 +311,18 @@ def _pair(paper: _Paper, long: str, pair: Pair) -> PairPlot:
 
 def _events(paper: _Paper) -> Plot:
     """Good and bad, by the second."""
-    step = paper.found.step
-    # The running slice would be drawn as a fall in traffic.
-    over = [each for each in paper.found.moments if each.end <= paper.found.until]
-    top, ticks = count_axis(max((each.good + each.bad for each in over), default=0.0))
+    step, until = paper.found.step, paper.found.until
+    counted = [each for each in paper.found.moments if each.good + each.bad]
+    # A short slice that runs lacks what is not counted yet: it would be drawn as a fall in traffic.
+    over = [each for each in counted if each.end <= until or step >= STEADY_SECONDS] or counted
+    rates = [(each.good + each.bad) / (min(each.end, until) - each.begin) for each in over]
+    top, ticks = count_axis(max(rates, default=0.0) * step)
     columns: list[Column] = []
-    for each in over:
-        if not each.good + each.bad:
-            continue
-        left, right = (hundredths(paper.x(at) * 100) for at in (each.begin, each.end))
-        blocks = stack({SUCCESS: each.good, FAILURE: each.bad}, left, (right - left) * 0.9, top)
-        said = gettext(
-            "%(rate)s, %(bad)s bad", rate=units.rate((each.good + each.bad) / step), bad=units.amount(each.bad)
-        )
+    for each, rate in zip(over, rates, strict=True):
+        left, right = (hundredths(paper.x(at) * 100) for at in (each.begin, min(each.end, until)))
+        by_slice = rate * step / (each.good + each.bad)
+        blocks = stack({SUCCESS: each.good * by_slice, FAILURE: each.bad * by_slice}, left, (right - left) * 0.9, top)
+        said = gettext("%(rate)s, %(bad)s bad", rate=units.rate(rate), bad=units.amount(each.bad))
         columns.append(Column(f"{paper.told[each.begin]}: {said}", (*blocks,)))
     return Plot(
         words=gettext("Events over time, good and bad, by %(slice)s", slice=units.period(step)),

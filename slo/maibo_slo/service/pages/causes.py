@@ -13,7 +13,7 @@ from maibo_slo.service.pages.shapes import Block, ended, hundredths
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from maibo_slo.service.answers import Exemplar, JourneyAnswer, JourneyFlow, ReasonCount
+    from maibo_slo.service.answers import Exemplar, JourneyAnswer, JourneyFlow, ReasonCount, Span
 
 FUNNEL_STEPS = 2
 """Declared steps that make a funnel."""
@@ -127,11 +127,12 @@ def flow_panel(flow: JourneyFlow | None) -> FlowPanel | None:
     return FlowPanel(flow, parts, charts.flow_bar(flow), told)
 
 
-def funnel(answer: JourneyAnswer) -> tuple[Stage, ...]:
+def funnel(answer: JourneyAnswer, window: Span) -> tuple[Stage, ...]:
     """From the beginning over the declared steps to the end, each as often as it was counted; () where no steps are declared.
 
     A step that is done again counts again, so a stage may have more than the one before: nobody left there then. Nobody is said to have left before
-    a step that journeys succeed without, such as another way to end; the stage after it is held against the one before it.
+    a step that journeys succeed without, such as another way to end; the stage after it is held against the one before it. How many began is counted
+    by whole minutes: where the window is not of such, it is another window's number, and no stage.
     """
     steps = [
         (words.value(each.value), each.value, each.count, each.outcomes.get(FAILURE, 0))
@@ -142,8 +143,10 @@ def funnel(answer: JourneyAnswer) -> tuple[Stage, ...]:
         return ()
     ends = ended(answer.outcomes)
     stages = [*steps, (gettext("ended"), "", sum(ends.values()), ends.get(FAILURE, 0))]
-    if answer.flow is not None and answer.flow.started >= steps[0][2]:  # else not all that began were told
-        stages.insert(0, (gettext("began"), "", answer.flow.started, 0))
+    flow = answer.flow
+    # Where fewer began than did the first step, not all that began were told.
+    if flow is not None and (flow.begin, flow.end) == (window.begin, window.end) and flow.started >= steps[0][2]:
+        stages.insert(0, (gettext("began"), "", flow.started, 0))
     most = max(count for _, _, count, _ in stages)
     enough = (1 - DID_WITHOUT) * ends.get(SUCCESS, 0)
     lost = _lost([None if step and count < enough else count for _, step, count, _ in stages])

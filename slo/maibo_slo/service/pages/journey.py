@@ -179,7 +179,7 @@ def journey_page(
         traces=trace_tables(exemplars.exemplars),
         traces_href=traces_href(answer.name, base=base, query={**api, **filters}),
         doubts=doubts(answer),
-        funnel=funnel(answer),
+        funnel=funnel(answer, span),
         burnt=burnt,
         names=NAMES,
         silent=None if answer.flow is None else answer.flow.silent,

@@ -90,65 +90,79 @@ class Pages:
     def _overview(self, page: Page, asked: listing.Asked) -> Main:
         now = page.asked_at
         begin, end = page.whole
-        ingest = Meanwhile(lambda: self.questions.ingest(now))
-        slos = Meanwhile(lambda: self.questions.slos_lately(now) if page.live else self.questions.slos(now, at=page.at))
-        view = overview.overview(
-            self.questions.journeys(
-                now=now,
-                begin=begin,
-                end=end,
-                series=True,
-                limit=MOST_JOURNEYS if asked.everything or asked.typed else JOURNEYS,
-            ),
-            slos.answer(),
-            ingest.answer(),
-            self.questions.health(),
-            at=page.end,
-            base=page.base,
-            carried=page.carried,
-            asked=asked,
-        )
+        with (
+            Meanwhile(lambda: self.questions.ingest(now)) as ingest,
+            Meanwhile(
+                lambda: self.questions.slos_lately(now) if page.live else self.questions.slos(now, at=page.at)
+            ) as slos,
+        ):
+            view = overview.overview(
+                self.questions.journeys(
+                    now=now,
+                    begin=begin,
+                    end=end,
+                    series=True,
+                    limit=MOST_JOURNEYS if asked.everything or asked.typed else JOURNEYS,
+                ),
+                slos.answer(),
+                ingest.answer(),
+                self.questions.health(),
+                at=page.end,
+                base=page.base,
+                carried=page.carried,
+                asked=asked,
+            )
         return self.shell.rendered("overview.html", page, view=view, endpoint=self.endpoint())
 
     def _journey(self, page: Page, name: str, filters: Mapping[str, str]) -> Main:
-        now = page.asked_at
         begin, end = page.whole
-        changes = Meanwhile(lambda: happenings.strip(self.questions, page, begin, end, About(journey=name)))
-        traces = Meanwhile(
-            lambda: self.questions.exemplars(
-                name,
-                now=now,
-                begin=begin,
-                end=end,
-                limit=TRACES,
-                step=filters.get("step"),
-                where=_choice(filters)["where"],
+        with (
+            Meanwhile(lambda: happenings.strip(self.questions, page, begin, end, About(journey=name))) as changes,
+            Meanwhile(
+                lambda: self.questions.exemplars(
+                    name,
+                    now=page.asked_at,
+                    begin=begin,
+                    end=end,
+                    limit=TRACES,
+                    step=filters.get("step"),
+                    where=_choice(filters)["where"],
+                )
+            ) as traces,
+        ):
+            found = self.questions.journey_and_histogram(
+                name, now=page.asked_at, begin=begin, end=end, **_choice(filters)
             )
-        )
-        found = self.questions.journey_and_histogram(name, now=now, begin=begin, end=end, **_choice(filters))
-        if found is None:
-            return self.shell.missing(page, "journey", name)
-        answer, histogram = found
+            if found is None:
+                return self.shell.missing(page, "journey", name)
+            answer, histogram = found
+            offered = self._offered(page, name, filters, answer)
+            slos = self.questions.slos_over(name, page.asked_at, at=page.at)
+            view = journey.journey_page(
+                answer,
+                histogram,
+                slos,
+                traces.answer(),
+                burnt=self._burnt_over(page, name, slos.slos),
+                offered=offered,
+                filters=filters,
+                at=page.end,
+                base=page.base,
+                carried=page.carried,
+                api=page.range.api,
+            )
+            return self.shell.rendered("journey.html", page, view=view, changes=changes.answer())
+
+    def _offered(
+        self, page: Page, name: str, filters: Mapping[str, str], answer: JourneyAnswer
+    ) -> dict[str, JourneyAnswer]:
+        """By dimension: what its values are chosen from, whichever of them is chosen."""
         offered = {}
         for dimension in links.FILTERS:
             kept = journey.kept(filters, dimension)
             other = None if kept == filters else self._about(page, name, kept, dimension)
             offered[dimension] = answer if other is None else other
-        slos = self.questions.slos_over(name, now, at=page.at)
-        view = journey.journey_page(
-            answer,
-            histogram,
-            slos,
-            traces.answer(),
-            burnt=self._burnt_over(page, name, slos.slos),
-            offered=offered,
-            filters=filters,
-            at=page.end,
-            base=page.base,
-            carried=page.carried,
-            api=page.range.api,
-        )
-        return self.shell.rendered("journey.html", page, view=view, changes=changes.answer())
+        return offered
 
     def _about(self, page: Page, name: str, filters: Mapping[str, str], dimension: str) -> JourneyAnswer | None:
         """What the table of this dimension is made of, and no more."""
@@ -186,16 +200,16 @@ class Pages:
             begin = min(begin, end - 1)
         counted = [section.named for section in view.sections if section.row.counted]
         drawn = burndown.drawn(begin, end) if counted else (begin, end)
-        changes = Meanwhile(lambda: happenings.strip(self.questions, page, *drawn, About(slo=name)))
-        worst = view.worst_counted
-        if worst is not None:
-            chosen = worst.objective
-            by_whom = self.questions.burnt(
-                name, objective=chosen.name, group=chosen.group, now=page.asked_at, end=page.at
-            )
-            view = slo.with_burnt(view, by_whom, seconds=BURNT_SECONDS)
-        spent = slo.with_burndowns(view, self.questions.burndowns(name, counted, begin=begin, end=end))
-        return self.shell.rendered("slo.html", page, view=spent, changes=changes.answer())
+        with Meanwhile(lambda: happenings.strip(self.questions, page, *drawn, About(slo=name))) as changes:
+            worst = view.worst_counted
+            if worst is not None:
+                chosen = worst.objective
+                by_whom = self.questions.burnt(
+                    name, objective=chosen.name, group=chosen.group, now=page.asked_at, end=page.at
+                )
+                view = slo.with_burnt(view, by_whom, seconds=BURNT_SECONDS)
+            spent = slo.with_burndowns(view, self.questions.burndowns(name, counted, begin=begin, end=end))
+            return self.shell.rendered("slo.html", page, view=spent, changes=changes.answer())
 
 
 def router(questions: Questions, *, endpoint: Callable[[], str], clock: Callable[[], float] = time.time) -> APIRouter:

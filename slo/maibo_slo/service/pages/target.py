@@ -156,7 +156,7 @@ def over_time(
         chart=replicas_chart(target, history, trail),
         changes=changes[:ROWS],
         more_changes=max(0, len(changes) - ROWS),
-        rises=tuple(_rise(each, now=moment) for each in reversed(history.rises[-RISES:])),
+        rises=tuple(_rise(each, now=moment, live=at is None) for each in reversed(history.rises[-RISES:])),
         more_rises=max(0, len(history.rises) - RISES),
         trail=tuple(_said(each, now=now, at=at) for each in trail[:ROWS]),
         problem=history.problem,
@@ -295,8 +295,8 @@ def _changes(decided: Sequence[Decided], *, now: datetime) -> tuple[ChangeRow, .
     return tuple(reversed(found))
 
 
-def _rise(of: Rise, *, now: datetime) -> RiseRow:
-    told = gettext("no scaler has asked since")
+def _rise(of: Rise, *, now: datetime, live: bool) -> RiseRow:
+    told = gettext("no scaler has asked since") if live else gettext("no scaler had asked by then")
     if of.served_at is not None:
         later = seconds(max(0.0, of.served_at - of.asked_at))
         told = gettext("%(face)s, %(time)s later", face=face(of.served_by), time=later)

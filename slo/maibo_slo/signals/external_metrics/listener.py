@@ -17,7 +17,7 @@ from maibo_slo.signals.external_metrics.requestheader import Gatekeeper
 from maibo_slo.signals.guarded import mount
 from maibo_slo.signals.https import CertificateError, Certificates, HttpsServer
 from maibo_slo.signals.reading import Reader
-from maibo_slo.tokens import TokenFile
+from maibo_slo.tokens import Scope, TokenFile
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
@@ -44,7 +44,7 @@ async def run(context: Context) -> None:
         routes.append(
             mount(
                 reader,
-                TokenFile(Path(options[TOKENS]), now=time.monotonic()),
+                TokenFile(Path(options[TOKENS]), now=time.monotonic(), scope=Scope.READ),
                 served=context.served,
                 answered=context.answered,
             )
